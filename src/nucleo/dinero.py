@@ -1,0 +1,93 @@
+"""Money arithmetic in float64 that lands on the same eight decimals as exact decimal arithmetic.
+
+A float product is wrong in its last bits, which matters only when the exact value lies next to a
+rounding boundary. Away from one the float answer is certain; next to one the value is computed
+again exactly, in Decimal, from the numbers the floats print as.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+_UNIDADES = 1e8
+_CUANTO = Decimal("1e-8")
+_EXACTO = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_ERROR_RELATIVO = 2.0**-49  # of a product of a few floats, with room to spare
+
+
+def redondear(monto: float) -> float:
+    """Round an amount to 8 decimals, half to even, as the exchange posts it."""
+    return round(monto * _UNIDADES) / _UNIDADES
+
+
+def producto(cantidad: float, precio: float, fraccion: float = 1.0) -> float:
+    """``cantidad · precio · fraccion`` rounded to 8 decimals exactly as decimal arithmetic does."""
+    escalado = cantidad * precio * fraccion * _UNIDADES
+    if _es_seguro(escalado, escalado):
+        return round(escalado) / _UNIDADES
+    return _a_float(_EXACTO.multiply(_EXACTO.multiply(_d(cantidad), _d(precio)), _d(fraccion)))
+
+
+def ganancia(cantidad: float, precio_entrada: float, precio_salida: float) -> float:
+    """Profit of ``cantidad`` (signed, > 0 long) from entry to exit, rounded to 8 decimals exactly."""
+    escalado = cantidad * (precio_salida - precio_entrada) * _UNIDADES
+    if _es_seguro(escalado, cantidad * (precio_salida + precio_entrada) * _UNIDADES):
+        return round(escalado) / _UNIDADES
+    return _a_float(_EXACTO.multiply(_d(cantidad), _EXACTO.subtract(_d(precio_salida), _d(precio_entrada))))
+
+
+def promedio(cantidad_0: float, precio_0: float, cantidad_1: float, precio_1: float) -> float:
+    """Quantity-weighted mean of two prices, rounded to 8 decimals exactly; quantities share a sign."""
+    escalado = (cantidad_0 * precio_0 + cantidad_1 * precio_1) / (cantidad_0 + cantidad_1) * _UNIDADES
+    if _es_seguro(escalado, escalado):
+        return round(escalado) / _UNIDADES
+    q0, q1 = _d(cantidad_0), _d(cantidad_1)
+    costo = _EXACTO.add(_EXACTO.multiply(q0, _d(precio_0)), _EXACTO.multiply(q1, _d(precio_1)))
+    return _a_float(_EXACTO.divide(costo, _EXACTO.add(q0, q1)))
+
+
+def al_paso(cantidad: float, escala: tuple[int, int]) -> float:
+    """The multiple of a step nearest to ``cantidad``: cleans the sum of two multiples."""
+    numerador, denominador = escala
+    return round(cantidad * denominador / numerador) * numerador / denominador
+
+
+def pasos_enteros(cantidad: float, escala: tuple[int, int]) -> int:
+    """How many whole steps fit into a non-negative ``cantidad``, exactly."""
+    numerador, denominador = escala
+    pasos = cantidad * denominador / numerador
+    cercano = round(pasos)
+    if abs(pasos - cercano) > abs(pasos) * _ERROR_RELATIVO:
+        return int(pasos)
+    exactos = _EXACTO.divide(_EXACTO.multiply(_d(cantidad), Decimal(denominador)), Decimal(numerador))
+    return cercano if exactos >= cercano else cercano - 1
+
+
+def precio_desplazado(precio: float, fraccion: float, escala: tuple[int, int], *, compra: bool) -> float:
+    """``precio`` worsened by ``fraccion`` and rounded to the tick against whoever trades at it."""
+    exacto = _EXACTO.multiply(_d(precio), Decimal(1) + (_d(fraccion) if compra else -_d(fraccion)))
+    return precio_en_tick(exacto, escala, hacia_arriba=compra)
+
+
+def precio_en_tick(precio: Decimal, escala: tuple[int, int], *, hacia_arriba: bool) -> float:
+    """Round a price to the tick, up or down."""
+    numerador, denominador = escala
+    pasos = _EXACTO.divide(_EXACTO.multiply(precio, Decimal(denominador)), Decimal(numerador))
+    entero = int(pasos)
+    if hacia_arriba and entero < pasos:
+        entero += 1
+    return entero * numerador / denominador
+
+
+def _es_seguro(escalado: float, magnitud: float) -> bool:
+    """Whether the float is far enough from a tie for its rounding to be certain."""
+    distancia = abs(escalado % 1.0 - 0.5)
+    return distancia > abs(magnitud) * _ERROR_RELATIVO
+
+
+def _d(valor: float) -> Decimal:
+    return Decimal(repr(valor))
+
+
+def _a_float(monto: Decimal) -> float:
+    return float(monto.quantize(_CUANTO, context=_EXACTO))

@@ -1,0 +1,103 @@
+"""The whole error tree.
+
+ErrorTimonel                     everything Timonel raises on purpose; carries an exit code
+├── EntradaInvalida              bad input from a person: configuration, files, flags        (exit 2)
+│   ├── ConfiguracionInvalida    a key, a value or a combination that cannot be used
+│   ├── DatosInvalidos           candles or features that break their contract
+│   └── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
+├── ErrorBolsa                   anything the exchange answered, or failed to answer
+│   ├── OrdenRechazada           the exchange proved that it did not accept the request
+│   │   └── FalloPasajero        … for a passing reason; the same request may be tried again
+│   ├── ResultadoIncierto        the request may have reached the exchange: reconcile, never resend
+│   ├── LecturaFallida           a read did not arrive; nothing changed, reading again is safe
+│   ├── CredencialesInvalidas    keys are missing, malformed or not allowed                  (exit 2)
+│   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
+├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
+├── EmergenciaOperacional        trading cannot go on safely; positions were closed          (exit 4)
+└── AgenteEnclavado              an earlier drawdown emergency has not been cleared          (exit 5)
+"""
+
+from __future__ import annotations
+
+
+class ErrorTimonel(Exception):
+    """Base of every error that Timonel raises on purpose."""
+
+    codigo_salida = 4
+
+
+class EntradaInvalida(ErrorTimonel):
+    """A person gave something that cannot be used; the text names it and the remedy."""
+
+    codigo_salida = 2
+
+
+class ConfiguracionInvalida(EntradaInvalida):
+    """A configuration key, value or combination cannot be used."""
+
+
+class DatosInvalidos(EntradaInvalida):
+    """Candles or features break their contract."""
+
+
+class ArtefactoInvalido(EntradaInvalida):
+    """A trained artefact is missing, altered or incompatible."""
+
+
+class ErrorBolsa(ErrorTimonel):
+    """The exchange refused something, or could not be heard.
+
+    Args:
+        mensaje: What happened, in one sentence.
+        codigo: Binance's error code, when it gave one.
+    """
+
+    def __init__(self, mensaje: str, *, codigo: int | None = None) -> None:
+        super().__init__(mensaje)
+        self.codigo = codigo
+
+
+class OrdenRechazada(ErrorBolsa):
+    """The exchange proved it did not accept the request."""
+
+
+class FalloPasajero(OrdenRechazada):
+    """Not accepted, for a passing reason: the same request may be tried again."""
+
+
+class ResultadoIncierto(ErrorBolsa):
+    """The request may have reached the exchange: reconcile, never resend."""
+
+
+class LecturaFallida(ErrorBolsa):
+    """A read did not arrive; nothing changed, so reading again is safe."""
+
+
+class CredencialesInvalidas(ErrorBolsa):
+    """Keys are missing, malformed or not allowed to do this."""
+
+    codigo_salida = 2
+
+
+class BolsaIncompatible(ErrorBolsa):
+    """The account or the symbol is not what the artefact was trained for."""
+
+    codigo_salida = 2
+
+
+class EmergenciaDrawdown(ErrorTimonel):
+    """The drawdown limit was reached; the emergency protocol has run."""
+
+    codigo_salida = 3
+
+
+class EmergenciaOperacional(ErrorTimonel):
+    """Trading cannot go on safely; the emergency protocol has run."""
+
+    codigo_salida = 4
+
+
+class AgenteEnclavado(ErrorTimonel):
+    """An earlier drawdown emergency has not been cleared by an operator."""
+
+    codigo_salida = 5

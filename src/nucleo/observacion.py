@@ -1,0 +1,100 @@
+"""The observation, built in one place for training, evaluation, dry run and live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from src.nucleo.errores import DatosInvalidos
+from src.nucleo.tipos import EstadoCuenta, Matriz, MatrizF32, Observacion
+
+_ESCALA_PNL = 0.1
+
+
+class Rasgos(StrEnum):
+    """Which set of features an artefact was trained on."""
+
+    SEMILLA = "semilla"
+    ESTACIONARIOS = "estacionarios"
+
+
+class FormaPortafolio(NamedTuple):
+    """How the portfolio vector is written."""
+
+    capital_referencia: float  # equity that maps to 1.0, margin asset
+    apalancamiento: float
+    normalizar: bool = True
+    lado_en_vez_de_exposicion: bool = False  # −1/0/+1, as `rasgos: semilla` artefacts expect
+
+
+@dataclass(frozen=True, slots=True)
+class Escalador:
+    """The standardisation fitted on the training span: ``(x − media) / escala``."""
+
+    media: Matriz  # (features,)
+    escala: Matriz  # (features,)
+
+    def transformar(self, rasgos: Matriz) -> MatrizF32:
+        """Scale rows of features; float64 arithmetic, float32 result of the same shape.
+
+        Raises:
+            DatosInvalidos: A feature is NaN or infinite after scaling.
+        """
+        escalados: MatrizF32 = ((rasgos - self.media) / self.escala).astype(np.float32)
+        if not np.isfinite(escalados).all():
+            raise DatosInvalidos(
+                "a feature is NaN or infinite; the window holds fewer candles than the warm-up needs, or bad prices"
+            )
+        return escalados
+
+
+def construir_observacion(
+    ventana: MatrizF32, cuenta: EstadoCuenta, precio: float, forma: FormaPortafolio
+) -> Observacion:
+    """Build the observation the policy was trained on; the only place that may.
+
+    Args:
+        ventana: Scaled features of closed candles, oldest first; shape (window, features); finite,
+            as `Escalador.transformar` guarantees.
+        cuenta: The account at the close of the last candle of the window.
+        precio: That close.
+        forma: Reference capital and kind of portfolio vector.
+    Returns:
+        ``market`` float32 (window, features); ``portfolio`` float32 (3,): equity, unrealised pnl, exposure.
+    Raises:
+        DatosInvalidos: Equity is NaN or infinite.
+    """
+    saldo, posicion = cuenta
+    if posicion is None:
+        pnl = exposicion = 0.0
+        equity = saldo
+    else:
+        cantidad = posicion.cantidad
+        pnl = cantidad * (precio - posicion.precio_entrada)
+        equity = saldo + pnl
+        exposicion = exposicion_de(cantidad, precio, equity, forma.apalancamiento)
+        if forma.lado_en_vez_de_exposicion:
+            exposicion = 1.0 if cantidad > 0 else -1.0
+    if not isfinite(equity):
+        raise DatosInvalidos(f"equity is {equity}; the account or the price cannot be trusted")
+    if forma.normalizar:
+        equity /= forma.capital_referencia
+        pnl /= _ESCALA_PNL * forma.capital_referencia
+    return Observacion(ventana, np.array((equity, pnl, exposicion), dtype=np.float32))
+
+
+def exposicion_de(cantidad: float, precio: float, equity: float, apalancamiento: float) -> float:
+    """Share of equity × leverage that a position uses, signed, clipped to [−1, 1].
+
+    With no equity left any position is full exposure.
+    """
+    if cantidad == 0.0:
+        return 0.0
+    if equity <= 0.0:
+        return 1.0 if cantidad > 0 else -1.0
+    exposicion = cantidad * precio / (equity * apalancamiento)
+    return min(1.0, max(-1.0, exposicion))

@@ -1,0 +1,105 @@
+"""From an operation to the quantities that go to the exchange."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from src.nucleo.accion import Interpretacion
+from src.nucleo.dinero import al_paso, pasos_enteros
+from src.nucleo.tipos import EstadoCuenta, Filtros, LadoOrden, Operacion, Tramo
+
+_REDUCEN_A_CIERRE = {
+    Operacion.REDUCIR_LONG: Operacion.CERRAR_LONG,
+    Operacion.REDUCIR_SHORT: Operacion.CERRAR_SHORT,
+}
+
+
+class Plan(NamedTuple):
+    """The market orders of one operation, in the order they are sent."""
+
+    operacion: Operacion
+    cantidades: tuple[float, ...]  # base asset, signed: > 0 buys, < 0 sells; empty when nothing is sent
+    solo_reduce: bool  # whether the orders go out reduce-only
+    motivo: str = ""  # why nothing is sent although the action asked for it
+
+
+class Orden(NamedTuple):
+    """A market order ready for the exchange."""
+
+    simbolo: str
+    lado: LadoOrden
+    cantidad: float  # base asset, > 0, on the symbol's step
+    solo_reduce: bool
+    id_cliente: str
+
+
+class LimitesPlan(NamedTuple):
+    """What bounds the size of a position besides the action."""
+
+    filtros: Filtros
+    apalancamiento: float
+    nocional_max: float  # the bracket's cap at this leverage, quote asset
+
+
+def nocional_maximo(tramos: tuple[Tramo, ...], apalancamiento: float) -> float:
+    """The largest notional that the brackets allow at a leverage; 0.0 when none does."""
+    return max((t.nocional_max for t in tramos if t.apalancamiento_max >= apalancamiento), default=0.0)
+
+
+def planificar(
+    interpretacion: Interpretacion, cuenta: EstadoCuenta, equity: float, precio: float, limites: LimitesPlan
+) -> Plan:
+    """Size an operation on the symbol's real filters.
+
+    Args:
+        interpretacion: The operation and the exposure wanted after it.
+        cuenta: The account before it.
+        equity: Its equity at ``precio``.
+        precio: Close of the observed candle, quote asset per unit.
+        limites: Filters, leverage and notional cap.
+    Returns:
+        The orders; none, with the reason, when the change is smaller than the filters allow. Closing
+        takes the whole live quantity and obeys no minimum.
+    """
+    operacion = interpretacion.operacion
+    if operacion is Operacion.MANTENER:
+        return Plan(operacion, (), False)
+    actual = cuenta.cantidad
+    if operacion is Operacion.CERRAR_LONG or operacion is Operacion.CERRAR_SHORT:
+        return Plan(operacion, _trocear(-actual, limites.filtros), True)
+    filtros = limites.filtros
+    nocional = min(interpretacion.objetivo * equity * limites.apalancamiento, limites.nocional_max)
+    numerador, denominador = filtros.escala_lote
+    objetivo = pasos_enteros(max(nocional, 0.0) / precio, filtros.escala_lote) * numerador / denominador
+    cambio = al_paso(objetivo - abs(actual), filtros.escala_lote)
+    if operacion.aumenta_exposicion:
+        motivo = _motivo_para_no_aumentar(cambio, precio, filtros)
+        if motivo:
+            return Plan(operacion, (), False, motivo)
+        largo = operacion is Operacion.ABRIR_LONG or operacion is Operacion.AUMENTAR_LONG
+        return Plan(operacion, _trocear(cambio if largo else -cambio, filtros), False)
+    if cambio >= 0.0:
+        return Plan(Operacion.MANTENER, (), False)
+    if objetivo == 0.0:
+        return Plan(_REDUCEN_A_CIERRE[operacion], _trocear(-actual, filtros), True)
+    return Plan(operacion, _trocear(cambio if actual > 0 else -cambio, filtros), True)
+
+
+def _motivo_para_no_aumentar(cambio: float, precio: float, filtros: Filtros) -> str:
+    if cambio < filtros.minimo_lote or cambio <= 0.0:
+        return f"quantity {max(cambio, 0.0)} is below the symbol's minimum {filtros.minimo_lote}"
+    if cambio * precio < filtros.minimo_nocional:
+        return f"notional {cambio * precio:.2f} is below the symbol's minimum {filtros.minimo_nocional}"
+    return ""
+
+
+def _trocear(cantidad: float, filtros: Filtros) -> tuple[float, ...]:
+    """Split a signed quantity into orders of at most the market lot's maximum."""
+    if abs(cantidad) <= filtros.maximo_lote:
+        return (cantidad,)
+    signo = 1.0 if cantidad > 0 else -1.0
+    resto, trozos = abs(cantidad), []
+    while resto > filtros.maximo_lote:
+        trozos.append(signo * filtros.maximo_lote)
+        resto = al_paso(resto - filtros.maximo_lote, filtros.escala_lote)
+    return (*trozos, signo * resto) if resto > 0 else tuple(trozos)

@@ -1,0 +1,109 @@
+"""Drawdown and pre-trade rules, as pure functions and folds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from src.nucleo.cartera import margen_alcanza
+from src.nucleo.ordenes import Plan
+from src.nucleo.tipos import EstadoCuenta, Mercado
+
+FRACCION_AVISO = 0.8
+"""Share of the drawdown limit from which a warning is due."""
+
+CONFIRMACION_MS = 1_000
+"""A breach counts when a second mark update at least this much later still shows it."""
+
+
+class Drawdown(NamedTuple):
+    """Fall from the peak, as a fraction of the peak."""
+
+    actual: float
+    excedido: bool
+    aviso: bool
+
+
+def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Drawdown:
+    """Measure the drawdown; it is fine as long as it is below the limit."""
+    actual = 1.0 - equity / equity_maximo
+    excedido = actual >= limite
+    return Drawdown(actual, excedido, not excedido and actual >= FRACCION_AVISO * limite)
+
+
+class EstadoRiesgo(NamedTuple):
+    """What the drawdown monitor remembers."""
+
+    equity_maximo: float
+    max_drawdown: float = 0.0
+    brecha_desde_ms: int | None = None  # first mark update of a breach that has not ended
+
+
+class Vigilancia(NamedTuple):
+    """The monitor's answer to one mark update."""
+
+    estado: EstadoRiesgo
+    drawdown: Drawdown
+    confirmado: bool  # the limit was exceeded on two updates at least `CONFIRMACION_MS` apart
+
+
+def vigilar_drawdown(estado: EstadoRiesgo, equity: float, instante_ms: int, limite: float) -> Vigilancia:
+    """Fold one equity, marked at an instant of market time, into the monitor."""
+    maximo, maximo_drawdown, desde = estado
+    if equity > maximo:
+        maximo = equity
+    drawdown = verificar_drawdown(equity, maximo, limite)
+    if drawdown.actual > maximo_drawdown:
+        maximo_drawdown = drawdown.actual
+    if not drawdown.excedido:
+        return Vigilancia(EstadoRiesgo(maximo, maximo_drawdown, None), drawdown, False)
+    if desde is None:
+        return Vigilancia(EstadoRiesgo(maximo, maximo_drawdown, instante_ms), drawdown, False)
+    confirmado = instante_ms - desde >= CONFIRMACION_MS
+    return Vigilancia(EstadoRiesgo(maximo, maximo_drawdown, desde), drawdown, confirmado)
+
+
+class Rechazo(StrEnum):
+    """Why an operation is not sent."""
+
+    NINGUNO = ""
+    FILTROS = "filters"
+    MARGEN = "margin"
+    BLOQUEO = "entries_blocked"
+    INCIERTO = "unresolved_order"
+
+
+class Validacion(NamedTuple):
+    """The pre-trade verdict."""
+
+    rechazo: Rechazo
+    detalle: str = ""
+
+    @property
+    def valida(self) -> bool:
+        """Whether the plan may be sent."""
+        return self.rechazo is Rechazo.NINGUNO
+
+
+VALIDA = Validacion(Rechazo.NINGUNO)
+
+
+def validar_accion_pre(
+    plan: Plan, cuenta: EstadoCuenta, precio_orden: float, mark: float, mercado: Mercado, apalancamiento: float
+) -> Validacion:
+    """Check a plan before anything is sent; exits always pass.
+
+    Args:
+        plan: What `planificar` made of the action.
+        cuenta: The account before it.
+        precio_orden: Expected fill price.
+        mark: Mark price.
+    """
+    if plan.motivo:
+        return Validacion(Rechazo.FILTROS, plan.motivo)
+    if not plan.operacion.aumenta_exposicion:
+        return VALIDA
+    cantidad = sum(plan.cantidades)
+    if margen_alcanza(cuenta, cantidad, precio_orden, mark, mercado, apalancamiento):
+        return VALIDA
+    return Validacion(Rechazo.MARGEN, f"margin does not cover {cantidad} at {precio_orden}")
