@@ -8,6 +8,15 @@ from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import Operacion, TipoAccion
 
 
+_MANTENER = Operacion.MANTENER  # looking a member up in its enum costs more than the rest of a branch
+_ABRIR = {True: Operacion.ABRIR_LONG, False: Operacion.ABRIR_SHORT}
+_AUMENTAR = {True: Operacion.AUMENTAR_LONG, False: Operacion.AUMENTAR_SHORT}
+_REDUCIR = {True: Operacion.REDUCIR_LONG, False: Operacion.REDUCIR_SHORT}
+_CERRAR_AL = {True: Operacion.CERRAR_SHORT, False: Operacion.CERRAR_LONG}
+_TIPO = {True: TipoAccion.LONG, False: TipoAccion.SHORT}
+_TIPO_MANTENER = TipoAccion.MANTENER
+
+
 class Interpretacion(NamedTuple):
     """What an action means for the position held now."""
 
@@ -44,25 +53,22 @@ def interpretar_accion(accion: float, exposicion: float, regla: ReglaAccion) -> 
     """
     if not -1.0 <= accion <= 1.0:
         raise DatosInvalidos(f"action is {accion}; a policy must answer a number in [-1, 1]")
+    umbral, banda, reserva = regla
     intensidad = abs(accion)
-    if intensidad <= regla.umbral_mantener:
-        return Interpretacion(TipoAccion.MANTENER, Operacion.MANTENER, intensidad, abs(exposicion))
-    largo = accion > 0
-    tipo = TipoAccion.LONG if largo else TipoAccion.SHORT
-    objetivo = min(intensidad, 1.0 - regla.reserva_margen)
+    if intensidad <= umbral:
+        return Interpretacion(_TIPO_MANTENER, _MANTENER, intensidad, abs(exposicion))
+    largo = accion > 0.0
+    tipo = _TIPO[largo]
+    objetivo = 1.0 - reserva
+    if intensidad < objetivo:
+        objetivo = intensidad
     if exposicion == 0.0:
-        return Interpretacion(
-            tipo, Operacion.ABRIR_LONG if largo else Operacion.ABRIR_SHORT, intensidad, objetivo
-        )
-    if largo != (exposicion > 0):
-        return Interpretacion(
-            tipo, Operacion.CERRAR_SHORT if largo else Operacion.CERRAR_LONG, intensidad, 0.0
-        )
+        return Interpretacion(tipo, _ABRIR[largo], intensidad, objetivo)
+    if largo != (exposicion > 0.0):
+        return Interpretacion(tipo, _CERRAR_AL[largo], intensidad, 0.0)
     cambio = objetivo - abs(exposicion)
-    if cambio > regla.banda_muerta:
-        operacion = Operacion.AUMENTAR_LONG if largo else Operacion.AUMENTAR_SHORT
-    elif cambio < -regla.banda_muerta:
-        operacion = Operacion.REDUCIR_LONG if largo else Operacion.REDUCIR_SHORT
-    else:
-        return Interpretacion(tipo, Operacion.MANTENER, intensidad, abs(exposicion))
-    return Interpretacion(tipo, operacion, intensidad, objetivo)
+    if cambio > banda:
+        return Interpretacion(tipo, _AUMENTAR[largo], intensidad, objetivo)
+    if cambio < -banda:
+        return Interpretacion(tipo, _REDUCIR[largo], intensidad, objetivo)
+    return Interpretacion(tipo, _MANTENER, intensidad, abs(exposicion))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -21,6 +22,15 @@ def equity_de(cuenta: EstadoCuenta, precio: float) -> float:
     if posicion is None:
         return cuenta.saldo
     return cuenta.saldo + posicion.cantidad * (precio - posicion.precio_entrada)
+
+
+def equities_de(cuenta: EstadoCuenta, precios: Iterable[float]) -> list[float]:
+    """`equity_de` at several prices."""
+    saldo, posicion = cuenta
+    if posicion is None:
+        return [saldo]
+    cantidad, entrada = posicion.cantidad, posicion.precio_entrada
+    return [saldo + cantidad * (precio - entrada) for precio in precios]
 
 
 def margen_de(cuenta: EstadoCuenta, precio: float, apalancamiento: float) -> float:

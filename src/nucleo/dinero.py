@@ -14,6 +14,8 @@ _CUANTO = Decimal("1e-8")
 _EXACTO = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _ERROR_RELATIVO = 2.0**-49  # of a product of a few floats, with room to spare
 
+# ``abs(escalado % 1.0 - 0.5)`` below is the distance from a tie, and must exceed what the float may be wrong.
+
 
 def redondear(monto: float) -> float:
     """Round an amount to 8 decimals, half to even, as the exchange posts it."""
@@ -23,7 +25,7 @@ def redondear(monto: float) -> float:
 def producto(cantidad: float, precio: float, fraccion: float = 1.0) -> float:
     """``cantidad · precio · fraccion`` rounded to 8 decimals exactly as decimal arithmetic does."""
     escalado = cantidad * precio * fraccion * _UNIDADES
-    if _es_seguro(escalado, escalado):
+    if abs(escalado % 1.0 - 0.5) > abs(escalado) * _ERROR_RELATIVO:
         return round(escalado) / _UNIDADES
     return _a_float(_EXACTO.multiply(_EXACTO.multiply(_d(cantidad), _d(precio)), _d(fraccion)))
 
@@ -31,7 +33,8 @@ def producto(cantidad: float, precio: float, fraccion: float = 1.0) -> float:
 def ganancia(cantidad: float, precio_entrada: float, precio_salida: float) -> float:
     """Profit of ``cantidad`` (signed, > 0 long) from entry to exit, rounded to 8 decimals exactly."""
     escalado = cantidad * (precio_salida - precio_entrada) * _UNIDADES
-    if _es_seguro(escalado, cantidad * (precio_salida + precio_entrada) * _UNIDADES):
+    duda = abs(cantidad) * (precio_salida + precio_entrada) * _UNIDADES * _ERROR_RELATIVO
+    if abs(escalado % 1.0 - 0.5) > duda:
         return round(escalado) / _UNIDADES
     return _a_float(_EXACTO.multiply(_d(cantidad), _EXACTO.subtract(_d(precio_salida), _d(precio_entrada))))
 
@@ -39,7 +42,7 @@ def ganancia(cantidad: float, precio_entrada: float, precio_salida: float) -> fl
 def promedio(cantidad_0: float, precio_0: float, cantidad_1: float, precio_1: float) -> float:
     """Quantity-weighted mean of two prices, rounded to 8 decimals exactly; quantities share a sign."""
     escalado = (cantidad_0 * precio_0 + cantidad_1 * precio_1) / (cantidad_0 + cantidad_1) * _UNIDADES
-    if _es_seguro(escalado, escalado):
+    if abs(escalado % 1.0 - 0.5) > escalado * _ERROR_RELATIVO:
         return round(escalado) / _UNIDADES
     q0, q1 = _d(cantidad_0), _d(cantidad_1)
     costo = _EXACTO.add(_EXACTO.multiply(q0, _d(precio_0)), _EXACTO.multiply(q1, _d(precio_1)))
@@ -56,9 +59,11 @@ def pasos_enteros(cantidad: float, escala: tuple[int, int]) -> int:
     """How many whole steps fit into a non-negative ``cantidad``, exactly."""
     numerador, denominador = escala
     pasos = cantidad * denominador / numerador
+    enteros = int(pasos)
+    duda = pasos * _ERROR_RELATIVO
+    if duda < pasos - enteros < 1.0 - duda:
+        return enteros
     cercano = round(pasos)
-    if abs(pasos - cercano) > abs(pasos) * _ERROR_RELATIVO:
-        return int(pasos)
     exactos = _EXACTO.divide(_EXACTO.multiply(_d(cantidad), Decimal(denominador)), Decimal(numerador))
     return cercano if exactos >= cercano else cercano - 1
 
@@ -77,12 +82,6 @@ def precio_en_tick(precio: Decimal, escala: tuple[int, int], *, hacia_arriba: bo
     if hacia_arriba and entero < pasos:
         entero += 1
     return entero * numerador / denominador
-
-
-def _es_seguro(escalado: float, magnitud: float) -> bool:
-    """Whether the float is far enough from a tie for its rounding to be certain."""
-    distancia = abs(escalado % 1.0 - 0.5)
-    return distancia > abs(magnitud) * _ERROR_RELATIVO
 
 
 def _d(valor: float) -> Decimal:

@@ -8,6 +8,10 @@ from src.nucleo.accion import Interpretacion
 from src.nucleo.dinero import al_paso, pasos_enteros
 from src.nucleo.tipos import EstadoCuenta, Filtros, LadoOrden, Operacion, Tramo
 
+_MANTENER = Operacion.MANTENER
+_CIERRAN = (Operacion.CERRAR_LONG, Operacion.CERRAR_SHORT)
+_AUMENTAN = tuple(operacion for operacion in Operacion if operacion.aumenta_exposicion)
+_COMPRAN = (Operacion.ABRIR_LONG, Operacion.AUMENTAR_LONG)
 _REDUCEN_A_CIERRE = {
     Operacion.REDUCIR_LONG: Operacion.CERRAR_LONG,
     Operacion.REDUCIR_SHORT: Operacion.CERRAR_SHORT,
@@ -21,6 +25,9 @@ class Plan(NamedTuple):
     cantidades: tuple[float, ...]  # base asset, signed: > 0 buys, < 0 sells; empty when nothing is sent
     solo_reduce: bool  # whether the orders go out reduce-only
     motivo: str = ""  # why nothing is sent although the action asked for it
+
+
+_SIN_ORDENES = Plan(_MANTENER, (), False)
 
 
 class Orden(NamedTuple):
@@ -61,28 +68,30 @@ def planificar(
         The orders; none, with the reason, when the change is smaller than the filters allow. Closing
         takes the whole live quantity and obeys no minimum.
     """
-    operacion = interpretacion.operacion
-    if operacion is Operacion.MANTENER:
-        return Plan(operacion, (), False)
-    actual = cuenta.cantidad
-    if operacion is Operacion.CERRAR_LONG or operacion is Operacion.CERRAR_SHORT:
-        return Plan(operacion, _trocear(-actual, limites.filtros), True)
-    filtros = limites.filtros
-    nocional = min(interpretacion.objetivo * equity * limites.apalancamiento, limites.nocional_max)
-    numerador, denominador = filtros.escala_lote
-    objetivo = pasos_enteros(max(nocional, 0.0) / precio, filtros.escala_lote) * numerador / denominador
-    cambio = al_paso(objetivo - abs(actual), filtros.escala_lote)
-    if operacion.aumenta_exposicion:
+    _, operacion, _, fraccion = interpretacion
+    if operacion is _MANTENER:
+        return _SIN_ORDENES
+    filtros, apalancamiento, nocional_max = limites
+    posicion = cuenta.posicion
+    actual = 0.0 if posicion is None else posicion.cantidad
+    if operacion in _CIERRAN:
+        return Plan(operacion, trocear(-actual, filtros), True)
+    nocional = fraccion * equity * apalancamiento
+    if nocional > nocional_max:
+        nocional = nocional_max
+    escala = filtros.escala_lote
+    objetivo = pasos_enteros(nocional / precio, escala) * escala[0] / escala[1] if nocional > 0.0 else 0.0
+    cambio = al_paso(objetivo - abs(actual), escala)
+    if operacion in _AUMENTAN:
         motivo = _motivo_para_no_aumentar(cambio, precio, filtros)
         if motivo:
             return Plan(operacion, (), False, motivo)
-        largo = operacion is Operacion.ABRIR_LONG or operacion is Operacion.AUMENTAR_LONG
-        return Plan(operacion, _trocear(cambio if largo else -cambio, filtros), False)
+        return Plan(operacion, trocear(cambio if operacion in _COMPRAN else -cambio, filtros), False)
     if cambio >= 0.0:
-        return Plan(Operacion.MANTENER, (), False)
+        return _SIN_ORDENES
     if objetivo == 0.0:
-        return Plan(_REDUCEN_A_CIERRE[operacion], _trocear(-actual, filtros), True)
-    return Plan(operacion, _trocear(cambio if actual > 0 else -cambio, filtros), True)
+        return Plan(_REDUCEN_A_CIERRE[operacion], trocear(-actual, filtros), True)
+    return Plan(operacion, trocear(cambio if actual > 0 else -cambio, filtros), True)
 
 
 def _motivo_para_no_aumentar(cambio: float, precio: float, filtros: Filtros) -> str:
@@ -93,7 +102,7 @@ def _motivo_para_no_aumentar(cambio: float, precio: float, filtros: Filtros) -> 
     return ""
 
 
-def _trocear(cantidad: float, filtros: Filtros) -> tuple[float, ...]:
+def trocear(cantidad: float, filtros: Filtros) -> tuple[float, ...]:
     """Split a signed quantity into orders of at most the market lot's maximum."""
     if abs(cantidad) <= filtros.maximo_lote:
         return (cantidad,)

@@ -43,7 +43,7 @@ class ActorNumpy:
         total = sum(1 for nombre in arreglos if nombre.startswith("w"))
         if total == 0 or {f"{letra}{i}" for i in range(total) for letra in "wb"} != set(arreglos):
             raise ArtefactoInvalido(f"actor.npz holds {sorted(arreglos)}; expected w0, b0, w1, b1, …")
-        return cls([(arreglos[f"w{i}"], arreglos[f"b{i}"]) for i in range(total)])
+        return cls([_contiguas(arreglos[f"w{i}"], arreglos[f"b{i}"]) for i in range(total)])
 
     def predecir(self, observacion: Observacion) -> float:
         """The deterministic action in [−1, 1].

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -63,6 +64,31 @@ def vigilar_drawdown(estado: EstadoRiesgo, equity: float, instante_ms: int, limi
     return Vigilancia(EstadoRiesgo(maximo, maximo_drawdown, desde), drawdown, confirmado)
 
 
+def vigilar_sin_brecha(
+    estado: EstadoRiesgo, equities: Iterable[float], limite: float
+) -> EstadoRiesgo | None:
+    """Fold several equities at once, when neither before nor among them is a breach.
+
+    Returns:
+        What folding them one by one with `vigilar_drawdown` gives; ``None`` when there is a breach, whose
+        instants matter.
+    """
+    maximo, maximo_drawdown, desde = estado
+    if desde is not None:
+        return None
+    peor = 0.0
+    for equity in equities:
+        if equity > maximo:
+            maximo = equity
+        elif (actual := 1.0 - equity / maximo) > peor:
+            peor = actual
+    if peor >= limite:
+        return None
+    if maximo == estado.equity_maximo and peor <= maximo_drawdown:
+        return estado
+    return EstadoRiesgo(maximo, peor if peor > maximo_drawdown else maximo_drawdown)
+
+
 class Rechazo(StrEnum):
     """Why an operation is not sent."""
 
@@ -86,6 +112,13 @@ class Validacion(NamedTuple):
 
 
 VALIDA = Validacion(Rechazo.NINGUNO)
+
+
+def validar_brecha(plan: Plan, estado: EstadoRiesgo) -> Validacion:
+    """Refuse what increases exposure while the drawdown limit is exceeded, confirmed or not yet."""
+    if estado.brecha_desde_ms is None or plan.solo_reduce or not plan.cantidades:
+        return VALIDA
+    return Validacion(Rechazo.BLOQUEO, "drawdown limit exceeded")
 
 
 def validar_accion_pre(

@@ -1,0 +1,1 @@
+"""Candle files, their checks, the synthetic market and downloads."""

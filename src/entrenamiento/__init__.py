@@ -1,0 +1,1 @@
+"""Training: data, environment, agent, evaluation."""

@@ -1,0 +1,1 @@
+"""Training = evaluation = dry run, counted."""

@@ -1,0 +1,96 @@
+"""What must be true before the first decision."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from src.nucleo.errores import BolsaIncompatible
+from src.nucleo.tipos import Mercado
+from src.produccion.config.config import Modo
+from src.produccion.puertos import Bolsa, Reloj
+
+_EN_OPERACION = "TRADING"
+
+log = structlog.get_logger(__name__)
+
+
+async def sincronizar_reloj(bolsa: Bolsa, reloj: Reloj, modo: Modo, desfase_max_s: float) -> None:
+    """Take the exchange's time; a simulated market has its own.
+
+    Raises:
+        BolsaIncompatible: This machine's clock is too far off.
+    """
+    servidor_ms = await bolsa.hora_ms()
+    desfase_s = servidor_ms / 1_000 - time.time()
+    if modo is not Modo.SIMULADO and abs(desfase_s) > desfase_max_s:
+        raise BolsaIncompatible(
+            f"this machine's clock is {-desfase_s:.1f} s off the exchange's (limit {desfase_max_s} s); "
+            "synchronise it with NTP"
+        )
+    reloj.sincronizar(servidor_ms)
+
+
+async def comprobar_bolsa(bolsa: Bolsa, entrenado: Mercado, apalancamiento: int) -> Mercado:
+    """Compare the exchange with what the artefact was trained on, and set leverage and margin type.
+
+    Returns:
+        The market as the exchange publishes it now; plans are made with its filters.
+
+    Raises:
+        BolsaIncompatible: Trading would not be what was trained; the text names what differs.
+    """
+    modo = await bolsa.modo_cuenta()
+    if modo.cobertura:
+        raise BolsaIncompatible(
+            "the account is in hedge mode; Timonel trades one-way. Switch the position mode to one-way"
+        )
+    if modo.multiactivo != entrenado.multiactivo:
+        raise BolsaIncompatible(
+            f"multi-assets mode is {_si(modo.multiactivo)} on the account and {_si(entrenado.multiactivo)} in the "
+            "artefact; change the account's setting"
+        )
+    info = await bolsa.info_simbolo(entrenado.simbolo)
+    actual = info.mercado
+    if info.estado != _EN_OPERACION:
+        raise BolsaIncompatible(
+            f"{entrenado.simbolo} is {info.estado}, not {_EN_OPERACION}; wait or choose another"
+        )
+    if actual.activo_margen != entrenado.activo_margen:
+        raise BolsaIncompatible(
+            f"{entrenado.simbolo} is margined in {actual.activo_margen}, the artefact was trained with "
+            f"{entrenado.activo_margen}; train an agent for this market"
+        )
+    for campo in ("filtros", "tramos", "comision_taker", "intervalo_funding_ms"):
+        if getattr(actual, campo) != getattr(entrenado, campo):
+            log.warning("mercado_distinto_del_entrenado", campo=campo)
+    await bolsa.fijar_margen(entrenado.simbolo, entrenado.tipo_margen)
+    await bolsa.fijar_apalancamiento(entrenado.simbolo, apalancamiento)
+    return actual
+
+
+async def comprobar_saldo(bolsa: Bolsa, mercado: Mercado, apalancamiento: int, capital: float | None) -> None:
+    """Refuse an account that cannot trade.
+
+    Raises:
+        BolsaIncompatible: No balance, less than assigned, or leverage and margin type did not take.
+    """
+    cuenta = await bolsa.cuenta(mercado.simbolo)
+    saldo = cuenta.estado.saldo
+    if saldo <= 0:
+        raise BolsaIncompatible(
+            f"the {mercado.activo_margen} wallet is {saldo}; transfer funds to the futures account"
+        )
+    if capital is not None and capital > saldo:
+        raise BolsaIncompatible(
+            f"--capital {capital} is more than the {mercado.activo_margen} wallet holds ({saldo})"
+        )
+    if cuenta.apalancamiento != apalancamiento:
+        raise BolsaIncompatible(
+            f"leverage is {cuenta.apalancamiento} although {apalancamiento} was set; close the position and retry"
+        )
+
+
+def _si(valor: bool) -> str:
+    return "on" if valor else "off"

@@ -1,0 +1,285 @@
+"""The exchange over Binance's REST API; one adapter for simulator, testnet and real exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from binance import AsyncClient
+
+from src.nucleo.errores import FalloPasajero, LecturaFallida, OrdenRechazada
+from src.nucleo.intervalos import cierre_de
+from src.nucleo.ordenes import Orden
+from src.nucleo.tipos import TipoMargen, Vela
+from src.produccion import lectura_binance as lectura
+from src.produccion.fallos_bolsa import (
+    FALLOS_DE_TRANSPORTE,
+    ORDEN_DESCONOCIDA,
+    RELOJ_DESVIADO,
+    SIN_CAMBIO_DE_MARGEN,
+    traducir,
+)
+from src.produccion.puertos import (
+    Credenciales,
+    CuentaBolsa,
+    Direcciones,
+    InfoSimbolo,
+    Ingreso,
+    ModoCuenta,
+    Reloj,
+    RespuestaOrden,
+    Transaccion,
+    texto_decimal,
+)
+
+_VELAS_POR_PAGINA = 1_500
+_FILAS_POR_PAGINA = 1_000
+_INTENTOS_LECTURA = 4
+_ESPERA_INICIAL_S = 0.25
+
+T = TypeVar("T")
+
+
+def crear_cliente(
+    direcciones: Direcciones, credenciales: Credenciales, sesion: dict[str, Any] | None = None
+) -> AsyncClient:
+    """python-binance's client pointed at a server, without its calls to the spot exchange."""
+
+    class Cliente(AsyncClient):  # type: ignore[misc]
+        API_URL = f"{direcciones.rest}/api"
+        FUTURES_URL = f"{direcciones.rest}/fapi"
+        FUTURES_DATA_URL = f"{direcciones.rest}/futures/data"
+
+    return Cliente(
+        api_key=credenciales.clave,
+        api_secret=credenciales.secreto,
+        session_params=sesion or {"trust_env": True},
+    )
+
+
+class BinanceConnector:
+    """`Bolsa` over REST. Reads are retried; a write is sent once.
+
+    Args:
+        cliente: From `crear_cliente`.
+        reloj: Signs requests in market time.
+        activo_margen: Asset whose wallet is traded.
+    """
+
+    soporta_ordenes_algo = True
+
+    def __init__(self, cliente: AsyncClient, reloj: Reloj, activo_margen: str) -> None:
+        self._cliente = cliente
+        self._reloj = reloj
+        self._activo = activo_margen
+
+    async def cerrar(self) -> None:
+        """Close the connections."""
+        await self._cliente.close_connection()
+
+    async def hora_ms(self) -> int:
+        """The exchange's clock."""
+        return int((await self._leer(self._cliente.futures_time))["serverTime"])
+
+    async def info_simbolo(self, simbolo: str) -> InfoSimbolo:
+        """Filters, brackets, fees and status of a symbol."""
+        c = self._cliente
+        info = await self._leer(c.futures_exchange_info)
+        funding = await self._leer(c.futures_v1_get_funding_info)
+        tramos = await self._leer(lambda: c.futures_leverage_bracket(symbol=simbolo))
+        comision = await self._leer(lambda: c.futures_commission_rate(symbol=simbolo))
+        return lectura.leer_simbolo(info, simbolo, tramos, comision, funding)
+
+    async def modo_cuenta(self) -> ModoCuenta:
+        """Hedge and multi-asset mode."""
+        posicion = await self._leer(self._cliente.futures_get_position_mode)
+        activos = await self._leer(self._cliente.futures_get_multi_assets_mode)
+        return ModoCuenta(bool(posicion["dualSidePosition"]), bool(activos["multiAssetsMargin"]))
+
+    async def fijar_apalancamiento(self, simbolo: str, apalancamiento: int) -> None:
+        """Set the symbol's leverage."""
+        await self._escribir(
+            lambda: self._cliente.futures_change_leverage(symbol=simbolo, leverage=apalancamiento)
+        )
+
+    async def fijar_margen(self, simbolo: str, tipo: TipoMargen) -> None:
+        """Set the symbol's margin type."""
+        try:
+            await self._escribir(
+                lambda: self._cliente.futures_change_margin_type(symbol=simbolo, marginType=tipo.value)
+            )
+        except OrdenRechazada as fallo:
+            if fallo.codigo != SIN_CAMBIO_DE_MARGEN:
+                raise
+
+    async def velas(
+        self,
+        simbolo: str,
+        intervalo: str,
+        *,
+        desde_ms: int | None = None,
+        hasta_ms: int | None = None,
+        limite: int,
+    ) -> Sequence[Vela]:
+        """Closed candles, oldest first, at most ``limite``."""
+        if desde_ms is not None:
+            return await self._velas_desde(simbolo, intervalo, desde_ms, hasta_ms, limite)
+        velas: list[Vela] = []
+        fin = hasta_ms
+        while len(velas) < limite:
+            pagina = await self._pagina_velas(
+                symbol=simbolo,
+                interval=intervalo,
+                endTime=fin,
+                limit=min(limite - len(velas) + 1, _VELAS_POR_PAGINA),
+            )
+            if not pagina:
+                break
+            fin = pagina[0].apertura_ms - 1
+            velas = [*self._cerradas(pagina, intervalo), *velas]
+        return velas[-limite:]
+
+    async def cuenta(self, simbolo: str) -> CuentaBolsa:
+        """Wallet and position in one atomic read."""
+        return lectura.leer_cuenta(await self._leer(self._cliente.futures_account), simbolo, self._activo)
+
+    async def precio(self, simbolo: str) -> float:
+        """Mark price."""
+        return float(
+            (await self._leer(lambda: self._cliente.futures_mark_price(symbol=simbolo)))["markPrice"]
+        )
+
+    async def enviar(self, orden: Orden) -> RespuestaOrden:
+        """Send a market order; the answer is its result."""
+        parametros = {"reduceOnly": "true"} if orden.solo_reduce else {}
+        crudo = await self._escribir(
+            lambda: self._cliente.futures_create_order(
+                symbol=orden.simbolo,
+                side=orden.lado.value,
+                type="MARKET",
+                quantity=texto_decimal(orden.cantidad),
+                newClientOrderId=orden.id_cliente,
+                newOrderRespType="RESULT",
+                **parametros,
+            )
+        )
+        return lectura.leer_orden(crudo)
+
+    async def consultar(self, simbolo: str, id_cliente: str) -> RespuestaOrden | None:
+        """Look an order up by its client id."""
+        try:
+            crudo = await self._leer(
+                lambda: self._cliente.futures_get_order(symbol=simbolo, origClientOrderId=id_cliente)
+            )
+        except OrdenRechazada as fallo:
+            if fallo.codigo == ORDEN_DESCONOCIDA:
+                return None
+            raise
+        return lectura.leer_orden(crudo)
+
+    async def id_cliente_de(self, simbolo: str, id_bolsa: int) -> str:
+        """The client id of an order known by the exchange's id."""
+        crudo = await self._leer(lambda: self._cliente.futures_get_order(symbol=simbolo, orderId=id_bolsa))
+        return lectura.leer_orden(crudo).id_cliente
+
+    async def cancelar_todas(self, simbolo: str) -> None:
+        """Cancel every resting order of the symbol."""
+        await self._escribir(lambda: self._cliente.futures_cancel_all_open_orders(symbol=simbolo))
+
+    async def transacciones(
+        self, simbolo: str, *, id_orden: int | None = None, desde_id: int | None = None
+    ) -> Sequence[Transaccion]:
+        """Fills of one order, or all from a trade id on."""
+        filtro: dict[str, object] = {"orderId": id_orden} if id_orden is not None else {}
+        if desde_id is not None:
+            filtro = {"fromId": desde_id}
+        filas = await self._leer(
+            lambda: self._cliente.futures_account_trades(symbol=simbolo, limit=_FILAS_POR_PAGINA, **filtro)
+        )
+        return [lectura.leer_transaccion(fila) for fila in filas]
+
+    async def ingresos(self, simbolo: str, desde_ms: int) -> Sequence[Ingreso]:
+        """Income of the symbol and transfers of the account from an instant on."""
+        filas = await self._leer(
+            lambda: self._cliente.futures_income_history(startTime=desde_ms, limit=_FILAS_POR_PAGINA)
+        )
+        return [
+            lectura.leer_ingreso(fila)
+            for fila in filas
+            if fila["asset"] == self._activo and fila["symbol"] in ("", simbolo)
+        ]
+
+    async def clave_escucha(self) -> str:
+        """A listen key for the user stream."""
+        return str(await self._leer(self._cliente.futures_stream_get_listen_key))
+
+    async def renovar_clave(self, clave: str) -> None:
+        """Keep a listen key alive."""
+        await self._leer(lambda: self._cliente.futures_stream_keepalive(clave))
+
+    async def _velas_desde(
+        self, simbolo: str, intervalo: str, desde_ms: int, hasta_ms: int | None, limite: int
+    ) -> list[Vela]:
+        velas: list[Vela] = []
+        inicio = desde_ms
+        while len(velas) < limite:
+            pagina = await self._pagina_velas(
+                symbol=simbolo,
+                interval=intervalo,
+                startTime=inicio,
+                endTime=hasta_ms,
+                limit=min(limite - len(velas), _VELAS_POR_PAGINA),
+            )
+            cerradas = self._cerradas(pagina, intervalo)
+            velas += cerradas
+            if len(cerradas) < min(limite, _VELAS_POR_PAGINA):
+                break
+            inicio = cierre_de(velas[-1].apertura_ms, intervalo) + 1
+        return velas[:limite]
+
+    async def _pagina_velas(self, **filtro: object) -> list[Vela]:
+        presentes = {clave: valor for clave, valor in filtro.items() if valor is not None}
+        filas = await self._leer(lambda: self._cliente.futures_klines(**presentes))
+        return [lectura.leer_vela(fila) for fila in filas]
+
+    def _cerradas(self, velas: Sequence[Vela], intervalo: str) -> list[Vela]:
+        # The exchange lists the candle in progress last.
+        ahora = self._reloj.ahora_ms()
+        return [vela for vela in velas if cierre_de(vela.apertura_ms, intervalo) < ahora]
+
+    async def _leer(self, peticion: Callable[[], Awaitable[T]]) -> T:
+        espera = _ESPERA_INICIAL_S
+        for intento in range(1, _INTENTOS_LECTURA + 1):
+            try:
+                return await self._pedir(peticion, escritura=False)
+            except (LecturaFallida, FalloPasajero) as fallo:
+                if fallo.codigo == RELOJ_DESVIADO:
+                    await self._resincronizar()
+                elif intento < _INTENTOS_LECTURA:
+                    await asyncio.sleep(espera)
+                    espera *= 2
+                if intento == _INTENTOS_LECTURA:
+                    raise
+        raise AssertionError("the loop above returns or raises")
+
+    async def _escribir(self, peticion: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._pedir(peticion, escritura=True)
+        except FalloPasajero as fallo:
+            if fallo.codigo == RELOJ_DESVIADO:
+                await self._resincronizar()
+            raise
+
+    async def _pedir(self, peticion: Callable[[], Awaitable[T]], *, escritura: bool) -> T:
+        self._cliente.timestamp_offset = self._reloj.ahora_ms() - time.time_ns() // 1_000_000
+        try:
+            return await peticion()
+        except FALLOS_DE_TRANSPORTE as fallo:
+            raise traducir(fallo, escritura=escritura) from fallo
+
+    async def _resincronizar(self) -> None:
+        self._reloj.sincronizar(
+            int((await self._pedir(self._cliente.futures_time, escritura=False))["serverTime"])
+        )

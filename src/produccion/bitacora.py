@@ -1,0 +1,109 @@
+"""Logs: JSON lines to the session's file, colours to the console, one line of live status."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+from structlog.types import Processor
+
+_CAMPOS_SECRETOS = frozenset({"secreto", "secret", "signature", "api_secret", "listenKey", "token"})
+_OCULTO = "***"
+
+
+def ocultar_secretos(
+    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Blank every field that may hold a secret."""
+    for campo in _CAMPOS_SECRETOS & evento.keys():
+        evento[campo] = _OCULTO
+    return evento
+
+
+def configurar(ruta: Path, *, detallado: bool = False) -> None:
+    """Send every log event to ``ruta`` as JSON, and to the console in colours.
+
+    Args:
+        ruta: The session's log file.
+        detallado: Show informational events on the console too; warnings always are.
+    """
+    ruta.parent.mkdir(parents=True, exist_ok=True)
+    comunes: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        ocultar_secretos,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *comunes,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    archivo = logging.FileHandler(ruta, encoding="utf-8")
+    archivo.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=comunes,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    consola = _ConsolaConEstado(sys.stderr)
+    consola.setLevel(logging.INFO if detallado else logging.WARNING)
+    consola.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=comunes, processor=structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        )
+    )
+    raiz = logging.getLogger()
+    for anterior in list(raiz.handlers):
+        raiz.removeHandler(anterior)
+        anterior.close()
+    raiz.addHandler(archivo)
+    raiz.addHandler(consola)
+    raiz.setLevel(logging.INFO)
+
+
+class LineaEstado:
+    """One line on the terminal that is rewritten in place; silent when there is no terminal."""
+
+    def __init__(self, salida: TextIO | None = None) -> None:
+        self._salida = salida if salida is not None else sys.stderr
+        self._activa = self._salida.isatty()
+        self._ancho = 0
+
+    def mostrar(self, texto: str) -> None:
+        """Replace the line."""
+        if self._activa:
+            self._salida.write("\r" + texto.ljust(self._ancho))
+            self._salida.flush()
+            self._ancho = len(texto)
+
+    def terminar(self) -> None:
+        """Leave the last status on the screen and go to the next line."""
+        if self._activa and self._ancho:
+            self._salida.write("\n")
+            self._salida.flush()
+            self._ancho = 0
+
+
+class _ConsolaConEstado(logging.StreamHandler[TextIO]):
+    """Writes below the status line instead of into it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream.isatty():
+            self.stream.write("\r\x1b[K")
+        super().emit(record)

@@ -1,0 +1,147 @@
+"""The daemon's command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from src.artefactos.artefacto import leer_artefacto
+from src.nucleo.errores import ConfiguracionInvalida, ErrorTimonel
+from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida
+
+_INTERRUMPIDO = 130
+_ACEPTO = "TRADE REAL MONEY"
+
+consola = Console(stderr=True)
+
+
+def live(
+    train_id: Annotated[
+        str, typer.Option("--train-id", help="Artefact to run: a directory below --artefacts.")
+    ],
+    real: Annotated[
+        bool, typer.Option("--live", help="Trade REAL money. Without it: the testnet.", show_default=False)
+    ] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Dry run against an exchange simulator started for it.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Candles of the dry run (CSV, .csv.gz or Parquet).")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", help="Speed of the dry run's market: max, 1, 60 …")
+    ] = "max",
+    candles: Annotated[int | None, typer.Option("--candles", help="Stop after this many candles.")] = None,
+    exchange_url: Annotated[
+        str | None,
+        typer.Option(
+            "--exchange-url",
+            envvar="TIMONEL_EXCHANGE_URL",
+            help="A running simulator, e.g. http://127.0.0.1:8899.",
+        ),
+    ] = None,
+    capital: Annotated[
+        float | None,
+        typer.Option("--capital", help="Part of the wallet that is this agent's own, in USDT. Default: all."),
+    ] = None,
+    on_exit: Annotated[
+        PoliticaSalida | None,
+        typer.Option("--on-exit", help="What Ctrl+C does with an open position. Default: close."),
+    ] = None,
+    unlock: Annotated[
+        str | None, typer.Option("--unlock", help="Clear the drawdown latch; the reason is recorded.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (timonel.yaml).")] = None,
+    artefacts: Annotated[Path, typer.Option("--artefacts", help="Where artefacts live.")] = Path(
+        "entrenamientos"
+    ),
+    state_dir: Annotated[Path, typer.Option("--state-dir", help="Where journals live.")] = Path("estado"),
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log event.")] = False,
+) -> None:
+    """Run a trained agent as a daemon: testnet by default, real money only with --live.
+
+    Exit codes: 0 done, 2 bad input, 3 drawdown emergency, 4 operational emergency, 5 latched, 130 interrupted.
+    """
+    opciones = Opciones(
+        train_id=train_id,
+        base=artefacts,
+        estado=state_dir,
+        config=config,
+        real=real,
+        simulado=simulated,
+        datos=data,
+        velocidad=speed,
+        velas=candles,
+        url=exchange_url,
+        capital=capital,
+        salida=on_exit,
+        detallado=verbose,
+    )
+    try:
+        codigo = _desenclavar(opciones, unlock) if unlock is not None else _vivir(opciones)
+    except ErrorTimonel as fallo:
+        consola.print(f"[bold red]{type(fallo).__name__}[/]: {fallo}", highlight=False, soft_wrap=True)
+        codigo = fallo.codigo_salida
+    raise typer.Exit(codigo)
+
+
+def _vivir(opciones: Opciones) -> int:
+    from src.produccion.montaje import Sesion, ejecutar
+    from src.produccion.orquestador import Motivo
+
+    if opciones.real:
+        _confirmar(opciones)
+    sesion: Sesion = asyncio.run(ejecutar(opciones))
+    _mostrar(sesion.estadisticas.campos(), sesion.registro, sesion.motivo.value)
+    return _INTERRUMPIDO if sesion.motivo is Motivo.INTERRUMPIDO else 0
+
+
+def _desenclavar(opciones: Opciones, razon: str) -> int:
+    from src.produccion.montaje import desenclavar
+
+    if not razon.strip():
+        raise ConfiguracionInvalida(
+            '--unlock needs a reason, e.g. --unlock "checked the losses, limit is right"'
+        )
+    desenclavar(opciones, razon)
+    consola.print("unlocked; the peak starts again from the next equity")
+    return 0
+
+
+def _confirmar(opciones: Opciones) -> None:
+    """Show what would be traded and ask for a typed confirmation."""
+    artefacto = leer_artefacto(opciones.base, opciones.train_id)
+    portafolio, entorno = artefacto.configuracion.portafolio, artefacto.configuracion.entorno
+    tabla = Table(title="REAL MONEY", title_style="bold red", show_header=False)
+    for nombre, valor in (
+        ("agent", opciones.train_id),
+        ("symbol", f"{artefacto.mercado.simbolo} {artefacto.configuracion.data_downloader.interval}"),
+        ("leverage", str(portafolio.apalancamiento)),
+        ("capital", "whole wallet" if opciones.capital is None else f"{opciones.capital:,.2f}"),
+        ("drawdown limit", f"{entorno.max_drawdown_permitido:.0%}"),
+    ):
+        tabla.add_row(nombre, valor)
+    consola.print(tabla)
+    if os.environ.get(CONFIRMAR_REAL) == "YES":
+        return
+    if not sys.stdin.isatty():
+        raise ConfiguracionInvalida(
+            f"--live without a terminal needs {CONFIRMAR_REAL}=YES in the environment"
+        )
+    if typer.prompt(f"Type {_ACEPTO!r} to go on", err=True) != _ACEPTO:
+        raise ConfiguracionInvalida("not confirmed; nothing was started")
+
+
+def _mostrar(campos: dict[str, float | int], registro: Path, motivo: str) -> None:
+    tabla = Table(title=f"Session ended: {motivo}", show_header=False)
+    for nombre, valor in campos.items():
+        tabla.add_row(nombre, f"{valor:,.6g}" if isinstance(valor, float) else str(valor))
+    tabla.add_row("registro", str(registro))
+    consola.print(tabla)

@@ -1,0 +1,207 @@
+"""Settings of a daemon session: the operator's file, the environment and the command line, validated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.puertos import Credenciales, Direcciones
+
+CONFIRMAR_REAL = "TIMONEL_CONFIRM_LIVE"
+URL_BOLSA = "TIMONEL_EXCHANGE_URL"
+CLAVE_SIMULADOR = "simulador"
+
+_REAL = Direcciones(rest="https://fapi.binance.com", flujos="wss://fstream.binance.com")
+_TESTNET = Direcciones(rest="https://testnet.binancefuture.com", flujos="wss://fstream.binancefuture.com")
+_LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Modo(StrEnum):
+    """Which exchange a session trades on."""
+
+    SIMULADO = "sim"
+    TESTNET = "testnet"
+    REAL = "live"
+
+
+class PoliticaSalida(StrEnum):
+    """What happens to the position when the daemon ends on purpose."""
+
+    CERRAR = "close"
+    MANTENER = "keep"
+
+
+class _Seccion(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeccionDecision(_Seccion):
+    """When a candle is acted on."""
+
+    max_candle_age_s: Annotated[float, Field(gt=0)] = 30.0
+
+
+class SeccionRiesgo(_Seccion):
+    """When trading stops."""
+
+    max_consecutive_errors: Annotated[int, Field(ge=1)] = 5
+    max_clock_skew_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class SeccionSesion(_Seccion):
+    """How a session ends."""
+
+    on_exit: PoliticaSalida = PoliticaSalida.CERRAR
+
+
+class Ajustes(_Seccion):
+    """``timonel.yaml``: every key has a default, unknown keys are refused."""
+
+    decision: SeccionDecision = SeccionDecision()
+    risk: SeccionRiesgo = SeccionRiesgo()
+    session: SeccionSesion = SeccionSesion()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opciones:
+    """What the command line asked for."""
+
+    train_id: str
+    base: Path = Path("entrenamientos")
+    estado: Path = Path("estado")
+    config: Path | None = None
+    real: bool = False
+    simulado: bool = False
+    datos: Path | None = None
+    velocidad: str = "max"
+    velas: int | None = None
+    url: str | None = None
+    capital: float | None = None
+    salida: PoliticaSalida | None = None
+    detallado: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destino:
+    """An exchange and how to sign for it."""
+
+    modo: Modo
+    direcciones: Direcciones
+    credenciales: Credenciales
+
+
+def leer_ajustes(ruta: Path | None) -> Ajustes:
+    """Read ``timonel.yaml``; without a path every default applies.
+
+    Raises:
+        ConfiguracionInvalida: The file is missing or a key or value cannot be used.
+    """
+    if ruta is None:
+        return Ajustes()
+    try:
+        crudo: Any = yaml.safe_load(ruta.read_text(encoding="utf-8")) or {}
+        return Ajustes.model_validate(crudo)
+    except OSError as fallo:
+        raise ConfiguracionInvalida(f"{ruta} cannot be read: {fallo.strerror}") from fallo
+    except yaml.YAMLError as fallo:
+        raise ConfiguracionInvalida(f"{ruta} is not valid YAML: {fallo}") from fallo
+    except ValidationError as fallo:
+        raise ConfiguracionInvalida(f"{ruta}: {_explicar(fallo)}") from fallo
+
+
+def comprobar_opciones(opciones: Opciones) -> None:
+    """Refuse combinations that contradict each other.
+
+    Raises:
+        ConfiguracionInvalida: Naming both options.
+    """
+    if opciones.real and (opciones.simulado or opciones.url):
+        raise ConfiguracionInvalida(
+            "--live trades real money; it cannot go with --simulated or --exchange-url"
+        )
+    if opciones.simulado and opciones.url:
+        raise ConfiguracionInvalida("--simulated starts its own exchange; it cannot go with --exchange-url")
+    if opciones.datos is not None and not opciones.simulado:
+        raise ConfiguracionInvalida("--data is the market of --simulated; add --simulated")
+    if opciones.velas is not None and opciones.velas < 1:
+        raise ConfiguracionInvalida(f"--candles {opciones.velas} must be at least 1")
+    if opciones.capital is not None and opciones.capital <= 0:
+        raise ConfiguracionInvalida(f"--capital {opciones.capital} must be greater than 0")
+
+
+def elegir_destino(opciones: Opciones, entorno: Mapping[str, str] = os.environ) -> Destino:
+    """Find exchange and keys; the testnet unless another one is asked for.
+
+    Raises:
+        ConfiguracionInvalida: The keys are not in the environment, or the address cannot be used.
+    """
+    if opciones.real:
+        return Destino(modo=Modo.REAL, direcciones=_REAL, credenciales=_claves(entorno, "BINANCE_API"))
+    url = opciones.url or entorno.get(URL_BOLSA)
+    if url:
+        direcciones = direcciones_de(url)
+        if urlsplit(url).hostname in _LOCALES:
+            return Destino(modo=Modo.SIMULADO, direcciones=direcciones, credenciales=_claves_locales(entorno))
+        return Destino(
+            modo=Modo.TESTNET, direcciones=direcciones, credenciales=_claves(entorno, "BINANCE_TESTNET_API")
+        )
+    return Destino(
+        modo=Modo.TESTNET, direcciones=_TESTNET, credenciales=_claves(entorno, "BINANCE_TESTNET_API")
+    )
+
+
+def destino_simulado(url: str) -> Destino:
+    """The embedded simulator."""
+    return Destino(
+        modo=Modo.SIMULADO,
+        direcciones=direcciones_de(url),
+        credenciales=Credenciales(clave=CLAVE_SIMULADOR, secreto=CLAVE_SIMULADOR),
+    )
+
+
+def direcciones_de(url: str) -> Direcciones:
+    """REST and WebSocket addresses of an exchange that serves both on one host.
+
+    Raises:
+        ConfiguracionInvalida: It is not an http(s) address.
+    """
+    partes = urlsplit(url)
+    if partes.scheme not in ("http", "https") or not partes.hostname:
+        raise ConfiguracionInvalida(f"--exchange-url {url!r} must look like http://127.0.0.1:8899")
+    rest = f"{partes.scheme}://{partes.netloc}"
+    return Direcciones(rest=rest, flujos=rest.replace("http", "ws", 1))
+
+
+def _claves(entorno: Mapping[str, str], prefijo: str) -> Credenciales:
+    clave, secreto = entorno.get(f"{prefijo}_KEY", ""), entorno.get(f"{prefijo}_SECRET", "")
+    faltan = [
+        nombre for nombre, valor in ((f"{prefijo}_KEY", clave), (f"{prefijo}_SECRET", secreto)) if not valor
+    ]
+    if faltan:
+        raise ConfiguracionInvalida(
+            f"{' and '.join(faltan)} not set in the environment; copy .env.example.sh to .env.sh, fill it in and "
+            "run `source .env.sh`, or try `--simulated`, which needs no keys"
+        )
+    return Credenciales(clave=clave, secreto=secreto)
+
+
+def _claves_locales(entorno: Mapping[str, str]) -> Credenciales:
+    return Credenciales(
+        clave=entorno.get("TIMONEL_SIMULATOR_KEY", CLAVE_SIMULADOR),
+        secreto=entorno.get("TIMONEL_SIMULATOR_SECRET", CLAVE_SIMULADOR),
+    )
+
+
+def _explicar(fallo: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}" for error in fallo.errors()
+    )

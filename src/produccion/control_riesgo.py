@@ -1,0 +1,188 @@
+"""The gate before each order, the drawdown monitor, the emergency protocol and its latch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+
+from src.nucleo.errores import ErrorBolsa
+from src.nucleo.ordenes import LimitesPlan, Plan, trocear
+from src.nucleo.riesgo import (
+    EstadoRiesgo,
+    Rechazo,
+    Validacion,
+    Vigilancia,
+    validar_accion_pre,
+    vigilar_drawdown,
+)
+from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
+from src.produccion.diario import EventoDiario
+from src.produccion.ejecutor import Ejecutor
+from src.produccion.puertos import Bolsa, Diario, Reloj, Transaccion
+
+AGREGADO = "risk"
+_ESPERA_MAXIMA_S = 30.0
+_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+
+log = structlog.get_logger(__name__)
+
+
+class Razon(StrEnum):
+    """Why the emergency protocol ran; only `DRAWDOWN` latches."""
+
+    DRAWDOWN = "max_drawdown"
+    OPERACIONAL = "operational_error"
+
+
+class Bloqueo(StrEnum):
+    """Why nothing may be opened now."""
+
+    DRAWDOWN = "drawdown limit exceeded"
+    INCIERTO = "an order is unresolved"
+    CIERRE = "closing everything"
+
+
+class Memoria(NamedTuple):
+    """What survives restarts: a fold of the journal."""
+
+    equity_maximo: float | None = None
+    enclavado: str = ""  # what latched it; empty when it is not
+
+
+def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
+    """Fold the ``risk`` events of an account and symbol."""
+    memoria = Memoria()
+    for evento in eventos:
+        match evento.tipo:
+            case "PEAK":
+                memoria = memoria._replace(equity_maximo=float(str(evento.contenido["equity"])))
+            case "LATCHED":
+                memoria = memoria._replace(
+                    enclavado=f"{evento.contenido['reason']} at {evento.contenido['at']}"
+                )
+            case "UNLOCKED":
+                memoria = Memoria()
+    return memoria
+
+
+class ControlRiesgo:
+    """Risk of one agent.
+
+    Args:
+        bolsa: The exchange.
+        ejecutor: Sends the exits.
+        diario: Keeps peak and latch.
+        reloj: Market time.
+        mercado: Symbol, filters, brackets.
+        limites: Leverage and caps the plans were made with.
+        limite: Largest drawdown allowed, as a fraction of the peak.
+        equity_maximo: Peak so far.
+    """
+
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        ejecutor: Ejecutor,
+        diario: Diario,
+        reloj: Reloj,
+        mercado: Mercado,
+        limites: LimitesPlan,
+        limite: float,
+        equity_maximo: float,
+    ) -> None:
+        self._bolsa = bolsa
+        self._ejecutor = ejecutor
+        self._diario = diario
+        self._reloj = reloj
+        self._mercado = mercado
+        self._limites = limites
+        self._limite = limite
+        self._pico_guardado = equity_maximo
+        self._avisado = False
+        self.estado = EstadoRiesgo(equity_maximo)
+        self.bloqueos: set[Bloqueo] = set()
+
+    def verificar_drawdown(self, equity: float, instante_ms: int) -> Vigilancia:
+        """Fold one equity into the monitor; a confirmed breach blocks entries at once."""
+        vigilancia = vigilar_drawdown(self.estado, equity, instante_ms, self._limite)
+        self.estado = vigilancia.estado
+        if vigilancia.drawdown.aviso and not self._avisado:
+            log.warning(
+                "drawdown_cerca_del_limite",
+                drawdown=round(vigilancia.drawdown.actual, 6),
+                limite=self._limite,
+            )
+        self._avisado = vigilancia.drawdown.aviso
+        if vigilancia.drawdown.excedido:
+            self.bloqueos.add(Bloqueo.DRAWDOWN)
+        else:
+            self.bloqueos.discard(Bloqueo.DRAWDOWN)
+        return vigilancia
+
+    def guardar_pico(self) -> None:
+        """Put a new peak into the journal."""
+        if self.estado.equity_maximo > self._pico_guardado:
+            self._pico_guardado = self.estado.equity_maximo
+            self._diario.anotar_luego(
+                AGREGADO, "PEAK", self._reloj.ahora_ms(), {"equity": self._pico_guardado}
+            )
+
+    def escalar(self, factor: float) -> None:
+        """Follow a deposit or withdrawal: the peak is scaled, it is no profit or loss."""
+        self.estado = self.estado._replace(equity_maximo=self.estado.equity_maximo * factor)
+        self._pico_guardado = self.estado.equity_maximo
+        self._diario.anotar_luego(AGREGADO, "PEAK", self._reloj.ahora_ms(), {"equity": self._pico_guardado})
+
+    def validar_accion_pre(
+        self, plan: Plan, cuenta: EstadoCuenta, precio_orden: float, mark: float
+    ) -> Validacion:
+        """Check a plan before anything is sent; exits always pass."""
+        if self.bloqueos and plan.operacion.aumenta_exposicion:
+            return Validacion(Rechazo.BLOQUEO, ", ".join(sorted(self.bloqueos)))
+        return validar_accion_pre(
+            plan, cuenta, precio_orden, mark, self._mercado, self._limites.apalancamiento
+        )
+
+    async def enclavar(self, detalle: str) -> None:
+        """Lock account and symbol until an operator clears it."""
+        ahora = self._reloj.ahora_ms()
+        await self._diario.anotar(
+            AGREGADO, "LATCHED", ahora, {"reason": Razon.DRAWDOWN.value, "at": ahora, "detail": detalle}
+        )
+
+    async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
+        """Flatten until the exchange says that the account is flat; never gives up.
+
+        Resting orders are cancelled first, then the whole live quantity goes out reduce-only.
+        """
+        self.bloqueos.add(Bloqueo.CIERRE)
+        filas: list[Transaccion] = []
+        intento, espera, solo_reduce = 0, 1.0, True
+        while True:
+            intento += 1
+            try:
+                await self._bolsa.cancelar_todas(self._mercado.simbolo)
+                cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
+                if cantidad == 0.0:
+                    return tuple(filas)
+                plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), solo_reduce)
+                informe = await self._ejecutor.ejecutar(plan, f"{ficha}:{intento}")
+                filas += informe.transacciones
+                if informe.error:
+                    log.critical("cierre_rechazado", intento=intento, motivo=informe.error)
+                    solo_reduce = informe.codigo not in _REDUCCION_RECHAZADA
+                else:
+                    espera = 0.0
+            except ErrorBolsa as fallo:
+                log.critical("cierre_fallido", intento=intento, motivo=str(fallo))
+            if espera:
+                await asyncio.sleep(espera)
+            espera = min(_ESPERA_MAXIMA_S, max(1.0, espera * 2))
+
+
+def _cierre(cantidad: float) -> Operacion:
+    return Operacion.CERRAR_LONG if cantidad > 0 else Operacion.CERRAR_SHORT

@@ -1,0 +1,81 @@
+"""Which answers of the exchange are definite and which are unknown."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+from binance.exceptions import BinanceAPIException, BinanceRequestException
+
+from src.nucleo.errores import (
+    BolsaIncompatible,
+    CredencialesInvalidas,
+    ErrorBolsa,
+    FalloPasajero,
+    LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
+
+RELOJ_DESVIADO = -1021
+SIN_CAMBIO_DE_MARGEN = -4046
+ORDEN_DESCONOCIDA = -2013
+CANCELACION_DESCONOCIDA = -2011
+ID_REPETIDO = -4116
+
+_CREDENCIALES = frozenset({-1002, -1022, -2014, -2015})
+_DESCONOCIDOS = frozenset({-1000, -1001, -1006, -1007})
+_PASAJEROS = frozenset({-1008, RELOJ_DESVIADO, -4131})
+_SIMBOLO_O_INTERVALO = frozenset({-1120, -1121})
+_DEMASIADAS_PETICIONES = frozenset({418, 429})
+
+FALLOS_DE_TRANSPORTE = (
+    BinanceAPIException,
+    BinanceRequestException,
+    aiohttp.ClientError,
+    asyncio.TimeoutError,
+)
+"""Everything the client library lets through when a request does not succeed."""
+
+
+def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
+    """The project's error for a failed request.
+
+    Args:
+        fallo: One of `FALLOS_DE_TRANSPORTE`.
+        escritura: Whether the request may have changed something at the exchange.
+    """
+    if isinstance(fallo, BinanceAPIException):
+        return _traducir_respuesta(fallo, escritura=escritura)
+    if isinstance(fallo, aiohttp.ClientConnectorError):
+        texto = f"the exchange cannot be reached: {fallo}"
+        return FalloPasajero(texto) if escritura else LecturaFallida(texto)
+    return _desconocido(
+        f"no answer from the exchange ({type(fallo).__name__}: {fallo})", None, escritura=escritura
+    )
+
+
+def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> ErrorBolsa:
+    codigo, estado, mensaje = int(fallo.code), int(fallo.status_code), str(fallo.message)
+    texto = f"{mensaje} (code {codigo}, HTTP {estado})"
+    if codigo in _CREDENCIALES:
+        return CredencialesInvalidas(
+            f"the exchange refused the API key: {texto}. Check the key's value, its futures permission,"
+            " its IP list, and that testnet keys are used on the testnet",
+            codigo=codigo,
+        )
+    if codigo in _SIMBOLO_O_INTERVALO:
+        return BolsaIncompatible(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
+    if codigo in _PASAJEROS or (estado == 503 and "Service Unavailable" in mensaje):
+        return FalloPasajero(texto, codigo=codigo)
+    if estado in _DEMASIADAS_PETICIONES:
+        return OrdenRechazada(texto, codigo=codigo) if escritura else LecturaFallida(texto, codigo=codigo)
+    if codigo in _DESCONOCIDOS or estado >= 500:
+        return _desconocido(texto, codigo, escritura=escritura)
+    return OrdenRechazada(texto, codigo=codigo)
+
+
+def _desconocido(texto: str, codigo: int | None, *, escritura: bool) -> ErrorBolsa:
+    if escritura:
+        return ResultadoIncierto(texto, codigo=codigo)
+    return LecturaFallida(texto, codigo=codigo)

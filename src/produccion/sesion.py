@@ -1,0 +1,61 @@
+"""What a session amounts to: the live status line and the statistics at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.nucleo.cartera import equity_de
+from src.produccion.ciclo import Ciclo
+from src.produccion.cuenta import Cuenta
+from src.produccion.dataprovider import DataProvider
+
+
+@dataclass(slots=True)
+class Estadisticas:
+    """Running figures of one session; amounts in the margin asset."""
+
+    equity_inicial: float
+    velas: int = 0
+    equity: float = 0.0
+    precio: float = 0.0
+    cantidad: float = 0.0
+    operaciones: int = 0
+    pnl: float = 0.0
+    max_drawdown: float = 0.0
+
+    def tomar(self, ciclo: Ciclo, cuenta: Cuenta, datos: DataProvider) -> None:
+        """Look at the session as it is now."""
+        self.velas = ciclo.paso
+        self.precio = datos.ultima.close
+        self.equity = equity_de(cuenta.estado, self.precio)
+        self.cantidad = cuenta.estado.cantidad
+        self.operaciones = ciclo.contabilidad.operaciones_total
+        self.pnl = ciclo.contabilidad.pnl_total
+        self.max_drawdown = ciclo.max_drawdown
+
+    @property
+    def retorno(self) -> float:
+        """Change of equity as a fraction."""
+        return self.equity / self.equity_inicial - 1.0
+
+    def campos(self) -> dict[str, float | int]:
+        """The figures by name."""
+        return {
+            "velas": self.velas,
+            "operaciones": self.operaciones,
+            "equity_inicial": self.equity_inicial,
+            "equity_final": self.equity,
+            "retorno": self.retorno,
+            "max_drawdown": self.max_drawdown,
+            "pnl_realizado": self.pnl,
+            "cantidad_abierta": self.cantidad,
+        }
+
+
+def linea_de_estado(simbolo: str, e: Estadisticas) -> str:
+    """One line for the terminal."""
+    lado = "flat" if e.cantidad == 0 else f"{'long' if e.cantidad > 0 else 'short'} {abs(e.cantidad):g}"
+    return (
+        f"{simbolo} candle {e.velas} · price {e.precio:g} · {lado} · equity {e.equity:,.2f} "
+        f"({e.retorno:+.2%}) · drawdown max {e.max_drawdown:.2%} · trades {e.operaciones}"
+    )

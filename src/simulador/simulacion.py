@@ -1,0 +1,151 @@
+"""The exchange's whole state, and how a market step changes and announces it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from src.nucleo.errores import ConfiguracionInvalida, DatosInvalidos
+from src.nucleo.tipos import Mercado
+from src.simulador import eventos
+from src.simulador.acuerdo import Acuerdo
+from src.simulador.contrato import Contrato
+from src.simulador.difusion import FLUJO_FIN, Difusor
+from src.simulador.fallos_api import ErrorApi
+from src.simulador.motor import Motor
+from src.simulador.opciones import Opciones
+from src.simulador.oyentes import Oyentes
+from src.simulador.plaza import Plaza
+from src.simulador.reloj import RelojMercado
+from src.simulador.reproductor import Paso, Reproductor, elegir_ventana
+from src.simulador.respuestas_mercado import siguiente_funding
+from src.simulador.serie import Serie
+from src.simulador.titular import Titular, abrir_titular, depositar
+
+
+class Simulacion:
+    """Markets, accounts, clock and replay of one simulator.
+
+    Args:
+        series: Candles and rules of each symbol.
+        opciones: Settings.
+    """
+
+    def __init__(self, series: Sequence[tuple[Serie, Mercado]], opciones: Opciones) -> None:
+        if not series:
+            raise DatosInvalidos("a simulator needs candles: give --data FILE or --synthetic")
+        ventana = elegir_ventana([serie for serie, _ in series], opciones.calentamiento)
+        self.opciones = opciones
+        self.plazas: dict[str, Plaza] = {
+            serie.simbolo: Plaza(
+                Contrato.de_mercado(
+                    mercado, taker=opciones.comision_taker, maker=opciones.comision_maker
+                ),
+                serie,
+                cerradas=ventana.cerradas[serie.simbolo],
+                slippage=opciones.slippage,
+                tasa_funding=opciones.tasa_funding,
+                tasas_grabadas=opciones.tasas_grabadas.get(serie.simbolo),
+            )
+            for serie, mercado in series
+        }
+        self.intervalo = series[0][0].intervalo
+        self.reproductor = Reproductor(self.plazas, ventana.aperturas, opciones.camino)
+        self.reloj = RelojMercado(self.reproductor.inicio_ms, opciones.velocidad)
+        self.titulares = self._abrir_cuentas(opciones)
+        self.difusor = Difusor()
+        self.oyentes = Oyentes()
+        self.acuerdo = Acuerdo()
+        self.motor = Motor(self.plazas, self.titulares, self.difusor)
+        self.terminado = False
+
+    def _abrir_cuentas(self, opciones: Opciones) -> dict[str, Titular]:
+        contratos = {simbolo: plaza.contrato for simbolo, plaza in self.plazas.items()}
+        if len({contrato.activo_margen for contrato in contratos.values()}) != 1:
+            raise ConfiguracionInvalida("all symbols of a simulator must share one margin asset")
+        titulares = {}
+        for inicial in opciones.cuentas:
+            titular = abrir_titular(inicial, contratos, opciones.apalancamiento)
+            if inicial.saldo:
+                depositar(titular, inicial.saldo, self.reproductor.inicio_ms)
+            titulares[inicial.clave] = titular
+        return titulares
+
+    @property
+    def paso(self) -> int:
+        """How many market steps have happened."""
+        return self.reproductor.dados
+
+    def plaza(self, simbolo: str) -> Plaza:
+        """A symbol's market.
+
+        Raises:
+            ErrorApi: −1121.
+        """
+        plaza = self.plazas.get(simbolo)
+        if plaza is None:
+            raise ErrorApi(-1121)
+        return plaza
+
+    def avanzar(self) -> Paso | None:
+        """Make one market step and tell everybody; at the end of the candles, tell that once."""
+        paso = self.reproductor.avanzar()
+        if paso is None:
+            self._terminar()
+            return None
+        self.reloj.fijar(paso.tiempo_ms)
+        self.motor.mover(paso)
+        self.acuerdo.paso_dado(movimiento.plaza.simbolo for movimiento in paso.movimientos)
+        for movimiento in paso.movimientos:
+            self.anunciar(movimiento.plaza, paso.tiempo_ms, cerrada=paso.cierra)
+        if paso.cierra:
+            self.reproductor.cerrar(paso)
+        return paso
+
+    def anunciar(self, plaza: Plaza, tiempo_ms: int, *, cerrada: bool) -> None:
+        """Send a symbol's market data; its candle goes last."""
+        difusor, simbolo = self.difusor, plaza.simbolo.lower()
+        if difusor.hay(flujo := f"{simbolo}@bookTicker"):
+            difusor.publicar(flujo, eventos.mejor_precio(plaza, tiempo_ms))
+        for flujo in (f"{simbolo}@markPrice", f"{simbolo}@markPrice@1s"):
+            if difusor.hay(flujo):
+                siguiente = siguiente_funding(plaza.contrato, tiempo_ms)
+                difusor.publicar(flujo, eventos.marca(plaza, tiempo_ms, siguiente))
+        if difusor.hay(flujo := f"{simbolo}@aggTrade"):
+            difusor.publicar(flujo, eventos.operacion_publica(plaza, tiempo_ms))
+        if difusor.hay(flujo := f"{simbolo}_perpetual@continuousKline_{self.intervalo}"):
+            difusor.publicar(flujo, eventos.vela_continua(plaza, tiempo_ms, cerrada))
+        if difusor.hay(flujo := f"{simbolo}@kline_{self.intervalo}"):
+            difusor.publicar(flujo, eventos.vela(plaza, tiempo_ms, cerrada))
+
+    def latir(self) -> None:
+        """Between steps of a market that runs by itself: time passes, the price stands."""
+        ahora = self.reloj.ahora_ms()
+        for titular in self.titulares.values():
+            self.motor.vencer(titular, ahora)
+        for plaza in self.plazas.values():
+            self.anunciar(plaza, ahora, cerrada=False)
+
+    def estado(self) -> dict[str, Any]:
+        """What ``/sim/v1/status`` tells."""
+        return {
+            "time": self.reloj.ahora_ms(),
+            "step": self.paso,
+            "steps_total": self.reproductor.totales,
+            "finished": self.terminado,
+            "lockstep": self.opciones.velocidad is None,
+            "interval": self.intervalo,
+            "symbols": list(self.plazas),
+            "agents": [
+                {"agent": a.id, "symbol": a.simbolo, "interval": a.intervalo, "busy": a.pendiente}
+                for a in self.acuerdo.agentes
+            ],
+        }
+
+    def _terminar(self) -> None:
+        if self.terminado:
+            return
+        self.terminado = True
+        self.reloj.detener()
+        self.difusor.publicar_a_todos(FLUJO_FIN, eventos.fin(self.reloj.ahora_ms()))
+

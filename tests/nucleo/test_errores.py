@@ -1,0 +1,76 @@
+"""The error tree: what each one is, and the exit code it ends a process with."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from src.nucleo import errores
+from src.nucleo.errores import (
+    AgenteEnclavado,
+    ArtefactoInvalido,
+    BolsaIncompatible,
+    ConfiguracionInvalida,
+    CredencialesInvalidas,
+    DatosInvalidos,
+    EmergenciaDrawdown,
+    EmergenciaOperacional,
+    EntradaInvalida,
+    ErrorBolsa,
+    ErrorTimonel,
+    FalloPasajero,
+    LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
+
+ARBOL = {
+    ErrorTimonel: (Exception, 4),
+    EntradaInvalida: (ErrorTimonel, 2),
+    ConfiguracionInvalida: (EntradaInvalida, 2),
+    DatosInvalidos: (EntradaInvalida, 2),
+    ArtefactoInvalido: (EntradaInvalida, 2),
+    ErrorBolsa: (ErrorTimonel, 4),
+    OrdenRechazada: (ErrorBolsa, 4),
+    FalloPasajero: (OrdenRechazada, 4),
+    ResultadoIncierto: (ErrorBolsa, 4),
+    LecturaFallida: (ErrorBolsa, 4),
+    CredencialesInvalidas: (ErrorBolsa, 2),
+    BolsaIncompatible: (ErrorBolsa, 2),
+    EmergenciaDrawdown: (ErrorTimonel, 3),
+    EmergenciaOperacional: (ErrorTimonel, 4),
+    AgenteEnclavado: (ErrorTimonel, 5),
+}
+
+
+@pytest.mark.parametrize("clase", ARBOL)
+def test_cada_error_cuelga_de_su_rama_con_su_codigo_de_salida(clase):
+    rama, codigo = ARBOL[clase]
+
+    assert clase.__bases__ == (rama,)
+    assert clase.codigo_salida == codigo
+
+
+def test_no_hay_otros_y_el_dibujo_los_nombra_todos():
+    definidos = {
+        clase for _, clase in inspect.getmembers(errores, inspect.isclass) if issubclass(clase, ErrorTimonel)
+    }
+
+    assert definidos == set(ARBOL)
+    assert errores.__doc__ is not None
+    for clase in definidos:
+        assert clase.__name__ in errores.__doc__
+
+
+def test_lo_incierto_no_se_confunde_con_un_rechazo():
+    """Code that may try again after a refusal must never see an unknown outcome."""
+    assert not issubclass(ResultadoIncierto, OrdenRechazada)
+    assert not issubclass(LecturaFallida, OrdenRechazada)
+
+
+def test_un_error_de_la_bolsa_lleva_su_codigo_y_su_texto():
+    fallo = OrdenRechazada("margin is insufficient", codigo=-2019)
+
+    assert (str(fallo), fallo.codigo) == ("margin is insufficient", -2019)
+    assert LecturaFallida("no answer").codigo is None
