@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from src.cli.salida import con_codigo_de_salida
 from src.produccion.config.cli import live
 
 if __name__ == "__main__":
-    typer.run(live)
+    typer.run(con_codigo_de_salida(live))

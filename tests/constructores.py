@@ -58,7 +58,9 @@ def un_mercado(**cambios: Any) -> Mercado:
 
 def unos_limites(apalancamiento: float = 2.0, **cambios: Any) -> LimitesPlan:
     """What bounds an order in `un_mercado` at a leverage."""
-    return LimitesPlan(_FILTROS, apalancamiento, nocional_maximo(unos_tramos(), apalancamiento))._replace(**cambios)
+    return LimitesPlan(_FILTROS, apalancamiento, nocional_maximo(unos_tramos(), apalancamiento))._replace(
+        **cambios
+    )
 
 
 def una_cuenta(saldo: float = 10_000.0, cantidad: float = 0.0, entrada: float = 30_000.0) -> EstadoCuenta:
@@ -70,7 +72,8 @@ def una_vela(close: float = 30_000.0, **cambios: Any) -> Vela:
     """A candle that opened, moved and closed at one price, unless told otherwise."""
     vela = Vela(INICIO_MS, close, close, close, close, 10.0)._replace(**cambios)
     return vela._replace(
-        high=cambios.get("high", max(vela.open, vela.close)), low=cambios.get("low", min(vela.open, vela.close))
+        high=cambios.get("high", max(vela.open, vela.close)),
+        low=cambios.get("low", min(vela.open, vela.close)),
     )
 
 
@@ -86,7 +89,9 @@ def unas_velas(
     bajos = np.minimum(aperturas, cierres) / colas[1]
     volumenes = azar.lognormal(6.0, 0.7, n).round(3)
     decimales = max(0, round(-np.log10(tick)))
-    precios = [(np.rint(columna / tick) * tick).round(decimales) for columna in (aperturas, altos, bajos, cierres)]
+    precios = [
+        (np.rint(columna / tick) * tick).round(decimales) for columna in (aperturas, altos, bajos, cierres)
+    ]
     filas = zip(*(columna.tolist() for columna in (*precios, volumenes)), strict=True)
     return [Vela(INICIO_MS + HORA_MS * i, *fila) for i, fila in enumerate(filas)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -97,10 +98,11 @@ def unir(sesiones: Sequence[Sesion]) -> Historia:
         DatosInvalidos: Two sessions overlap in time, as a file given twice does.
     """
     orden = sorted(sesiones, key=lambda sesion: (int(sesion.filas.tiempo_ms[0]), sesion.nombre))
-    for previa, sesion in zip(orden, orden[1:], strict=False):
+    for previa, sesion in pairwise(orden):
         if sesion.filas.tiempo_ms[0] <= previa.filas.tiempo_ms[-1]:
             raise DatosInvalidos(
-                f"{previa.nombre} and {sesion.nombre} overlap in time; give each session once, of one agent only"
+                f"{previa.nombre} and {sesion.nombre} overlap in time; "
+                "give each session once, of one agent only"
             )
     filas = concatenar([sesion.filas for sesion in orden])
     inicio = np.zeros(len(filas), dtype=np.bool_)
@@ -168,7 +170,7 @@ def _equity_antes(filas: Filas, fila: int) -> float:
 
 def _es_vela(filas: Filas, inicio: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Rows of closed candles; a fill between candles repeats the number of the candle before it."""
-    nuevo = np.diff(filas.paso, prepend=-1) != 0
+    nuevo: npt.NDArray[np.bool_] = np.diff(filas.paso, prepend=-1) != 0
     return inicio | nuevo
 
 
@@ -190,7 +192,7 @@ def _huecos(
         return ()
     velas = np.flatnonzero(_es_vela(filas, inicio))
     salida = []
-    for previa, fila in zip(velas, velas[1:], strict=False):
+    for previa, fila in pairwise(velas):
         duracion = int(filas.tiempo_ms[fila] - filas.tiempo_ms[previa])
         if inicio[fila] or duracion > 1.5 * paso_ms:
             hueco = Hueco(

@@ -84,7 +84,9 @@ def analizar(rutas: Sequence[Path], emergencias: Sequence[Path] = ()) -> Informe
         raise DatosInvalidos("no session file was given; name at least one registro_….csv")
     leidas = [leer_sesiones(ruta) for ruta in rutas]
     if len(leidas) > 1 and any(len(sesiones) > 1 for sesiones in leidas):
-        raise DatosInvalidos("an evaluation with several episodes cannot be joined to other files; report it alone")
+        raise DatosInvalidos(
+            "an evaluation with several episodes cannot be joined to other files; report it alone"
+        )
     episodios = leidas[0] if len(leidas[0]) > 1 else ()
     historia = unir([sesiones[0] for sesiones in leidas])
     avisos: list[str] = []
@@ -159,11 +161,14 @@ def _avisar(historia: Historia, episodios: int) -> list[str]:
         avisos.append(f"{episodios} episodes: the report shows the first, a table compares them all")
     faltan = sum(hueco.velas for hueco in historia.huecos)
     if faltan:
-        avisos.append(f"{faltan} candles are missing from {len(historia.huecos)} spans; nothing was decided on them")
+        avisos.append(
+            f"{faltan} candles are missing from {len(historia.huecos)} spans; nothing was decided on them"
+        )
     if abs(historia.balance_no_atribuido) > _TOLERANCIA_FLOTANTE:
         avisos.append(
-            f"the balance moved by {historia.balance_no_atribuido:+,.2f} for reasons that no row tells (deposits, "
-            "withdrawals, what happened while the agent was down); it counts neither as result nor as cost"
+            f"the balance moved by {historia.balance_no_atribuido:+,.2f} for reasons that no row tells "
+            "(deposits, withdrawals, what happened while the agent was down); "
+            "it counts neither as result nor as cost"
         )
     if historia.curva().equity.min() <= 0.0:
         avisos.append("the equity reached zero; returns after that point count as 0")
@@ -186,8 +191,11 @@ def _dibujable(historia: Historia, operaciones: Sequence[OperacionCompleta]) -> 
 
 def _tramo(operacion: OperacionCompleta, inicio_ms: int) -> TramoPosicion:
     entrada = operacion.entrada_ms if operacion.entrada_ms is not None else inicio_ms
-    if operacion.salida is Salida.DESCONOCIDA:
-        return TramoPosicion(operacion.larga, entrada, operacion.precio_entrada, None, None)
+    vista = operacion.salida is not Salida.DESCONOCIDA
     return TramoPosicion(
-        operacion.larga, entrada, operacion.precio_entrada, operacion.salida_ms, operacion.precio_salida
+        largo=operacion.larga,
+        entrada_ms=entrada,
+        precio_entrada=operacion.precio_inicial,
+        salida_ms=operacion.salida_ms if vista else None,
+        precio_salida=operacion.precio_salida if vista else None,
     )

@@ -110,10 +110,14 @@ def leer_sesiones(ruta: Path) -> tuple[Sesion, ...]:
     """
     tabla = _leer_evaluacion(ruta) if ruta.is_dir() else leer_tabla(ruta, tuple(REGISTRO))
     if not len(tabla):
-        raise DatosInvalidos(f"{ruta}: there is no complete row; give a session that closed at least one candle")
+        raise DatosInvalidos(
+            f"{ruta}: there is no complete row; give a session that closed at least one candle"
+        )
     filas = _convertir(tabla)
     episodios = np.unique(filas.episodio)
-    avisos = () if tabla.truncada is None else (f"{ruta.name}: line {tabla.truncada} was cut off and is left out",)
+    avisos = (
+        () if tabla.truncada is None else (f"{ruta.name}: line {tabla.truncada} was cut off and is left out",)
+    )
     if len(episodios) == 1:
         _verificar_orden(tabla, np.arange(len(filas)), filas)
         return (Sesion(nombre=ruta.name, filas=filas, avisos=avisos),)
@@ -140,10 +144,17 @@ def leer_emergencias(ruta: Path) -> tuple[tuple[Emergencia, ...], tuple[str, ...
         tabla.enteros("posiciones_cerradas").tolist(),
         tabla.textos("detalles"),
     )
-    avisos = () if tabla.truncada is None else (f"{ruta.name}: line {tabla.truncada} was cut off and is left out",)
+    avisos = (
+        () if tabla.truncada is None else (f"{ruta.name}: line {tabla.truncada} was cut off and is left out",)
+    )
     return tuple(
         Emergencia(
-            tiempo_ms=tiempo, razon=razon, balance_final=balance, equity_final=equity, posiciones_cerradas=n, detalles=d
+            tiempo_ms=tiempo,
+            razon=razon,
+            balance_final=balance,
+            equity_final=equity,
+            posiciones_cerradas=n,
+            detalles=d,
         )
         for tiempo, razon, balance, equity, n, d in zip(*columnas, strict=True)
     ), avisos
@@ -159,7 +170,8 @@ def _leer_evaluacion(carpeta: Path) -> Tabla:
     for parte in partes[1:]:
         if parte.columnas["paso"] != entorno.columnas["paso"]:
             raise DatosInvalidos(
-                f"{parte.ruta}: its rows are not those of {entorno.ruta.name}; restore the three files of one evaluation"
+                f"{parte.ruta}: its rows are not those of {entorno.ruta.name}; "
+                "restore the three files of one evaluation"
             )
     unidas = {columna: parte.columnas[columna] for parte in reversed(partes) for columna in parte.columnas}
     truncada = next((parte.truncada for parte in partes if parte.truncada is not None), None)
@@ -197,7 +209,9 @@ def _convertir(tabla: Tabla) -> Filas:
         max_drawdown=numeros["max_drawdown"],
         cantidad=_con_signo(tabla, numeros["cantidad_activa"], opciones["tipo_posicion_activa"]),
         precio_entrada=np.where(
-            np.isnan(numeros["precio_entrada_activa"]), numeros["precio_entrada"], numeros["precio_entrada_activa"]
+            np.isnan(numeros["precio_entrada_activa"]),
+            numeros["precio_entrada"],
+            numeros["precio_entrada_activa"],
         ),
         tipo_accion=opciones["tipo_accion"],
         operacion=opciones["operacion"],
@@ -229,7 +243,9 @@ def _verificar_orden(tabla: Tabla, posiciones: npt.NDArray[np.intp], filas: Fila
     propias = posiciones[de_vela]
     dobles = np.flatnonzero(np.diff(filas.paso[propias]) == 0)
     if dobles.size:
-        tabla.fallar(int(propias[dobles[0] + 1]), "paso", "is a closed candle that an earlier row already tells")
+        tabla.fallar(
+            int(propias[dobles[0] + 1]), "paso", "is a closed candle that an earlier row already tells"
+        )
 
 
 def _opcionales(valores: Matriz) -> list[float | None]:

@@ -37,6 +37,7 @@ class OperacionCompleta:
 
     larga: bool
     entrada_ms: int | None  # None when it was opened before the first row
+    precio_inicial: float  # of the first entry
     precio_entrada: float  # mean, after increases
     cantidad: float  # largest, base asset, > 0
     paso_entrada: int
@@ -100,6 +101,7 @@ def _al_empezar(
     hallada = OperacionCompleta(
         larga=antes > 0,
         entrada_ms=None,
+        precio_inicial=float(historia.filas.precio_entrada[fila]),
         precio_entrada=float(historia.filas.precio_entrada[fila]),
         cantidad=abs(antes),
         paso_entrada=int(historia.filas.paso[fila]),
@@ -113,6 +115,7 @@ def _abrir(historia: Historia, fila: int) -> OperacionCompleta:
     return OperacionCompleta(
         larga=bool(filas.cantidad[fila] > 0),
         entrada_ms=int(filas.tiempo_ms[fila]),
+        precio_inicial=float(filas.precio_entrada[fila]),
         precio_entrada=float(filas.precio_entrada[fila]),
         cantidad=abs(float(filas.cantidad[fila])),
         paso_entrada=int(filas.paso[fila]),

@@ -7,7 +7,8 @@ from typing import Any
 from src.analisis.historia import Historia
 from src.analisis.informe import Distribucion, Informe
 from src.analisis.operaciones import OperacionCompleta
-from src.nucleo.metricas import IntervalosBootstrap, Resumen, Riesgo
+from src.nucleo.bootstrap import IntervalosBootstrap
+from src.nucleo.metricas import Resumen, Riesgo
 from src.nucleo.registro import texto_utc
 
 Json = dict[str, Any]
@@ -50,7 +51,8 @@ def informe_a_json(informe: Informe) -> Json:
             for emergencia in informe.emergencias
         ],
         "episodes": [
-            {"episode": episodio.numero, "from": texto_utc(episodio.desde_ms)} | resumen_a_json(episodio.resumen)
+            {"episode": episodio.numero, "from": texto_utc(episodio.desde_ms)}
+            | resumen_a_json(episodio.resumen)
             for episodio in informe.episodios
         ],
     }

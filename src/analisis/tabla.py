@@ -67,7 +67,9 @@ class Tabla:
                 raise ValueError
             return valor
 
-        return np.array(self.convertir(columna, numero, f"is not {_esperado('number', minimo, maximo)}"), dtype=np.float64)
+        return np.array(
+            self.convertir(columna, numero, f"is not {_esperado('number', minimo, maximo)}"), dtype=np.float64
+        )
 
     def enteros(self, columna: str, *, vacio: int | None = None, minimo: int = 0) -> npt.NDArray[np.int64]:
         """Whole numbers, (n,); an empty cell is ``vacio``, or refused when that is ``None``."""
@@ -80,11 +82,15 @@ class Tabla:
                 raise ValueError
             return valor
 
-        return np.array(self.convertir(columna, entero, f"is not {_esperado('whole number', minimo)}"), dtype=np.int64)
+        return np.array(
+            self.convertir(columna, entero, f"is not {_esperado('whole number', minimo)}"), dtype=np.int64
+        )
 
     def logicos(self, columna: str) -> npt.NDArray[np.bool_]:
         """Truth values, (n,)."""
-        return np.array(self.convertir(columna, _LOGICOS.__getitem__, "is neither True nor False"), dtype=np.bool_)
+        return np.array(
+            self.convertir(columna, _LOGICOS.__getitem__, "is neither True nor False"), dtype=np.bool_
+        )
 
     def opciones(self, columna: str, clase: type[StrEnum], *, vacio: bool = True) -> npt.NDArray[np.str_]:
         """Members of a closed set as text, (n,); an empty cell stays empty where that is allowed."""
@@ -94,7 +100,10 @@ class Tabla:
 
     def instantes(self, columna: str) -> npt.NDArray[np.int64]:
         """UTC times, (n,) milliseconds."""
-        return np.array(self.convertir(columna, _instante_ms, "is not a time like 2024-01-31T08:00:00.000Z"), dtype=np.int64)
+        return np.array(
+            self.convertir(columna, _instante_ms, "is not a time like 2024-01-31T08:00:00.000Z"),
+            dtype=np.int64,
+        )
 
     def textos(self, columna: str) -> tuple[str, ...]:
         """The cells as they are."""
@@ -122,7 +131,9 @@ def leer_tabla(ruta: Path, columnas: Sequence[str]) -> Tabla:
             cortada = True
             break
         if len(fila) != len(columnas):
-            raise DatosInvalidos(f"{ruta}, line {linea}: {len(fila)} columns instead of {len(columnas)}; {_REMEDIO}")
+            raise DatosInvalidos(
+                f"{ruta}, line {linea}: {len(fila)} columns instead of {len(columnas)}; {_REMEDIO}"
+            )
         celdas.append(fila)
         lineas.append(linea)
     por_columna = tuple(zip(*celdas, strict=True)) if celdas else tuple(() for _ in columnas)

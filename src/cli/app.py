@@ -6,6 +6,7 @@ import typer
 
 from src.cli.evaluate import evaluate
 from src.cli.report import report
+from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.train import train
 from src.produccion.config.cli import live
@@ -17,11 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(evaluate)
-app.command()(live)
-app.command()(simulator)
-app.command()(report)
+for comando in (train, evaluate, live, simulator, report):
+    app.command()(con_codigo_de_salida(comando))
 
 
 def principal() -> None:

@@ -138,7 +138,6 @@ class FuenteBinance:
         respuesta: dict[str, Any] = await self._leer(
             20, lambda: self._cliente.futures_commission_rate(symbol=simbolo), simbolo
         )
-
         return respuesta
 
     @property

@@ -146,7 +146,7 @@ def tramos_de(filas: tuple[tuple[str, int, str], ...]) -> tuple[Tramo, ...]:
 
 def _ficha_supuesta(precio: float) -> _Ficha:
     digitos = int(np.clip(np.ceil(np.log10(precio / _NOCIONAL_DE_UN_PASO)), 0, 3))
-    maxima = 10 ** int(np.ceil(np.log10(_NOCIONAL_ORDEN_MAX / precio)))
+    maxima = 10 ** max(0, int(np.ceil(np.log10(_NOCIONAL_ORDEN_MAX / precio))))
     digitos_precio = int(np.clip(4 - np.floor(np.log10(precio)), 1, _DECIMALES_MAX))
     return _Ficha(
         tick=format(Decimal(1).scaleb(-digitos_precio), "f"),

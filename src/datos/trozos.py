@@ -90,15 +90,18 @@ async def _completar(
     """Extend a file until it covers a range; it always covers one contiguous range."""
     trozo = _abrir(ruta) or _Trozo(serie.vacia, desde_ms, desde_ms)
     if desde_ms < trozo.desde_ms:
-        antes = _Trozo(serie.vacia, desde_ms, desde_ms)
-        async for antes in _alargar(serie, antes, trozo.desde_ms):
-            al_avanzar(antes.hasta_ms)
-        trozo = _Trozo(_unir(antes.filas, trozo.filas), desde_ms, trozo.hasta_ms)
+        previas = serie.vacia
+        async for mas in _alargar(serie, _Trozo(serie.vacia, desde_ms, desde_ms), trozo.desde_ms):
+            previas = mas.filas
+            al_avanzar(mas.hasta_ms)
+        trozo = _Trozo(_unir(previas, trozo.filas), desde_ms, trozo.hasta_ms)
         _guardar(trozo, ruta)
-    async for trozo in _alargar(serie, trozo, hasta_ms):
-        _guardar(trozo, ruta)
-        al_avanzar(trozo.hasta_ms)
-    return trozo
+    ultimo = trozo
+    async for mas in _alargar(serie, trozo, hasta_ms):
+        ultimo = mas
+        _guardar(mas, ruta)
+        al_avanzar(mas.hasta_ms)
+    return ultimo
 
 
 async def _alargar(serie: Serie, trozo: _Trozo, hasta_ms: int) -> AsyncIterator[_Trozo]:

@@ -31,7 +31,9 @@ _PREFIJO = "paso_"
 _MODELO = "modelo.zip"
 _MEMORIA = "memoria.npz"
 _ESTADO = "estado.pkl"
-_FIJOS_ENTORNO = frozenset({"datos", "configuracion", "_filas", "_rasgos", "observation_space", "action_space"})
+_FIJOS_ENTORNO = frozenset(
+    {"datos", "configuracion", "_filas", "_rasgos", "observation_space", "action_space"}
+)
 _FIJOS_MONITOR = frozenset({"env", "results_writer"})
 
 
@@ -81,7 +83,7 @@ def ultimo(carpeta: Path) -> Path:
     candidatos = sorted(carpeta.glob(f"{_PREFIJO}*"))
     if not candidatos:
         raise ArtefactoInvalido(
-            f"{carpeta} holds no checkpoint to resume from; a finished training keeps none, train anew instead"
+            f"{carpeta} holds no checkpoint to resume from; a finished training keeps none: train anew"
         )
     return candidatos[-1]
 

@@ -13,7 +13,7 @@ from src.nucleo.camino import camino_intravela
 from src.nucleo.dinero import precio_desplazado
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.intervalos import siguiente_apertura
-from src.nucleo.tipos import Camino, Mercado, MatrizF32
+from src.nucleo.tipos import Camino, MatrizF32, Mercado
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -45,7 +45,9 @@ class DatosEntorno:
                 f"usable rows {self.primera} to {self.ultima} do not lie within {len(self.tabla)} candles"
             )
         if not np.isfinite(rasgos[self.primera : self.ultima + 1]).all():
-            raise DatosInvalidos("a scaled feature is NaN or infinite in a usable row; check candles and scaler")
+            raise DatosInvalidos(
+                "a scaled feature is NaN or infinite in a usable row; check candles and scaler"
+            )
 
     def primera_decision(self, window_size: int) -> int:
         """The first row on which a whole window of usable rows ends.

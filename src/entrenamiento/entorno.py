@@ -15,22 +15,21 @@ from src.entrenamiento.recorrido import (
     Travesia,
     Vencimiento,
     atravesar,
-    ejecutar,
     liquidar_funding,
 )
 from src.nucleo.accion import Interpretacion, interpretar_accion
 from src.nucleo.camino import camino_intravela
-from src.nucleo.cartera import debe_liquidarse, equities_de, equity_de
+from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de, equities_en, no_cubre_mantenimiento
 from src.nucleo.errores import ConfiguracionInvalida
-from src.nucleo.observacion import construir_observacion, exposicion_de
-from src.nucleo.ordenes import Plan, planificar
+from src.nucleo.observacion import observar, valorar
+from src.nucleo.ordenes import Plan, planificar_cantidad
 from src.nucleo.recompensa import Paso, calcular_recompensa
 from src.nucleo.riesgo import (
     VALIDA,
     EstadoRiesgo,
     Validacion,
-    validar_accion_pre,
     validar_brecha,
+    validar_plan,
     vigilar_sin_brecha,
 )
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, MatrizF32
@@ -38,6 +37,8 @@ from src.nucleo.tipos import Ejecucion, EstadoCuenta, MatrizF32
 __all__ = ["DatosEntorno", "EntornoTrading", "PasoEntorno"]
 
 ObservacionGym = dict[str, MatrizF32]
+Asiento = tuple[float, float, float, float]  # an `Ejecucion` in plain numbers
+_Crudo = tuple[Any, ...]
 
 
 class PasoEntorno(NamedTuple):
@@ -74,7 +75,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         inicio_aleatorio: Otherwise every episode starts on the first row where a window fits.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}
 
     def __init__(
         self,
@@ -87,7 +88,11 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self.datos = datos
         self.configuracion = configuracion
         self.primera_decision = datos.primera_decision(entorno.window_size)
-        self._filas = calcular_filas(datos, entorno.camino, portafolio.slippage, portafolio.tasa_funding)
+        filas = calcular_filas(datos, entorno.camino, portafolio.slippage, portafolio.tasa_funding)
+        self._cierres, self._compras, self._ventas = filas.cierre, filas.compra, filas.venta
+        self._precios, self._minimos, self._maximos = filas.precios, filas.minimo, filas.maximo
+        self._tasas, self._cierres_ms = filas.tasa_funding, filas.cierre_ms
+        self._mercado = datos.mercado
         self._rasgos = datos.rasgos_escalados
         self._ventana = entorno.window_size
         self._capital = float(portafolio.capital_inicial)
@@ -122,7 +127,15 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
     @property
     def ultimo(self) -> PasoEntorno:
         """What the last step did."""
-        return PasoEntorno._make(self._ultimo)
+        if self._ultimo is None:
+            raise RuntimeError("no step was taken yet")
+        paso = PasoEntorno._make(self._ultimo)
+        return paso._replace(
+            antes=cuenta_de(*self._ultimo[5]),
+            tras_orden=cuenta_de(*self._ultimo[6]),
+            ejecuciones=tuple(Ejecucion._make(asiento) for asiento in self._ultimo[7]),
+            cuenta=cuenta_de(*self._ultimo[9]),
+        )
 
     @property
     def fila(self) -> int:
@@ -138,6 +151,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             seed: Starts the stream of random starts anew.
             options: ``inicio``, the row of the first decision; ``longitud``, steps instead of
                 ``longitud_episodio``.
+
         Raises:
             ConfiguracionInvalida: No episode can start on that row.
         """
@@ -148,17 +162,19 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         if inicio is None:
             inicio = int(self.np_random.integers(primera, ultima)) if self._inicio_aleatorio else primera
         if not primera <= inicio < ultima:
-            raise ConfiguracionInvalida(f"no episode can start on row {inicio}; use {primera} to {ultima - 1}")
+            raise ConfiguracionInvalida(
+                f"no episode can start on row {inicio}; use {primera} to {ultima - 1}"
+            )
         self._empezar(inicio, opciones.get("longitud", self.configuracion.entorno.longitud_episodio))
         return self._observacion(), {}
 
     def _empezar(self, inicio: int, longitud: int) -> None:
         self._fila = inicio
         self._fin = min(inicio + longitud, self.datos.ultima)
-        self._cuenta = EstadoCuenta(self._capital)
-        self._equity = self._capital
+        self._cuenta: CuentaPlana = (self._capital, 0.0, 0.0)
+        self._valor = (self._capital, 0.0, 0.0)
         self._riesgo = EstadoRiesgo(self._capital)
-        self._ultimo: tuple[Any, ...] = ()
+        self._ultimo: _Crudo | None = None
 
     def step(self, action: MatrizF32) -> tuple[ObservacionGym, float, bool, bool, dict[str, Any]]:
         """Carry out a decision at the observed close and live through the next candle.
@@ -167,98 +183,102 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             DatosInvalidos: The action is NaN or outside [−1, 1].
             RuntimeError: The episode has ended.
         """
-        fila, antes, riesgo, equity = self._fila, self._cuenta, self._riesgo, self._equity
-        siguiente = fila + 1
-        if siguiente > self._fin:
+        fila, riesgo, antes = self._fila, self._riesgo, self._cuenta
+        equity, _, exposicion = self._valor
+        if fila >= self._fin:
             raise RuntimeError("the episode has ended; call reset()")
         self._visitadas[fila] = 1
         accion = action.item()
-        interpretacion, plan = self._planificar(accion, antes, equity, fila)
+        interpretacion = interpretar_accion(accion, exposicion, self._regla_accion)
+        plan = planificar_cantidad(interpretacion, antes[1], equity, self._cierres[fila], self._limites)
         if plan.cantidades or plan.motivo:
-            validacion, tras_orden, ejecuciones = self._operar(plan, antes, riesgo, fila)
+            validacion, tras_orden, asientos = self._operar(plan, antes, fila)
         else:
-            validacion, tras_orden, ejecuciones = VALIDA, antes, ()
-        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(tras_orden, riesgo, siguiente)
-        nueva = equity_de(cuenta, self._filas.cierre[siguiente])
-        inactivo = tras_orden.posicion is None and cuenta.posicion is None
+            validacion, tras_orden, asientos = VALIDA, antes, ()
+        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(tras_orden, riesgo, fila + 1)
+        self._fila, self._riesgo, self._cuenta = fila + 1, riesgo_nuevo, cuenta
+        self._valor = valorar(*cuenta, self._cierres[fila + 1], self._apalancamiento)
+        nueva = self._valor[0]
+        inactivo = tras_orden[1] == 0.0 and cuenta[1] == 0.0
         recompensa = calcular_recompensa(
             Paso(equity, nueva, riesgo.equity_maximo, riesgo_nuevo.equity_maximo, inactivo),
             self._regla_recompensa,
         )
         terminated = emergencia or nueva <= 0.0
-        truncated = siguiente == self._fin and not terminated
+        truncated = self._fila == self._fin and not terminated
         if terminated:
-            self._fin = siguiente
-        self._fila, self._cuenta, self._equity, self._riesgo = siguiente, cuenta, nueva, riesgo_nuevo
+            self._fin = self._fila
         self._ultimo = (
-            *(fila, accion, interpretacion, plan, validacion, antes, tras_orden, ejecuciones, riesgo),
+            *(fila, accion, interpretacion, plan, validacion, antes, tras_orden, asientos, riesgo),
             *(cuenta, riesgo_nuevo, incidencias, funding, recompensa, terminated, truncated),
         )
         return self._observacion(), recompensa, terminated, truncated, {}
 
-    def _planificar(
-        self, accion: float, cuenta: EstadoCuenta, equity: float, fila: int
-    ) -> tuple[Interpretacion, Plan]:
-        precio = self._filas.cierre[fila]
-        exposicion = exposicion_de(cuenta.cantidad, precio, equity, self._apalancamiento)
-        interpretacion = interpretar_accion(accion, exposicion, self._regla_accion)
-        return interpretacion, planificar(interpretacion, cuenta, equity, precio, self._limites)
-
     def _operar(
-        self, plan: Plan, cuenta: EstadoCuenta, riesgo: EstadoRiesgo, fila: int
-    ) -> tuple[Validacion, EstadoCuenta, tuple[Ejecucion, ...]]:
-        filas, mercado = self._filas, self.datos.mercado
-        compra = bool(plan.cantidades) and plan.cantidades[0] > 0.0
-        precio_orden = filas.compra[fila] if compra else filas.venta[fila]
-        validacion = validar_brecha(plan, riesgo)
-        if validacion.valida:
-            validacion = validar_accion_pre(
-                plan, cuenta, precio_orden, filas.cierre[fila], mercado, self._apalancamiento
+        self, plan: Plan, cuenta: CuentaPlana, fila: int
+    ) -> tuple[Validacion, CuentaPlana, tuple[Asiento, ...]]:
+        cantidades, mercado = plan.cantidades, self._mercado
+        compra = cantidades != () and cantidades[0] > 0.0
+        precio = self._compras[fila] if compra else self._ventas[fila]
+        validacion = validar_brecha(plan, self._riesgo)
+        if validacion is VALIDA:
+            validacion = validar_plan(
+                plan, cuenta[1], self._valor[0], precio, self._cierres[fila], mercado, self._apalancamiento
             )
-        if not validacion.valida:
+        if validacion is not VALIDA:
             return validacion, cuenta, ()
-        return validacion, *ejecutar(cuenta, plan.cantidades, precio_orden, mercado)
+        asientos: tuple[Asiento, ...] = ()
+        for cantidad in cantidades:
+            saldo, actual, entrada, comision, realizado = asentar(
+                *cuenta, cantidad, precio, mercado.comision_taker, mercado.filtros.escala_lote
+            )
+            cuenta = saldo, actual, entrada
+            asientos = (*asientos, (cantidad, precio, comision, realizado))
+        return validacion, cuenta, asientos
 
     def _avanzar(
-        self, cuenta: EstadoCuenta, riesgo: EstadoRiesgo, fila: int
-    ) -> tuple[EstadoCuenta, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
-        """Live through a candle; walks its points only when one of them may matter.
+        self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
+    ) -> tuple[CuentaPlana, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
+        """Live through a candle; walk its points only when one of them may matter.
 
         A liquidation that does not happen at the worst price of the path happens nowhere on it.
         """
-        filas, posicion, limite = self._filas, cuenta.posicion, self._limite
-        if posicion is None:
-            tranquilo = vigilar_sin_brecha(riesgo, (cuenta.saldo,), limite)
+        saldo, cantidad, entrada = cuenta
+        if cantidad == 0.0:
+            tranquilo = vigilar_sin_brecha(riesgo, (saldo,), self._limite)
             if tranquilo is not None:
                 return cuenta, tranquilo, (), 0.0, False
             return self._atravesar(cuenta, riesgo, fila)
-        peor = filas.minimo[fila] if posicion.cantidad > 0.0 else filas.maximo[fila]
-        if debe_liquidarse(cuenta, peor, self.datos.mercado.tramos):
+        equities = equities_en(saldo, cantidad, entrada, self._precios[fila])
+        peor = self._minimos[fila] if cantidad > 0.0 else self._maximos[fila]
+        tranquilo = vigilar_sin_brecha(riesgo, equities, self._limite)
+        if tranquilo is None or no_cubre_mantenimiento(min(equities), cantidad, peor, self._mercado.tramos):
             return self._atravesar(cuenta, riesgo, fila)
-        tranquilo = vigilar_sin_brecha(riesgo, equities_de(cuenta, filas.precios[fila]), limite)
-        if tranquilo is None:
-            return self._atravesar(cuenta, riesgo, fila)
-        tasa = filas.tasa_funding[fila]
+        tasa = self._tasas[fila]
         if tasa is None:
             return cuenta, tranquilo, (), 0.0, False
-        vencimiento = Vencimiento(filas.cierre[fila], tasa, filas.cierre_ms[fila])
-        cuenta, tranquilo, funding = liquidar_funding(cuenta, tranquilo, vencimiento, limite)
-        return cuenta, tranquilo, (), funding, False
+        vencimiento = Vencimiento(self._cierres[fila], tasa, self._cierres_ms[fila])
+        despues, tranquilo, funding = liquidar_funding(
+            cuenta_de(*cuenta), tranquilo, vencimiento, self._limite
+        )
+        return aplanar(despues), tranquilo, (), funding, False
 
     def _atravesar(
-        self, cuenta: EstadoCuenta, riesgo: EstadoRiesgo, fila: int
-    ) -> tuple[EstadoCuenta, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
+        self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
+    ) -> tuple[CuentaPlana, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
         vela = self.datos.tabla.vela(fila)
         travesia = Travesia(
             puntos=camino_intravela(vela, self.configuracion.entorno.camino),
             apertura_ms=vela.apertura_ms,
-            duracion_ms=self._filas.cierre_ms[fila] - vela.apertura_ms,
-            tasa_funding=self._filas.tasa_funding[fila],
+            duracion_ms=self._cierres_ms[fila] - vela.apertura_ms,
+            tasa_funding=self._tasas[fila],
         )
-        return atravesar(cuenta, riesgo, travesia, self.datos.mercado, self._limite, self._slippage)
+        despues, riesgo, incidencias, funding, emergencia = atravesar(
+            cuenta_de(*cuenta), riesgo, travesia, self._mercado, self._limite, self._slippage
+        )
+        return aplanar(despues), riesgo, incidencias, funding, emergencia
 
     def _observacion(self) -> ObservacionGym:
         fin = self._fila + 1
-        ventana = self._rasgos[fin - self._ventana : fin]
-        observacion = construir_observacion(ventana, self._cuenta, self._filas.cierre[self._fila], self._forma)
-        return {"market": observacion.market, "portfolio": observacion.portfolio}
+        market, portfolio = observar(self._rasgos[fin - self._ventana : fin], self._valor, self._forma)
+        return {"market": market, "portfolio": portfolio}

@@ -1,4 +1,4 @@
-"""A replay buffer that stores row numbers instead of windows: a thousandth of the memory, the same samples."""
+"""A replay buffer of row numbers instead of windows: a hundredth of the memory, the same samples."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class MemoriaFilas(BaseBuffer):
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs=n_envs)
         ventana = observation_space["market"].shape
-        assert ventana is not None and n_envs == 1 and not optimize_memory_usage
+        assert ventana is not None
+        assert n_envs == 1
+        assert not optimize_memory_usage
         self._largo = int(ventana[0])
         self._ventanas = sliding_window_view(rasgos, self._largo, axis=0).transpose(0, 2, 1)
         self.filas = np.zeros(buffer_size, dtype=np.int64)  # row observed after the step

@@ -118,14 +118,14 @@ def _comprobar(tabla: TablaVelas, entrenamiento: Tramo, evaluacion: Tramo) -> No
     for nombre, tramo in (("training", entrenamiento), ("evaluation", evaluacion)):
         if tramo.filas < 2:
             raise DatosInvalidos(
-                f"{tabla.origen}: the {nombre} span holds {max(tramo.filas, 0)} usable candles; it needs at least 2. "
-                f"The first {VELAS_CALENTAMIENTO} candles only warm up the indicators: "
+                f"{tabla.origen}: the {nombre} span holds {max(tramo.filas, 0)} usable candles; "
+                f"it needs at least 2. The first {VELAS_CALENTAMIENTO} candles only warm up the indicators: "
                 "move the dates or give more candles."
             )
     if evaluacion.primera <= entrenamiento.ultima:
         raise ConfiguracionInvalida(
-            "the evaluation span begins before the training span ends, so the agent would be judged on candles "
-            "it was trained on; let --eval-start-date be later than --train-end-date"
+            "the evaluation span begins before the training span ends, so the agent would be judged on "
+            "candles it was trained on; let --eval-start-date be later than --train-end-date"
         )
 
 

@@ -111,7 +111,12 @@ def liquidar_funding(
 
 
 def _liquidacion(
-    cuenta: EstadoCuenta, anterior: float, mark: float, instante_ms: int, riesgo: EstadoRiesgo, mercado: Mercado
+    cuenta: EstadoCuenta,
+    anterior: float,
+    mark: float,
+    instante_ms: int,
+    riesgo: EstadoRiesgo,
+    mercado: Mercado,
 ) -> tuple[EstadoCuenta, Incidencia]:
     despues, ejecucion, cubierto = liquidar(cuenta, anterior, mark, mercado)
     movimiento = Movimiento(cuenta, despues, (ejecucion,), cubierto)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,7 +19,11 @@ def pintar_acciones(eje: Axes, datos: DatosGrafico, titulo: str = "Actions") -> 
     """Draw the actions: each one when there are few, else the mean and where 8 of 10 lie."""
     decididas = np.flatnonzero(np.isfinite(datos.accion))
     pocas = len(decididas) <= _PUNTOS_SUELTOS
-    vestir(eje, titulo, "−1 fully short … +1 fully long" + ("" if pocas else "; line: mean, band: 8 of 10 candles"))
+    vestir(
+        eje,
+        titulo,
+        "−1 fully short … +1 fully long" + ("" if pocas else "; line: mean, band: 8 of 10 candles"),
+    )
     eje.axhline(0.0, color=Color.TENUE.value, linewidth=0.8)
     if pocas:
         _pintar_sueltas(eje, datos, decididas)
@@ -61,17 +66,21 @@ def _color(accion: float) -> Color:
     return Color.LARGO if accion > 0 else Color.CORTO
 
 
-def _pintar_sueltas(eje: Axes, datos: DatosGrafico, decididas: np.ndarray) -> None:  # type: ignore[type-arg]
+def _pintar_sueltas(eje: Axes, datos: DatosGrafico, decididas: npt.NDArray[np.intp]) -> None:
     fechas, acciones = datos.fechas[decididas], datos.accion[decididas]
     for lado, color in ((acciones > 0, Color.LARGO), (acciones < 0, Color.CORTO)):
         eje.vlines(fechas[lado], 0.0, acciones[lado], color=color.value, linewidth=1.2, alpha=0.85)
 
 
-def _pintar_banda(eje: Axes, datos: DatosGrafico, decididas: np.ndarray) -> None:  # type: ignore[type-arg]
+def _pintar_banda(eje: Axes, datos: DatosGrafico, decididas: npt.NDArray[np.intp]) -> None:
     grupos = np.array_split(decididas, _TRAMOS)
     fechas = datos.fechas[[int(grupo[len(grupo) // 2]) for grupo in grupos]]
     bajo, alto = np.array([np.quantile(datos.accion[grupo], (0.1, 0.9)) for grupo in grupos]).T
     medio = [float(datos.accion[grupo].mean()) for grupo in grupos]
-    eje.fill_between(fechas, np.maximum(bajo, 0), np.maximum(alto, 0), color=Color.LARGO.value, alpha=0.28, linewidth=0)
-    eje.fill_between(fechas, np.minimum(bajo, 0), np.minimum(alto, 0), color=Color.CORTO.value, alpha=0.28, linewidth=0)
+    eje.fill_between(
+        fechas, np.maximum(bajo, 0), np.maximum(alto, 0), color=Color.LARGO.value, alpha=0.28, linewidth=0
+    )
+    eje.fill_between(
+        fechas, np.minimum(bajo, 0), np.minimum(alto, 0), color=Color.CORTO.value, alpha=0.28, linewidth=0
+    )
     eje.plot(fechas, medio, color=Color.TINTA.value, linewidth=1.0)

@@ -31,7 +31,13 @@ def pintar_equity(eje: Axes, datos: DatosGrafico, titulo: str = "Equity") -> Non
     inicial = float(datos.equity[0])
     series = (
         ("Held 1×", inicial * mantener(datos.precio, 1.0), Color.MANTENER, "-", 1.1),
-        (f"Held {cifra(media, signo=True)}×", inicial * mantener(datos.precio, media), Color.MEDIA, (0, (4, 2)), 1.2),
+        (
+            f"Held {cifra(media, signo=True)}×",
+            inicial * mantener(datos.precio, media),
+            Color.MEDIA,
+            (0, (4, 2)),
+            1.2,
+        ),
         ("Agent", datos.equity, Color.AGENTE, "-", 1.8),
     )
     for _, valores, color, trazo, ancho in series:
@@ -40,7 +46,13 @@ def pintar_equity(eje: Axes, datos: DatosGrafico, titulo: str = "Equity") -> Non
     eje_de_dinero(eje)
     eje_de_tiempo(eje)
     _sombrear_huecos(eje, datos)
-    _rotular(eje, [(nombre, float(valores[-1] / inicial - 1.0), float(valores[-1]), color) for nombre, valores, color, _, _ in series])
+    _rotular(
+        eje,
+        [
+            (nombre, float(valores[-1] / inicial - 1.0), float(valores[-1]), color)
+            for nombre, valores, color, _, _ in series
+        ],
+    )
 
 
 def pintar_drawdown(eje: Axes, datos: DatosGrafico, titulo: str = "Drawdown") -> None:
@@ -59,7 +71,7 @@ def pintar_drawdown(eje: Axes, datos: DatosGrafico, titulo: str = "Drawdown") ->
             (fechas[peor], float(caida[peor])),
             xytext=(0, -7),
             textcoords="offset points",
-            ha="center",
+            ha="right" if peor > 0.95 * len(caida) else "left" if peor < 0.05 * len(caida) else "center",
             va="top",
             fontsize=9,
             fontweight="bold",
@@ -86,7 +98,12 @@ def figura_drawdown(datos: DatosGrafico) -> Figure:
 
 
 def _linea(
-    eje: Axes, datos: DatosGrafico, valores: Matriz, color: Color, trazo: str | tuple[int, tuple[int, int]], ancho: float
+    eje: Axes,
+    datos: DatosGrafico,
+    valores: Matriz,
+    color: Color,
+    trazo: str | tuple[int, tuple[int, int]],
+    ancho: float,
 ) -> None:
     indices = adelgazar(valores)
     eje.plot(

@@ -66,6 +66,7 @@ def adelgazar(valores: Matriz, puntos: int = PUNTOS_MAXIMOS) -> npt.NDArray[np.i
     Args:
         valores: Series, (n,), without NaN.
         puntos: Most indices wanted; everything is kept when there are no more values than this.
+
     Returns:
         Ascending indices, (m,), m <= max(puntos, 4).
     """
@@ -76,5 +77,7 @@ def adelgazar(valores: Matriz, puntos: int = PUNTOS_MAXIMOS) -> npt.NDArray[np.i
     ancho = -(-cantidad // tramos)
     relleno = np.pad(valores, (0, ancho * tramos - cantidad), mode="edge").reshape(tramos, ancho)
     base = np.arange(tramos) * ancho
-    indices = np.concatenate(([0, cantidad - 1], base + relleno.argmin(axis=1), base + relleno.argmax(axis=1)))
+    indices = np.concatenate(
+        ([0, cantidad - 1], base + relleno.argmin(axis=1), base + relleno.argmax(axis=1))
+    )
     return np.unique(np.minimum(indices, cantidad - 1))

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from src.nucleo.errores import ConfiguracionInvalida
@@ -38,7 +39,7 @@ class Color(StrEnum):
 VARIABLES_CSS = {color.value: f"var(--{color.name.lower()}, {color.value})" for color in Color}
 """Each colour as a page that defines the variables may override it."""
 
-_FUENTE = {
+_FUENTE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "svg.fonttype": "none",
@@ -49,9 +50,10 @@ _FORMATOS_CERO = ["%Y", "%b %Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 _SIN_METADATOS: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def nueva_figura(alto: float, ancho: float = PULGADAS_ANCHO) -> Figure:
-    """An empty figure of the house style, inches."""
-    figura = Figure(figsize=(ancho, alto), dpi=100, facecolor=Color.FONDO.value, layout="constrained")
+def nueva_figura(alto: float, ancho: float = PULGADAS_ANCHO, margen: float = 0.04) -> Figure:
+    """An empty figure of the house style; height, width and the space around its axes in inches."""
+    figura = Figure(figsize=(ancho, alto), dpi=100, facecolor=Color.FONDO.value)
+    figura.set_layout_engine(ConstrainedLayoutEngine(h_pad=margen, w_pad=margen))
     FigureCanvasAgg(figura)
     return figura
 
@@ -84,21 +86,26 @@ def vestir(eje: Axes, titulo: str = "", subtitulo: str = "") -> None:
 
 def eje_de_tiempo(eje: Axes) -> None:
     """Dates short enough to stand side by side, none without its month or year."""
-    localizador = AutoDateLocator(minticks=3, maxticks=8)
+    localizador = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     eje.xaxis.set_major_locator(localizador)
-    eje.xaxis.set_major_formatter(
-        ConciseDateFormatter(localizador, formats=_FORMATOS, zero_formats=_FORMATOS_CERO, show_offset=False)
+    formato = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        localizador, formats=_FORMATOS, zero_formats=_FORMATOS_CERO, show_offset=False
     )
+    eje.xaxis.set_major_formatter(formato)
 
 
 def eje_de_dinero(eje: Axes) -> None:
     """Amounts with thousands separated and no more decimals than the ticks need."""
-    eje.yaxis.set_major_formatter(FuncFormatter(lambda valor, _: f"{round(valor, 6):,.10g}".replace("-", "−")))
+    eje.yaxis.set_major_formatter(
+        FuncFormatter(lambda valor, _: f"{round(valor, 6):,.10g}".replace("-", "−"))
+    )
 
 
 def eje_porcentual(eje: Axes) -> None:
     """Fractions of 1 as percentages."""
-    eje.yaxis.set_major_formatter(FuncFormatter(lambda valor, _: f"{round(100 * valor, 6):.4g}%".replace("-", "−")))
+    eje.yaxis.set_major_formatter(
+        FuncFormatter(lambda valor, _: f"{round(100 * valor, 6):.4g}%".replace("-", "−"))
+    )
 
 
 def cifra(valor: float, decimales: int = 2, *, signo: bool = False) -> str:
@@ -136,7 +143,12 @@ def a_svg(figura: Figure, descripcion: str = "") -> str:
     texto = texto[texto.index("<svg") :]
     texto = re.sub(r"<metadata>.*?</metadata>\s*", "", texto, flags=re.DOTALL)
     texto = re.sub(r'<g id="[^"]*"', "<g", texto)
-    texto = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" {_accesible(descripcion)}>', texto, count=1)
+    texto = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        rf'<svg viewBox="\1" {_accesible(descripcion)}>',
+        texto,
+        count=1,
+    )
     for color, variable in VARIABLES_CSS.items():
         texto = texto.replace(color, variable)
     return texto

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from src.graficos.datos import DatosGrafico, TramoPosicion, adelgazar, fecha
 from src.graficos.estilo import Color, eje_de_dinero, eje_de_tiempo, nueva_figura, vestir
+from src.nucleo.tipos import Matriz
 
 MARCAS_MAXIMAS = 90
-"""With more positions than this the marks would hide the price; the colour of the line still tells the side."""
+"""With more positions than this the marks would hide the price; its colour still tells the side."""
 
 
 def pintar_operaciones(eje: Axes, datos: DatosGrafico, titulo: str = "Trades on price") -> None:
@@ -44,7 +46,7 @@ def _leyenda(datos: DatosGrafico, marcar: bool) -> str:
     return f"{cantidad:,} positions, too many to mark one by one; the colour tells the side held"
 
 
-def _solo_donde(precio: np.ndarray, mascara: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _solo_donde(precio: Matriz, mascara: npt.NDArray[np.bool_]) -> Matriz:
     """The price while a side is held, up to the point where it ends; NaN elsewhere."""
     con_final = mascara.copy()
     con_final[1:] |= mascara[:-1]
@@ -55,7 +57,7 @@ def _marcar(eje: Axes, posiciones: tuple[TramoPosicion, ...]) -> None:
     for largo, marca, color in ((True, "^", Color.LARGO), (False, "v", Color.CORTO)):
         propias = [posicion for posicion in posiciones if posicion.largo == largo]
         eje.plot(
-            [fecha(p.entrada_ms) for p in propias],  # type: ignore[arg-type]
+            [fecha(p.entrada_ms) for p in propias],
             [p.precio_entrada for p in propias],
             marca,
             color=color.value,
@@ -70,7 +72,7 @@ def _marcar(eje: Axes, posiciones: tuple[TramoPosicion, ...]) -> None:
             if p.salida_ms is not None and p.precio_salida is not None
         ]
         eje.plot(
-            [instante for instante, _ in salidas],  # type: ignore[arg-type]
+            [instante for instante, _ in salidas],
             [precio for _, precio in salidas],
             "o",
             color=Color.FONDO.value,
@@ -82,7 +84,11 @@ def _marcar(eje: Axes, posiciones: tuple[TramoPosicion, ...]) -> None:
 
 
 def _rotular_lados(eje: Axes) -> None:
-    for texto, color, altura in (("Long", Color.LARGO, 0.95), ("Short", Color.CORTO, 0.88), ("Flat", Color.MANTENER, 0.81)):
+    for texto, color, altura in (
+        ("Long", Color.LARGO, 0.95),
+        ("Short", Color.CORTO, 0.88),
+        ("Flat", Color.MANTENER, 0.81),
+    ):
         eje.annotate(
             texto,
             (1.0, altura),

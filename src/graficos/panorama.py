@@ -21,8 +21,7 @@ def figura_panorama(datos: DatosGrafico, resumen: Resumen, titulo: str) -> Figur
         resumen: Its figures.
         titulo: What was run, for example ``"BTCUSDT 1h, unseen span"``.
     """
-    figura = nueva_figura(11.6, ancho=10.5)
-    figura.get_layout_engine().set(h_pad=0.1, w_pad=0.08)  # type: ignore[union-attr]
+    figura = nueva_figura(11.6, ancho=10.5, margen=0.1)
     rejas = figura.add_gridspec(5, 2, height_ratios=(0.62, 3.3, 1.7, 3.1, 2.1), width_ratios=(3.4, 1.0))
     _cabecera(figura.add_subplot(rejas[0, :]), datos, resumen, titulo)
     equity = figura.add_subplot(rejas[1, :])
@@ -51,7 +50,9 @@ def _cabecera(eje: Axes, datos: DatosGrafico, resumen: Resumen, titulo: str) -> 
         fontsize=9,
         color=Color.TENUE.value,
     )
-    eje.text(0.0, 1.25, titulo, transform=eje.transAxes, fontsize=15, fontweight="bold", color=Color.TINTA.value)
+    eje.text(
+        0.0, 1.25, titulo, transform=eje.transAxes, fontsize=15, fontweight="bold", color=Color.TINTA.value
+    )
     for indice, (nombre, valor) in enumerate(cifras_clave(resumen)):
         izquierda = indice / 6.0
         eje.text(izquierda, 0.38, valor, transform=eje.transAxes, fontsize=14, color=Color.AGENTE.value)

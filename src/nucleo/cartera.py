@@ -1,4 +1,8 @@
-"""The account's arithmetic: fills, fees, funding, margin and liquidation."""
+"""The account's arithmetic: fills, fees, funding, margin and liquidation.
+
+An account is an `EstadoCuenta`, or the same in plain numbers for whoever does this a hundred thousand
+times a second; the formulas are on the latter.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,9 @@ from typing import NamedTuple
 
 from src.nucleo.dinero import al_paso, ganancia, precio_en_tick, producto, promedio, redondear
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Filtros, Mercado, Posicion, Tramo
+
+CuentaPlana = tuple[float, float, float]
+"""Balance, signed quantity (0.0 when flat), entry price (0.0 when flat)."""
 
 
 def pnl_no_realizado(cuenta: EstadoCuenta, precio: float) -> float:
@@ -24,12 +31,8 @@ def equity_de(cuenta: EstadoCuenta, precio: float) -> float:
     return cuenta.saldo + posicion.cantidad * (precio - posicion.precio_entrada)
 
 
-def equities_de(cuenta: EstadoCuenta, precios: Iterable[float]) -> list[float]:
-    """`equity_de` at several prices."""
-    saldo, posicion = cuenta
-    if posicion is None:
-        return [saldo]
-    cantidad, entrada = posicion.cantidad, posicion.precio_entrada
+def equities_en(saldo: float, cantidad: float, entrada: float, precios: Iterable[float]) -> list[float]:
+    """`equity_de` on plain numbers, at several prices."""
     return [saldo + cantidad * (precio - entrada) for precio in precios]
 
 
@@ -49,26 +52,53 @@ def aplicar_compraventa(
         precio: Fill price.
         comision_fraccion: Commission as a fraction of notional.
         filtros: Give the step on which quantities are kept.
+
     Raises:
         ValueError: The fill would turn a long into a short or the reverse.
     """
+    saldo, nueva, entrada, comision, realizado = asentar(
+        *aplanar(cuenta), cantidad, precio, comision_fraccion, filtros.escala_lote
+    )
+    return cuenta_de(saldo, nueva, entrada), Ejecucion(cantidad, precio, comision, realizado)
+
+
+def asentar(
+    saldo: float,
+    actual: float,
+    entrada: float,
+    cantidad: float,
+    precio: float,
+    comision_fraccion: float,
+    escala: tuple[int, int],
+) -> tuple[float, float, float, float, float]:
+    """`aplicar_compraventa` on plain numbers.
+
+    Returns:
+        Balance, signed quantity and entry price afterwards; commission and realised profit of the fill.
+    """
     comision = producto(abs(cantidad), precio, comision_fraccion)
-    posicion = cuenta.posicion
-    if posicion is None:
-        nueva: Posicion | None = Posicion(cantidad, precio)
-        realizado = 0.0
-    elif (posicion.cantidad > 0) == (cantidad > 0):
-        entrada = promedio(posicion.cantidad, posicion.precio_entrada, cantidad, precio)
-        nueva = Posicion(al_paso(posicion.cantidad + cantidad, filtros.escala_lote), entrada)
-        realizado = 0.0
-    else:
-        realizado = ganancia(-cantidad, posicion.precio_entrada, precio)
-        resto = al_paso(posicion.cantidad + cantidad, filtros.escala_lote)
-        if resto != 0.0 and (resto > 0) != (posicion.cantidad > 0):
-            raise ValueError(f"a fill of {cantidad} crosses zero from {posicion!r}")
-        nueva = Posicion(resto, posicion.precio_entrada) if resto != 0.0 else None
-    saldo = redondear(cuenta.saldo + realizado - comision)
-    return EstadoCuenta(saldo, nueva), Ejecucion(cantidad, precio, comision, realizado)
+    if actual == 0.0:
+        return redondear(saldo - comision), cantidad, precio, comision, 0.0
+    resto = al_paso(actual + cantidad, escala)
+    if (actual > 0.0) == (cantidad > 0.0):
+        media = promedio(actual, entrada, cantidad, precio)
+        return redondear(saldo - comision), resto, media, comision, 0.0
+    if resto != 0.0 and (resto > 0.0) != (actual > 0.0):
+        raise ValueError(f"a fill of {cantidad} crosses zero from {actual} at {entrada}")
+    realizado = ganancia(-cantidad, entrada, precio)
+    saldo = redondear(saldo + realizado - comision)
+    return saldo, resto, entrada if resto != 0.0 else 0.0, comision, realizado
+
+
+def aplanar(cuenta: EstadoCuenta) -> CuentaPlana:
+    """The account in plain numbers."""
+    saldo, posicion = cuenta
+    return (saldo, 0.0, 0.0) if posicion is None else (saldo, posicion.cantidad, posicion.precio_entrada)
+
+
+def cuenta_de(saldo: float, cantidad: float, entrada: float) -> EstadoCuenta:
+    """The account of three plain numbers."""
+    return EstadoCuenta(saldo, Posicion(cantidad, entrada) if cantidad != 0.0 else None)
 
 
 def cobrar_funding(cuenta: EstadoCuenta, mark: float, tasa: float) -> tuple[EstadoCuenta, float]:
@@ -95,10 +125,15 @@ def margen_mantenimiento(nocional: float, tramos: tuple[Tramo, ...]) -> float:
 
 def debe_liquidarse(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]) -> bool:
     """Whether the margin balance no longer exceeds the maintenance margin."""
-    if cuenta.posicion is None:
+    posicion = cuenta.posicion
+    if posicion is None:
         return False
-    nocional = abs(cuenta.posicion.cantidad) * mark
-    return equity_de(cuenta, mark) <= margen_mantenimiento(nocional, tramos)
+    return no_cubre_mantenimiento(equity_de(cuenta, mark), posicion.cantidad, mark, tramos)
+
+
+def no_cubre_mantenimiento(equity: float, cantidad: float, mark: float, tramos: tuple[Tramo, ...]) -> bool:
+    """Whether an equity is too small to keep a position at a mark price."""
+    return equity <= margen_mantenimiento(abs(cantidad) * mark, tramos)
 
 
 def precio_liquidacion(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]) -> float | None:
@@ -161,6 +196,20 @@ def margen_alcanza(
         precio_orden: Price at which the order would fill.
         mark: Mark price, at which margin is measured.
     """
+    return equity_alcanza(
+        equity_de(cuenta, mark), cuenta.cantidad, cantidad, precio_orden, mark, mercado, apalancamiento
+    )
+
+
+def equity_alcanza(
+    equity: float,
+    actual: float,
+    cantidad: float,
+    precio_orden: float,
+    mark: float,
+    mercado: Mercado,
+    apalancamiento: float,
+) -> bool:
+    """`margen_alcanza` on plain numbers; ``equity`` is the account's at ``mark``."""
     comision = producto(abs(cantidad), precio_orden, mercado.comision_taker)
-    margen = abs(cuenta.cantidad + cantidad) * mark / apalancamiento
-    return equity_de(cuenta, mark) - margen - comision >= 0.0
+    return equity - abs(actual + cantidad) * mark / apalancamiento - comision >= 0.0

@@ -13,6 +13,7 @@ from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import EstadoCuenta, Matriz, MatrizF32, Observacion
 
 _ESCALA_PNL = 0.1
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Rasgos(StrEnum):
@@ -63,28 +64,43 @@ def construir_observacion(
         cuenta: The account at the close of the last candle of the window.
         precio: That close.
         forma: Reference capital and kind of portfolio vector.
+
     Returns:
         ``market`` float32 (window, features); ``portfolio`` float32 (3,): equity, unrealised pnl, exposure.
+
     Raises:
         DatosInvalidos: Equity is NaN or infinite.
     """
     saldo, posicion = cuenta
     if posicion is None:
-        pnl = exposicion = 0.0
-        equity = saldo
-    else:
-        cantidad = posicion.cantidad
-        pnl = cantidad * (precio - posicion.precio_entrada)
-        equity = saldo + pnl
-        exposicion = exposicion_de(cantidad, precio, equity, forma.apalancamiento)
-        if forma.lado_en_vez_de_exposicion:
-            exposicion = 1.0 if cantidad > 0 else -1.0
+        return observar(ventana, (saldo, 0.0, 0.0), forma)
+    valor = valorar(saldo, posicion.cantidad, posicion.precio_entrada, precio, forma.apalancamiento)
+    return observar(ventana, valor, forma)
+
+
+def valorar(
+    saldo: float, cantidad: float, entrada: float, precio: float, apalancamiento: float
+) -> tuple[float, float, float]:
+    """Equity, unrealised pnl and exposure at a price, of an account in plain numbers."""
+    if cantidad == 0.0:
+        return saldo, 0.0, 0.0
+    pnl = cantidad * (precio - entrada)
+    equity = saldo + pnl
+    return equity, pnl, exposicion_de(cantidad, precio, equity, apalancamiento)
+
+
+def observar(ventana: MatrizF32, valor: tuple[float, float, float], forma: FormaPortafolio) -> Observacion:
+    """`construir_observacion` for an account that `valorar` already valued at the last close."""
+    equity, pnl, exposicion = valor
+    capital, _, normalizar, lado = forma
     if not isfinite(equity):
         raise DatosInvalidos(f"equity is {equity}; the account or the price cannot be trusted")
-    if forma.normalizar:
-        equity /= forma.capital_referencia
-        pnl /= _ESCALA_PNL * forma.capital_referencia
-    return Observacion(ventana, np.array((equity, pnl, exposicion), dtype=np.float32))
+    if lado and exposicion != 0.0:
+        exposicion = 1.0 if exposicion > 0.0 else -1.0
+    if normalizar:
+        equity /= capital
+        pnl /= _ESCALA_PNL * capital
+    return Observacion(ventana, np.array((equity, pnl, exposicion), _FLOAT32))
 
 
 def exposicion_de(cantidad: float, precio: float, equity: float, apalancamiento: float) -> float:
@@ -97,4 +113,6 @@ def exposicion_de(cantidad: float, precio: float, equity: float, apalancamiento:
     if equity <= 0.0:
         return 1.0 if cantidad > 0 else -1.0
     exposicion = cantidad * precio / (equity * apalancamiento)
-    return min(1.0, max(-1.0, exposicion))
+    if exposicion > 1.0:
+        return 1.0
+    return -1.0 if exposicion < -1.0 else exposicion

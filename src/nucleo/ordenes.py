@@ -64,16 +64,22 @@ def planificar(
         equity: Its equity at ``precio``.
         precio: Close of the observed candle, quote asset per unit.
         limites: Filters, leverage and notional cap.
+
     Returns:
         The orders; none, with the reason, when the change is smaller than the filters allow. Closing
         takes the whole live quantity and obeys no minimum.
     """
+    return planificar_cantidad(interpretacion, cuenta.cantidad, equity, precio, limites)
+
+
+def planificar_cantidad(
+    interpretacion: Interpretacion, actual: float, equity: float, precio: float, limites: LimitesPlan
+) -> Plan:
+    """`planificar` for a position given as its signed quantity, 0.0 when flat."""
     _, operacion, _, fraccion = interpretacion
     if operacion is _MANTENER:
         return _SIN_ORDENES
     filtros, apalancamiento, nocional_max = limites
-    posicion = cuenta.posicion
-    actual = 0.0 if posicion is None else posicion.cantidad
     if operacion in _CIERRAN:
         return Plan(operacion, trocear(-actual, filtros), True)
     nocional = fraccion * equity * apalancamiento

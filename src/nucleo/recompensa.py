@@ -16,6 +16,9 @@ class FormaRecompensa(StrEnum):
     SEMILLA = "semilla"
 
 
+_LOGARITMICA = FormaRecompensa.LOGARITMICA
+
+
 class ReglaRecompensa(NamedTuple):
     """The formula and its weights."""
 
@@ -42,23 +45,29 @@ def calcular_recompensa(paso: Paso, regla: ReglaRecompensa) -> float:
     ``semilla``: simple return, losses weighted by the aversion factor.
     Both subtract ``penalizacion_no_operar`` from a step without position.
     """
-    castigo = regla.penalizacion_no_operar if paso.inactivo else 0.0
-    if regla.forma is FormaRecompensa.LOGARITMICA:
-        return retorno_logaritmico(paso) - aversion(paso, regla.factor_aversion_riesgo) - castigo
+    forma, factor, castigo, normalizar = regla
+    if not paso.inactivo:
+        castigo = 0.0
+    if forma is _LOGARITMICA:
+        return retorno_logaritmico(paso) - aversion(paso, factor) - castigo
     simple = 100.0 * (paso.equity_nueva / paso.equity - 1.0)
     if simple < 0.0:
-        simple *= regla.factor_aversion_riesgo
+        simple *= factor
     recompensa = simple - castigo
-    return tanh(recompensa) if regla.normalizar else recompensa
+    return tanh(recompensa) if normalizar else recompensa
 
 
 def retorno_logaritmico(paso: Paso) -> float:
     """``100 · log(equity₊ / equity)``; an equity of zero or less counts as the smallest amount there is."""
-    return 100.0 * log(max(paso.equity_nueva, _EQUITY_MINIMA) / max(paso.equity, _EQUITY_MINIMA))
+    antes, despues, _, _, _ = paso
+    if despues < _EQUITY_MINIMA or antes < _EQUITY_MINIMA:
+        antes, despues = max(antes, _EQUITY_MINIMA), max(despues, _EQUITY_MINIMA)
+    return 100.0 * log(despues / antes)
 
 
 def aversion(paso: Paso, factor: float) -> float:
     """The cost, >= 0, of falling further below the running peak."""
-    antes = 1.0 - paso.equity / paso.maximo
-    despues = 1.0 - paso.equity_nueva / paso.maximo_nuevo
+    equity, equity_nueva, maximo, maximo_nuevo, _ = paso
+    antes = 1.0 - equity / maximo
+    despues = 1.0 - equity_nueva / maximo_nuevo
     return factor * 100.0 * (despues - antes) if despues > antes else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from src.nucleo.cartera import margen_alcanza
+from src.nucleo.cartera import equity_alcanza, equity_de
 from src.nucleo.ordenes import Plan
 from src.nucleo.tipos import EstadoCuenta, Mercado
 
@@ -132,11 +132,26 @@ def validar_accion_pre(
         precio_orden: Expected fill price.
         mark: Mark price.
     """
-    if plan.motivo:
-        return Validacion(Rechazo.FILTROS, plan.motivo)
-    if not plan.operacion.aumenta_exposicion:
+    equity = equity_de(cuenta, mark)
+    return validar_plan(plan, cuenta.cantidad, equity, precio_orden, mark, mercado, apalancamiento)
+
+
+def validar_plan(
+    plan: Plan,
+    actual: float,
+    equity: float,
+    precio_orden: float,
+    mark: float,
+    mercado: Mercado,
+    apalancamiento: float,
+) -> Validacion:
+    """`validar_accion_pre` on plain numbers: the signed quantity held, and the equity at ``mark``."""
+    _, cantidades, solo_reduce, motivo = plan
+    if motivo:
+        return Validacion(Rechazo.FILTROS, motivo)
+    if solo_reduce or not cantidades:
         return VALIDA
-    cantidad = sum(plan.cantidades)
-    if margen_alcanza(cuenta, cantidad, precio_orden, mark, mercado, apalancamiento):
+    cantidad = sum(cantidades)
+    if equity_alcanza(equity, actual, cantidad, precio_orden, mark, mercado, apalancamiento):
         return VALIDA
     return Validacion(Rechazo.MARGEN, f"margin does not cover {cantidad} at {precio_orden}")

@@ -48,8 +48,8 @@ async def comprobar_bolsa(bolsa: Bolsa, entrenado: Mercado, apalancamiento: int)
         )
     if modo.multiactivo != entrenado.multiactivo:
         raise BolsaIncompatible(
-            f"multi-assets mode is {_si(modo.multiactivo)} on the account and {_si(entrenado.multiactivo)} in the "
-            "artefact; change the account's setting"
+            f"multi-assets mode is {_si(modo.multiactivo)} on the account and {_si(entrenado.multiactivo)} in"
+            " the artefact; change the account's setting"
         )
     info = await bolsa.info_simbolo(entrenado.simbolo)
     actual = info.mercado
@@ -88,7 +88,8 @@ async def comprobar_saldo(bolsa: Bolsa, mercado: Mercado, apalancamiento: int, c
         )
     if cuenta.apalancamiento != apalancamiento:
         raise BolsaIncompatible(
-            f"leverage is {cuenta.apalancamiento} although {apalancamiento} was set; close the position and retry"
+            f"leverage is {cuenta.apalancamiento} although {apalancamiento} was set; close the position and"
+            " retry"
         )
 
 

@@ -10,6 +10,7 @@ import structlog
 from src.nucleo.accion import Interpretacion
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
+from src.nucleo.dinero import precio_desplazado
 from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional
 from src.nucleo.ordenes import LimitesPlan, Plan, planificar
 from src.nucleo.recompensa import Paso, ReglaRecompensa, calcular_recompensa
@@ -50,6 +51,7 @@ class Reglas(NamedTuple):
     mercado: Mercado
     limites: LimitesPlan
     recompensa: ReglaRecompensa
+    slippage: float  # expected, fraction of the price
 
 
 class _Anterior(NamedTuple):
@@ -246,7 +248,9 @@ class Ciclo:
             return _SIN_ORDENES
         if impedimento:
             return Informe(Resultado.RECHAZADA, (), impedimento)
-        validacion = self._p.control.validar_accion_pre(plan, cuenta, precio, precio)
+        validacion = self._p.control.validar_accion_pre(
+            plan, cuenta, self._precio_esperado(plan, precio), precio
+        )
         if not validacion.valida:
             log.info("accion_rechazada", motivo=validacion.rechazo.value, detalle=validacion.detalle)
             return Informe(Resultado.RECHAZADA, (), f"{validacion.rechazo.value}: {validacion.detalle}")
@@ -254,6 +258,11 @@ class Ciclo:
         return await self._p.ejecutor.ejecutar(
             plan, f"{self._r.agente_id}:{apertura_ms}:{plan.operacion.value}"
         )
+
+    def _precio_esperado(self, plan: Plan, precio: float) -> float:
+        compra = bool(plan.cantidades) and plan.cantidades[0] > 0
+        tick = self._r.mercado.filtros.escala_tick
+        return precio_desplazado(precio, self._r.slippage, tick, compra=compra)
 
     async def _movimiento(self, antes: EstadoCuenta, informe: Informe) -> Movimiento:
         if informe is _SIN_ORDENES or not self._p.cuenta.en_vuelo:

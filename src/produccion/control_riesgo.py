@@ -17,6 +17,7 @@ from src.nucleo.riesgo import (
     Validacion,
     Vigilancia,
     validar_accion_pre,
+    validar_brecha,
     vigilar_drawdown,
 )
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
@@ -41,7 +42,6 @@ class Razon(StrEnum):
 class Bloqueo(StrEnum):
     """Why nothing may be opened now."""
 
-    DRAWDOWN = "drawdown limit exceeded"
     INCIERTO = "an order is unresolved"
     CIERRE = "closing everything"
 
@@ -117,10 +117,6 @@ class ControlRiesgo:
                 limite=self._limite,
             )
         self._avisado = vigilancia.drawdown.aviso
-        if vigilancia.drawdown.excedido:
-            self.bloqueos.add(Bloqueo.DRAWDOWN)
-        else:
-            self.bloqueos.discard(Bloqueo.DRAWDOWN)
         return vigilancia
 
     def guardar_pico(self) -> None:
@@ -143,6 +139,9 @@ class ControlRiesgo:
         """Check a plan before anything is sent; exits always pass."""
         if self.bloqueos and plan.operacion.aumenta_exposicion:
             return Validacion(Rechazo.BLOQUEO, ", ".join(sorted(self.bloqueos)))
+        brecha = validar_brecha(plan, self.estado)
+        if not brecha.valida:
+            return brecha
         return validar_accion_pre(
             plan, cuenta, precio_orden, mark, self._mercado, self._limites.apalancamiento
         )

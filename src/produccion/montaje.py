@@ -258,7 +258,16 @@ class _Montaje:
             diario=self._diario,
             reloj=self._reloj,
         )
-        ciclo = Ciclo(piezas, Reglas(self._agente, mercado, limites, self._config.regla_recompensa()))
+        ciclo = Ciclo(
+            piezas,
+            Reglas(
+                self._agente,
+                mercado,
+                limites,
+                self._config.regla_recompensa(),
+                self._config.portafolio.slippage,
+            ),
+        )
         ciclo.ultima_decidida_ms = memoria.ultima_decidida_ms
         return ciclo
 

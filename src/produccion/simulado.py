@@ -50,7 +50,7 @@ async def simulador_embebido(argumentos: Sequence[str]) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="timonel-sim-") as carpeta:
         listo = Path(carpeta) / "ready.json"
         proceso = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "src.cli.app", "simulator", "--port", "0", "--ready-file", str(listo)),
+            *(sys.executable, "-m", "src.cli.simulator", "--port", "0", "--ready-file", str(listo)),
             *argumentos,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -39,17 +39,19 @@ class Acuerdo:
         self._agentes[agente.id] = agente
         return agente
 
-    def terminar(self, agente_id: str) -> bool:
-        """Note that an agent is done with the step; ``False`` when nobody has that id."""
-        agente = self._agentes.get(agente_id)
-        if agente is None:
-            return False
-        agente.pendiente = False
-        return True
+    def conoce(self, agente_id: str) -> bool:
+        """Whether an agent with that id has joined and not left or been replaced."""
+        return agente_id in self._agentes
 
-    def dejar(self, agente_id: str) -> bool:
-        """Leave; ``False`` when nobody has that id."""
-        return self._agentes.pop(agente_id, None) is not None
+    def terminar(self, agente_id: str) -> None:
+        """An agent is done with the current step; one that is not joined is ignored."""
+        agente = self._agentes.get(agente_id)
+        if agente is not None:
+            agente.pendiente = False
+
+    def dejar(self, agente_id: str) -> None:
+        """Leave; the market no longer waits for that agent."""
+        self._agentes.pop(agente_id, None)
 
     def puede_avanzar(self) -> bool:
         """Whether somebody has joined and nobody is busy."""

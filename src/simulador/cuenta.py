@@ -105,8 +105,12 @@ class Cuenta:
         """Book one fill; it may cross zero.
 
         Args:
+            simbolo: What was traded.
             cantidad: Signed: > 0 bought, < 0 sold.
+            precio: Fill price.
             comision: Posted fee, >= 0.
+            tiempo_ms: Market time.
+            operada_id: Number of the trade.
             tipo_comision: Income type of the fee.
         """
         posicion = self.posiciones[simbolo]

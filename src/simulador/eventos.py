@@ -22,7 +22,9 @@ def orden_actualizada(
     """ORDER_TRADE_UPDATE.
 
     Args:
+        orden: After what happened.
         ejecucion: Binance's execution type ``x``.
+        tiempo_ms: Market time.
         activo: Asset of the commission.
         operada: The fill, when there is one.
     """
@@ -96,7 +98,9 @@ def cuenta_actualizada(
     """ACCOUNT_UPDATE.
 
     Args:
+        cuenta: After the change.
         motivo: Binance's reason ``m``.
+        tiempo_ms: Market time.
         posiciones: Positions that changed, with their mark prices.
         cambio: Change of the balance other than profit and commission.
     """

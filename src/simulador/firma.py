@@ -66,6 +66,7 @@ def verificar_tiempo(parametros: Parametros, ahora_ms: int, paciente_ms: int) ->
     """Check ``timestamp`` and ``recvWindow``.
 
     Args:
+        parametros: What the client sent.
         ahora_ms: Market time.
         paciente_ms: Market time plus what the client's clock may have run on meanwhile.
 

@@ -40,9 +40,7 @@ class Motor:
         avisos: Takes the user events.
     """
 
-    def __init__(
-        self, plazas: Mapping[str, Plaza], titulares: Mapping[str, Titular], avisos: Avisos
-    ) -> None:
+    def __init__(self, plazas: Mapping[str, Plaza], titulares: Mapping[str, Titular], avisos: Avisos) -> None:
         self.plazas = plazas
         self.titulares = titulares
         self.marcas: dict[str, Decimal] = {simbolo: plaza.precio for simbolo, plaza in plazas.items()}
@@ -295,4 +293,3 @@ def cruza(orden: Orden, plaza: Plaza) -> bool:
 def _alcanza(orden: Orden, precio: Decimal) -> bool:
     """Whether the market's price has touched a resting order."""
     return precio <= orden.precio if orden.signo > 0 else precio >= orden.precio
-

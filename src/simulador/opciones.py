@@ -64,11 +64,11 @@ def leer_cuenta(texto: str) -> CuentaInicial:
     partes = texto.split(":")
     if len(partes) != 3 or not _CLAVE.fullmatch(partes[0]) or not partes[1]:
         raise ConfiguracionInvalida(f"--account {texto!r} must be KEY:SECRET:BALANCE")
-    return CuentaInicial(partes[0], partes[1], leer_decimal("--account", partes[2], minimo=Decimal(0)))
+    return CuentaInicial(partes[0], partes[1], leer_decimal("--account", partes[2], minimo=0))
 
 
 def leer_decimal(
-    opcion: str, texto: str, *, minimo: Decimal | None = None, maximo: Decimal | None = None
+    opcion: str, texto: str, *, minimo: Decimal | int | None = None, maximo: Decimal | int | None = None
 ) -> Decimal:
     """Read a finite decimal number within bounds (inclusive)."""
     try:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.datos.tabla import Enteros
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.tipos import Camino
 from src.simulador.plaza import Plaza
-from src.simulador.serie import Enteros, Serie
+from src.simulador.serie import Serie
 
 
 class Movimiento(NamedTuple):

@@ -154,9 +154,7 @@ def saldos(cuenta: Cuenta, libro: Libro, marcas: Marcas, ahora_ms: int) -> list[
     ]
 
 
-def _riesgo_comun(
-    cuenta: Cuenta, posicion: PosicionSimbolo, medida: MargenSimbolo, marcas: Marcas
-) -> Cuerpo:
+def _riesgo_comun(cuenta: Cuenta, posicion: PosicionSimbolo, medida: MargenSimbolo, marcas: Marcas) -> Cuerpo:
     mark = marcas[posicion.contrato.simbolo]
     liquidacion = precio_liquidacion(cuenta, posicion, marcas)
     aislado = posicion.cartera_aislada + medida.no_realizado if posicion.aislada else CERO

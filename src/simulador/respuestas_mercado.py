@@ -139,7 +139,9 @@ def estadistica_24h(plaza: Plaza, ahora_ms: int) -> Cuerpo:
     alto = max(curso.high, float(serie.high[desde:hasta].max())) if pasado else curso.high
     bajo = min(curso.low, float(serie.low[desde:hasta].min())) if pasado else curso.low
     volumen = curso.volume + float(serie.volume[desde:hasta].sum())
-    cotizado = curso.volume * curso.close + float((serie.volume[desde:hasta] * serie.close[desde:hasta]).sum())
+    cotizado = curso.volume * curso.close + float(
+        (serie.volume[desde:hasta] * serie.close[desde:hasta]).sum()
+    )
     cambio = plaza.precio - decimal_de(abre)
     d = serie.decimales
     return {
@@ -181,7 +183,7 @@ def tasas_cobradas(plaza: Plaza, desde_ms: int, hasta_ms: int, limite: int) -> l
     """Rows of ``fundingRate`` between two instants (inclusive), oldest first."""
     serie, intervalo = plaza.serie, plaza.contrato.intervalo_funding_ms
     desde = max(desde_ms, int(serie.apertura_ms[0]) + 1)
-    filas = []
+    filas: list[Cuerpo] = []
     instante = -(-desde // intervalo) * intervalo
     while instante <= hasta_ms and len(filas) < limite:
         i = serie.buscar(instante) - 1

@@ -84,9 +84,7 @@ def _ingresos(s: Simulacion, t: Titular, p: Parametros) -> Any:
     elegidos = [
         fila
         for fila in t.cuenta.ingresos
-        if simbolo in (None, fila.simbolo)
-        and tipo in ("", fila.tipo)
-        and desde <= fila.tiempo_ms <= hasta
+        if simbolo in (None, fila.simbolo) and tipo in ("", fila.tipo) and desde <= fila.tiempo_ms <= hasta
     ]
     if p.tiene("startTime") or p.tiene("page"):
         elegidos = elegidos[(pagina - 1) * limite : pagina * limite]
@@ -158,11 +156,18 @@ def _cambiar_margen_aislado(s: Simulacion, t: Titular, p: Parametros) -> Any:
             raise ErrorApi(-2019)
         posicion.cartera_aislada += monto
     else:
-        inicial = EXACTO.divide(posicion.nocional(plaza.precio), EXACTO.create_decimal(posicion.apalancamiento))
+        inicial = EXACTO.divide(
+            posicion.nocional(plaza.precio), EXACTO.create_decimal(posicion.apalancamiento)
+        )
         if posicion.cartera_aislada + posicion.no_realizado(plaza.precio) - monto < inicial:
             raise ErrorApi(-2019)
         posicion.cartera_aislada -= monto
-    return {"amount": float(monto), "code": 200, "msg": "Successfully modify position margin.", "type": sentido}
+    return {
+        "amount": float(monto),
+        "code": 200,
+        "msg": "Successfully modify position margin.",
+        "type": sentido,
+    }
 
 
 def _modo_posicion(_: Simulacion, t: Titular, __: Parametros) -> Any:

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from src.datos.tabla import Enteros, TablaVelas
 from src.nucleo.intervalos import cierre_de
+from src.nucleo.tipos import Matriz
 from src.simulador.numeros import texto_de_float
 
-Enteros = npt.NDArray[np.int64]
-Reales = npt.NDArray[np.float64]
 OPERACIONES_POR_VELA = 100  # the recordings do not say how many trades made a candle
-
-
-class Tabla(Protocol):
-    """Columns of candles, oldest first."""
-
-    @property
-    def apertura_ms(self) -> Enteros: ...
-    @property
-    def open(self) -> Reales: ...
-    @property
-    def high(self) -> Reales: ...
-    @property
-    def low(self) -> Reales: ...
-    @property
-    def close(self) -> Reales: ...
-    @property
-    def volume(self) -> Reales: ...
-
-
-class VelaAbierta(Protocol):
-    """The candle in progress."""
-
-    apertura_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +22,26 @@ class Serie:
     simbolo: str
     intervalo: str
     apertura_ms: Enteros
-    open: Reales
-    high: Reales
-    low: Reales
-    close: Reales
-    volume: Reales
+    open: Matriz
+    high: Matriz
+    low: Matriz
+    close: Matriz
+    volume: Matriz
     decimales: int  # of its prices on the wire
 
     @classmethod
-    def de_tabla(cls, simbolo: str, intervalo: str, tabla: Tabla, decimales: int) -> Self:
+    def de_tabla(cls, simbolo: str, intervalo: str, tabla: TablaVelas, decimales: int) -> Self:
         """Take the columns of a table of candles."""
         return cls(
-            simbolo,
-            intervalo,
-            np.ascontiguousarray(tabla.apertura_ms, dtype=np.int64),
-            *(
-                np.ascontiguousarray(columna, dtype=np.float64)
-                for columna in (tabla.open, tabla.high, tabla.low, tabla.close, tabla.volume)
-            ),
-            decimales,
+            simbolo=simbolo,
+            intervalo=intervalo,
+            apertura_ms=np.ascontiguousarray(tabla.apertura_ms, dtype=np.int64),
+            open=np.ascontiguousarray(tabla.open, dtype=np.float64),
+            high=np.ascontiguousarray(tabla.high, dtype=np.float64),
+            low=np.ascontiguousarray(tabla.low, dtype=np.float64),
+            close=np.ascontiguousarray(tabla.close, dtype=np.float64),
+            volume=np.ascontiguousarray(tabla.volume, dtype=np.float64),
+            decimales=decimales,
         )
 
     def __len__(self) -> int:

@@ -38,9 +38,7 @@ class Simulacion:
         self.opciones = opciones
         self.plazas: dict[str, Plaza] = {
             serie.simbolo: Plaza(
-                Contrato.de_mercado(
-                    mercado, taker=opciones.comision_taker, maker=opciones.comision_maker
-                ),
+                Contrato.de_mercado(mercado, taker=opciones.comision_taker, maker=opciones.comision_maker),
                 serie,
                 cerradas=ventana.cerradas[serie.simbolo],
                 slippage=opciones.slippage,
@@ -148,4 +146,3 @@ class Simulacion:
         self.terminado = True
         self.reloj.detener()
         self.difusor.publicar_a_todos(FLUJO_FIN, eventos.fin(self.reloj.ahora_ms()))
-

@@ -29,7 +29,13 @@ def test_cada_columna_dice_que_guarda():
         for clase in (Clase.ENTERO, Clase.LOGICO, Clase.TEXTO)
     }
 
-    assert de_clase[Clase.ENTERO] == {"paso", "episodio", "operaciones_total", "velas_activa", "velas_abiertas"}
+    assert de_clase[Clase.ENTERO] == {
+        "paso",
+        "episodio",
+        "operaciones_total",
+        "velas_activa",
+        "velas_abiertas",
+    }
     assert de_clase[Clase.LOGICO] == {"terminated", "truncated", "posicion_abierta"}
     assert de_clase[Clase.TEXTO] == {
         *("timestamp", "status", "trade_id_activo", "tipo_posicion_activa", "tipo_accion", "operacion"),

@@ -23,7 +23,9 @@ from src.nucleo.dinero import (
 from tests.constructores import unos_filtros
 
 EXACTO = Context(prec=120, rounding=ROUND_HALF_EVEN)
-PASOS = tuple(Decimal(texto) for texto in ("1", "0.1", "0.01", "0.001", "0.0001", "0.00001", "10", "0.25", "0.003"))
+PASOS = tuple(
+    Decimal(texto) for texto in ("1", "0.1", "0.01", "0.001", "0.0001", "0.00001", "10", "0.25", "0.003")
+)
 
 
 def entre_8_decimales(exacto: Fraction) -> float:
@@ -226,7 +228,9 @@ class TestPrecios:
         st.sampled_from(PASOS),
         st.booleans(),
     )
-    def test_el_desplazado_nunca_es_mejor_que_el_exacto_ni_peor_por_un_tick(self, precio, slippage, tick, compra):
+    def test_el_desplazado_nunca_es_mejor_que_el_exacto_ni_peor_por_un_tick(
+        self, precio, slippage, tick, compra
+    ):
         exacto = fraccion(precio) * (1 + fraccion(slippage) * (1 if compra else -1))
 
         resultado = fraccion(precio_desplazado(precio, slippage, escala_de(tick), compra=compra))

@@ -36,7 +36,8 @@ class TestOperacion:
 
 class TestPosicion:
     @pytest.mark.parametrize(
-        ("cantidad", "entrada"), [(0.0, 30_000.0), (-0.0, 30_000.0), (1.0, 0.0), (1.0, -5.0), (1.0, float("nan"))]
+        ("cantidad", "entrada"),
+        [(0.0, 30_000.0), (-0.0, 30_000.0), (1.0, 0.0), (1.0, -5.0), (1.0, float("nan"))],
     )
     def test_sin_cantidad_o_sin_precio_no_es_una_posicion(self, cantidad, entrada):
         with pytest.raises(ValueError, match="not a position"):

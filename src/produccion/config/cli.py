@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.artefactos.artefacto import leer_artefacto
-from src.nucleo.errores import ConfiguracionInvalida, ErrorTimonel
+from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida
 
 _INTERRUMPIDO = 130
@@ -67,7 +67,8 @@ def live(
 ) -> None:
     """Run a trained agent as a daemon: testnet by default, real money only with --live.
 
-    Exit codes: 0 done, 2 bad input, 3 drawdown emergency, 4 operational emergency, 5 latched, 130 interrupted.
+    Exit codes: 0 done, 2 bad input, 3 drawdown emergency, 4 operational emergency, 5 latched,
+    130 interrupted.
     """
     opciones = Opciones(
         train_id=train_id,
@@ -84,12 +85,7 @@ def live(
         salida=on_exit,
         detallado=verbose,
     )
-    try:
-        codigo = _desenclavar(opciones, unlock) if unlock is not None else _vivir(opciones)
-    except ErrorTimonel as fallo:
-        consola.print(f"[bold red]{type(fallo).__name__}[/]: {fallo}", highlight=False, soft_wrap=True)
-        codigo = fallo.codigo_salida
-    raise typer.Exit(codigo)
+    raise typer.Exit(_desenclavar(opciones, unlock) if unlock is not None else _vivir(opciones))
 
 
 def _vivir(opciones: Opciones) -> int:

@@ -188,8 +188,8 @@ def _claves(entorno: Mapping[str, str], prefijo: str) -> Credenciales:
     ]
     if faltan:
         raise ConfiguracionInvalida(
-            f"{' and '.join(faltan)} not set in the environment; copy .env.example.sh to .env.sh, fill it in and "
-            "run `source .env.sh`, or try `--simulated`, which needs no keys"
+            f"{' and '.join(faltan)} not set in the environment; copy .env.example.sh to .env.sh, fill it in"
+            " and run `source .env.sh`, or try `--simulated`, which needs no keys"
         )
     return Credenciales(clave=clave, secreto=secreto)
 

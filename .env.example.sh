@@ -1,0 +1,16 @@
+# Copy to .env.sh, fill in, then: source .env.sh
+# Keys are read from the environment only. Give them futures permission and nothing else; never withdrawal.
+
+# Testnet (the default of `python live.py`)
+export BINANCE_TESTNET_API_KEY=""
+export BINANCE_TESTNET_API_SECRET=""
+
+# Real money (used only with --live)
+export BINANCE_API_KEY=""
+export BINANCE_API_SECRET=""
+
+# A real-money start without a terminal (systemd, cron) needs this set to YES.
+# export TIMONEL_CONFIRM_LIVE="YES"
+
+# Point the daemon at a running simulator instead: timonel simulator --port 8899 …
+# export TIMONEL_EXCHANGE_URL="http://127.0.0.1:8899"

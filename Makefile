@@ -1,0 +1,61 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-test demo test test-slow check format lint types contracts parity bench clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-deps -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime requirements/test.txt
+	$(BIN)/pip install --quiet --no-deps -r requirements/test.txt
+	@touch $@
+
+install: $(VENV)/.runtime ## Install into .venv
+
+install-test: $(VENV)/.test ## Install what tests and checks need as well
+
+demo: install ## The whole main job on candles it makes itself: train, evaluate, trade, report
+	$(BIN)/python -m src.cli.demo
+
+test: install-test ## Run the test suite (< 10 min)
+	$(BIN)/python -m pytest
+
+test-slow: install-test ## Run the tests that take minutes each
+	$(BIN)/python -m pytest -m slow
+
+check: install-test format-check lint types contracts test ## Everything that must be clean before a commit
+
+format: install-test ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: format-check
+format-check: install-test
+	$(BIN)/ruff format --check .
+
+lint: install-test
+	$(BIN)/ruff check .
+
+types: install-test
+	$(BIN)/mypy
+
+contracts: install-test
+	$(BIN)/lint-imports
+
+parity: install ## Training = evaluation = dry run, counted: make parity DATA=candles.csv.gz
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m src.paridad $(if $(DATA),--data $(DATA))
+
+bench: install-test ## Every figure and its peer; writes build/bench.json
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m bench
+
+clean: ## Remove what builds and tests leave behind
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,125 @@
+"""Where candles come from: the exchange, a file, or a synthetic market."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.artefactos.configuracion import ConfiguracionArtefacto
+from src.artefactos.tipos_yaml import instante_de
+from src.datos.mercados import mercado_por_defecto
+from src.datos.sintetico import generar
+from src.datos.velas import TablaVelas, leer_velas
+from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.indicadores import VELAS_CALENTAMIENTO
+from src.nucleo.intervalos import siguiente_apertura
+from src.nucleo.tipos import Mercado
+
+if TYPE_CHECKING:
+    from src.datos.fuente_binance import FuenteBinance
+
+_SIN_FIN_MS = 4_102_444_800_000  # 2100; the download stops at the exchange's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuente:
+    """Where to take candles from; by default they are downloaded."""
+
+    fichero: Path | None = None
+    velas_sinteticas: int | None = None
+    url: str | None = None  # of an exchange other than Binance's
+    cache: Path | None = Path("cache")  # where downloads are kept
+
+    def __post_init__(self) -> None:
+        if self.fichero is not None and self.velas_sinteticas is not None:
+            raise ConfiguracionInvalida("candles come from --data or from --synthetic, not from both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Candles and their market, before any preparation."""
+
+    tabla: TablaVelas
+    mercado: Mercado
+    tasas_funding: float | Mapping[int, float]
+    fuente: str
+
+    @property
+    def funding_registrado(self) -> bool:
+        """Whether the rates are the exchange's own; otherwise they are one constant."""
+        return not isinstance(self.tasas_funding, float)
+
+
+def obtener(
+    fuente: Fuente, configuracion: ConfiguracionArtefacto, desde: str | None, hasta: str | None
+) -> Material:
+    """Get the candles of a configuration's symbol and interval, with the commission it trains with.
+
+    Args:
+        fuente: Where from.
+        configuracion: Symbol, interval, commission, funding rate and seed.
+        desde: First date needed; a download begins earlier, by the candles that warm up the indicators.
+        hasta: Last date needed; ``None`` is as late as there are candles.
+
+    Raises:
+        DatosInvalidos: The candles break their contract.
+        ConfiguracionInvalida: A download without a first date.
+        ErrorBolsa: The exchange could not be read.
+    """
+    material = _obtener(fuente, configuracion, desde, hasta)
+    comision = configuracion.portafolio.comision
+    return replace(material, mercado=replace(material.mercado, comision_taker=comision))
+
+
+def _obtener(
+    fuente: Fuente, configuracion: ConfiguracionArtefacto, desde: str | None, hasta: str | None
+) -> Material:
+    pedido = configuracion.data_downloader
+    if fuente.velas_sinteticas is not None:
+        tabla = generar(pedido.symbol, pedido.interval, fuente.velas_sinteticas, configuracion.SACmodel.seed)
+        return _local(tabla, configuracion, "synthetic")
+    if fuente.fichero is not None:
+        return _local(leer_velas(fuente.fichero, pedido.interval), configuracion, fuente.fichero.name)
+    if desde is None:
+        raise ConfiguracionInvalida(
+            "nothing says which candles to download: give --train-start-date, or candles with --data or "
+            "--synthetic"
+        )
+    previas = VELAS_CALENTAMIENTO + configuracion.entorno.window_size
+    inicio_ms = max(0, siguiente_apertura(instante_de(desde), pedido.interval, -previas))
+    fin_ms = _SIN_FIN_MS if hasta is None else instante_de(hasta, fin_de_dia=True) + 1
+    return asyncio.run(_descargar(fuente, configuracion, inicio_ms, fin_ms))
+
+
+def _local(tabla: TablaVelas, configuracion: ConfiguracionArtefacto, nombre: str) -> Material:
+    return Material(
+        tabla=tabla,
+        mercado=mercado_por_defecto(configuracion.data_downloader.symbol, tabla),
+        tasas_funding=configuracion.portafolio.tasa_funding,
+        fuente=nombre,
+    )
+
+
+async def _descargar(
+    fuente: Fuente, configuracion: ConfiguracionArtefacto, inicio_ms: int, fin_ms: int
+) -> Material:
+    from src.datos.descarga import descargar_funding, descargar_mercado, descargar_velas
+    from src.datos.fuente_binance import URL_BINANCE, FuenteBinance
+
+    pedido = configuracion.data_downloader
+    bolsa: FuenteBinance
+    async with FuenteBinance(fuente.url or URL_BINANCE) as bolsa:
+        mercado = await descargar_mercado(bolsa, pedido.symbol)
+        descarga = await descargar_velas(
+            bolsa, pedido.symbol, pedido.interval, inicio_ms, fin_ms, cache=fuente.cache
+        )
+        funding = await descargar_funding(bolsa, pedido.symbol, inicio_ms, fin_ms, cache=fuente.cache)
+    return Material(
+        tabla=descarga.tabla,
+        mercado=mercado,
+        tasas_funding=funding.tasas() if len(funding) else configuracion.portafolio.tasa_funding,
+        fuente=fuente.url or URL_BINANCE,
+    )

@@ -1,0 +1,132 @@
+"""The WebSocket door: routed sockets, their subscriptions, and the writing of their queues."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from src.simulador.difusion import Categoria, Cola
+from src.simulador.peticion import descomponer
+from src.simulador.simulacion import Simulacion
+
+PING_S = 180.0
+FLUJOS_MAX = 1_024
+_RUTA = re.compile(r"/(public|market|private)/(ws|stream)(?:/(.*))?")
+
+
+class Enchufes:
+    """Serves the WebSocket routes."""
+
+    def __init__(self, simulacion: Simulacion) -> None:
+        self._simulacion = simulacion
+        self._abiertos: set[web.WebSocketResponse] = set()
+
+    @staticmethod
+    def es_suya(ruta: str) -> bool:
+        """Whether a path is a WebSocket route."""
+        return _RUTA.fullmatch(ruta) is not None
+
+    async def atender(self, peticion: web.BaseRequest, ruta: str, consulta: str) -> web.StreamResponse:
+        """Serve one socket until it closes."""
+        encontrada = _RUTA.fullmatch(ruta)
+        if encontrada is None or "upgrade" not in peticion.headers.get("Connection", "").lower():
+            return web.Response(status=400, text="a WebSocket upgrade was expected")
+        categoria, modo, resto = Categoria(encontrada[1]), encontrada[2], encontrada[3] or ""
+        enchufe = web.WebSocketResponse(heartbeat=PING_S, compress=False)
+        await enchufe.prepare(peticion)
+        sesion = Sesion(self._simulacion, enchufe, Cola(categoria, modo == "stream"))
+        self._abiertos.add(enchufe)
+        escritor = asyncio.create_task(sesion.escribir())
+        try:
+            sesion.empezar(resto, descomponer(consulta))
+            await sesion.leer()
+        finally:
+            escritor.cancel()
+            sesion.terminar()
+            self._abiertos.discard(enchufe)
+        return enchufe
+
+    async def cerrar(self) -> None:
+        """Close every socket."""
+        for enchufe in list(self._abiertos):
+            await enchufe.close(code=WSCloseCode.GOING_AWAY)
+
+
+class Sesion:
+    """One socket: what it hears and how it talks."""
+
+    def __init__(self, simulacion: Simulacion, enchufe: web.WebSocketResponse, cola: Cola) -> None:
+        self._simulacion = simulacion
+        self._enchufe = enchufe
+        self._cola = cola
+        self._flujos: dict[str, None] = {}
+
+    def empezar(self, resto: str, consulta: dict[str, str]) -> None:
+        """Subscribe to what the URL names: streams, or a listen key on the private route."""
+        nombres = [n for n in re.split(r"/", consulta.get("streams") or resto) if n]
+        if self._cola.categoria is not Categoria.PRIVATE:
+            self._suscribir(nombres)
+            return
+        self._simulacion.difusor.suscribir(self._cola, ())
+        for oyente in (*consulta.get("listenKey", "").split("/"), *nombres):
+            clave = self._simulacion.oyentes.titular(oyente)
+            if clave is not None:
+                self._simulacion.difusor.unir_privado(self._cola, clave)
+
+    async def escribir(self) -> None:
+        """Write the queue for as long as the socket lives."""
+        while not self._cola.desbordada:
+            for mensaje in await self._cola.sacar():
+                try:
+                    await self._enchufe.send_frame(mensaje, WSMsgType.TEXT)
+                except (ConnectionError, RuntimeError):
+                    return
+        await self._enchufe.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too slow")
+
+    async def leer(self) -> None:
+        """Obey control messages until the socket closes."""
+        async for mensaje in self._enchufe:
+            if mensaje.type is WSMsgType.TEXT:
+                self._cola.poner(orjson.dumps(self._contestar(mensaje.data)))
+
+    def terminar(self) -> None:
+        """Forget the socket."""
+        self._simulacion.difusor.retirar(self._cola, self._flujos)
+
+    def _contestar(self, texto: str) -> dict[str, Any]:
+        try:
+            pedido = orjson.loads(texto)
+            metodo, numero = pedido["method"], pedido.get("id")
+            parametros = [str(nombre) for nombre in pedido.get("params") or ()]
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            return {"code": 2, "msg": "Invalid request: request ID must be an unsigned integer"}
+        match metodo:
+            case "SUBSCRIBE":
+                if len(self._flujos) + len(parametros) > FLUJOS_MAX:
+                    return {
+                        "code": 2,
+                        "msg": f"Invalid request: more than {FLUJOS_MAX} streams",
+                        "id": numero,
+                    }
+                self._suscribir(parametros)
+                return {"result": None, "id": numero}
+            case "UNSUBSCRIBE":
+                self._desuscribir(parametros)
+                return {"result": None, "id": numero}
+            case "LIST_SUBSCRIPTIONS":
+                return {"result": list(self._flujos), "id": numero}
+            case _:
+                return {"code": 2, "msg": f"Invalid request: unknown method {metodo}", "id": numero}
+
+    def _suscribir(self, nombres: list[str]) -> None:
+        self._flujos.update(dict.fromkeys(nombres))
+        self._simulacion.difusor.suscribir(self._cola, nombres)
+
+    def _desuscribir(self, nombres: list[str]) -> None:
+        for nombre in nombres:
+            self._flujos.pop(nombre, None)
+        self._simulacion.difusor.desuscribir(self._cola, nombres)
