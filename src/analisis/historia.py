@@ -68,6 +68,12 @@ class Historia:
         return ANO_DIAS * DIA_MS / self.paso_ms if self.paso_ms else 0.0
 
     @property
+    def cambios_sin_ejecucion(self) -> int:
+        """Rows in which the position is another than before although they tell of no fill."""
+        cambio = np.abs(self.filas.cantidad - self.cantidad_antes) > _CANTIDAD_IGUAL
+        return int(np.count_nonzero(cambio & (self.filas.cantidad_ejecutada == 0.0)))
+
+    @property
     def puntos(self) -> npt.NDArray[np.intp]:
         """Rows that are points of the curve: each closed candle's, and the last one of a session."""
         return np.flatnonzero(_es_vela(self.filas, self.inicio_sesion) | _es_final(self.inicio_sesion))

@@ -12,6 +12,7 @@ from src.analisis.historia import Historia, tiempos_de, unir
 from src.analisis.lectura import Emergencia, Sesion, leer_emergencias, leer_sesiones
 from src.analisis.operaciones import OperacionCompleta, Salida, listar_operaciones
 from src.graficos.datos import DatosGrafico, TramoPosicion
+from src.graficos.estilo import cifra
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.metricas import Costos, Resumen, resumir
 from src.nucleo.registro import StatusFila
@@ -68,6 +69,11 @@ class Informe:
     def equity_final(self) -> float:
         """Equity in the last row, whatever moved it."""
         return float(self.historia.filas.equity[-1])
+
+    @property
+    def resultado(self) -> float:
+        """Change of equity that trading made, after costs."""
+        return self.equity_final - self.resumen.equity_inicial - float(self.historia.no_atribuido.sum())
 
 
 def analizar(rutas: Sequence[Path], emergencias: Sequence[Path] = ()) -> Informe:
@@ -164,9 +170,15 @@ def _avisar(historia: Historia, episodios: int) -> list[str]:
         avisos.append(
             f"{faltan} candles are missing from {len(historia.huecos)} spans; nothing was decided on them"
         )
-    if abs(historia.balance_no_atribuido) > _TOLERANCIA_FLOTANTE:
+    if historia.cambios_sin_ejecucion:
         avisos.append(
-            f"the balance moved by {historia.balance_no_atribuido:+,.2f} for reasons that no row tells "
+            f"the position changed {historia.cambios_sin_ejecucion} times without a fill that tells it; "
+            "what that earned or cost may be taken for funding"
+        )
+    if abs(historia.balance_no_atribuido) > _TOLERANCIA_FLOTANTE:
+        cambio = cifra(historia.balance_no_atribuido, signo=True)
+        avisos.append(
+            f"the balance moved by {cambio} for reasons that no row tells "
             "(deposits, withdrawals, what happened while the agent was down); "
             "it counts neither as result nor as cost"
         )

@@ -24,6 +24,7 @@ def informe_a_json(informe: Informe) -> Json:
         | {
             "final_balance": informe.balance_final,
             "final_equity": informe.equity_final,
+            "result": informe.resultado,
             "max_drawdown_monitored": informe.max_drawdown_vigilado,
             "unattributed_balance": historia.balance_no_atribuido,
         },

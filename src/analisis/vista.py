@@ -115,13 +115,12 @@ def datos_operaciones(informe: Informe) -> tuple[Dato, ...]:
 def datos_costos(informe: Informe) -> tuple[Dato, ...]:
     """Where the money went between the result before costs and the change of equity."""
     costos = informe.resumen.costos
-    cambio = informe.resumen.equity_final - informe.resumen.equity_inicial
     return (
-        Dato("Before costs", cifra(cambio + costos.total, signo=True)),
+        Dato("Before costs", cifra(informe.resultado + costos.total, signo=True)),
         Dato("Fees", cifra(-costos.comisiones, signo=True)),
         Dato("Slippage", cifra(-costos.slippage, signo=True), "fills worse than the close"),
         Dato("Funding", cifra(costos.funding, signo=True), "from the balance between rows"),
-        Dato("After costs", cifra(cambio, signo=True)),
+        Dato("After costs", cifra(informe.resultado, signo=True)),
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from src.cli.salida import consola_de_mensajes
 from src.nucleo.errores import EntradaInvalida
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def report(
     registros: Annotated[
         list[Path],
         typer.Argument(
-            metavar="REGISTRO.csv…",
+            metavar="REGISTRO.csv",
             help="Session CSV files of one agent, in any order; or the evaluacion/ folder of an artefact.",
             show_default=False,
         ),
@@ -49,17 +50,13 @@ def report(
     """Analyse session CSV files: return, risk, trades, costs and plots."""
     from src.analisis import analizar, informe_a_json, redactar
 
-    errores = Console(stderr=True, soft_wrap=True, highlight=False)
-    try:
-        informe = analizar(registros, emergencias or [])
-        ruta = salida if salida is not None or como_json else _ruta_por_defecto(registros[0])
-        if ruta is not None:
-            _escribir(ruta, redactar(informe))
-    except EntradaInvalida as fallo:
-        errores.print(f"error: {fallo}", style="red", markup=False)
-        raise typer.Exit(fallo.codigo_salida) from fallo
+    informe = analizar(registros, emergencias or [])
+    mensajes = consola_de_mensajes()
     for aviso in informe.avisos:
-        errores.print(f"warning: {aviso}", style="yellow", markup=False)
+        mensajes.print(f"warning: {aviso}", style="yellow", markup=False)
+    ruta = salida if salida is not None or como_json else _ruta_por_defecto(registros[0])
+    if ruta is not None:
+        _escribir(ruta, redactar(informe))
     if como_json:
         typer.echo(json.dumps(informe_a_json(informe), indent=2, ensure_ascii=False, allow_nan=False))
         return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
 
 import typer
 from rich.console import Console
 
 from src.nucleo.errores import ErrorTimonel
+
+P = ParamSpec("P")
 
 INTERRUMPIDO = 130
 """Exit code of a command that was asked to stop."""
@@ -30,3 +34,14 @@ def errores_como_salida(consola: Console) -> Iterator[None]:
     except KeyboardInterrupt as fallo:
         consola.print("interrupted", style="yellow")
         raise typer.Exit(INTERRUMPIDO) from fallo
+
+
+def con_codigo_de_salida(comando: Callable[P, None]) -> Callable[P, None]:
+    """A command that fails as `errores_como_salida` says."""
+
+    @wraps(comando)
+    def envuelto(*args: P.args, **kwargs: P.kwargs) -> None:
+        with errores_como_salida(consola_de_mensajes()):
+            comando(*args, **kwargs)
+
+    return envuelto

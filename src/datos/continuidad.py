@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from src.datos.tabla import Enteros, TablaVelas
+from src.datos.tabla import Enteros, TablaVelas, Ubicar, por_fila
 from src.nucleo.errores import ConfiguracionInvalida, DatosInvalidos
 from src.nucleo.intervalos import (
     DIA_MS,
@@ -35,7 +34,8 @@ class Hueco(NamedTuple):
 
 def fecha(instante_ms: int) -> str:
     """An instant as people read it, UTC."""
-    texto = datetime.fromtimestamp(instante_ms / 1000, UTC).isoformat(timespec="seconds")
+    precision = "milliseconds" if instante_ms % 1000 else "seconds"
+    texto = datetime.fromtimestamp(instante_ms / 1000, UTC).isoformat(timespec=precision)
     return texto.replace("+00:00", "Z")
 
 
@@ -61,9 +61,7 @@ def inferir_intervalo(tabla: TablaVelas) -> str:
     return intervalo
 
 
-def validar_rejilla(
-    tabla: TablaVelas, intervalo: str, ubicar: Callable[[int], str] = lambda indice: f"row {indice + 1}"
-) -> None:
+def validar_rejilla(tabla: TablaVelas, intervalo: str, ubicar: Ubicar = por_fila) -> None:
     """Check that the candles have this interval and open on its grid.
 
     Raises:

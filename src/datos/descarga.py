@@ -52,7 +52,7 @@ async def descargar_velas(
         desde_ms: First open time wanted, UTC.
         hasta_ms: End of the range, excluded; may lie in the future.
         cache: Folder that keeps what was read, in one subfolder per exchange, so that an interrupted
-            download resumes; ``None`` keeps nothing, as suits a simulator, whose history changes.
+            download resumes; nothing is kept when it is ``None`` or the exchange is ephemeral.
         al_avanzar: For a progress bar.
     Raises:
         ConfiguracionInvalida: The interval is unknown or the range is empty.
@@ -133,17 +133,31 @@ class _SerieVelas:
         self._ahora_ms = ahora_ms
         self.vacia = _columnas_velas([])
         self.por_ano = siguiente_apertura(0, intervalo) >= DIA_MS
+        self._vacio_hasta_ms = 0  # nothing opens between the last empty page and this
 
     async def pagina(self, desde_ms: int, hasta_ms: int) -> Pagina:
         """One answer of ``klines``."""
+        if hasta_ms <= self._vacio_hasta_ms:
+            return Pagina(self.vacia, hasta_ms)
         limite = min(VELAS_POR_PAGINA, max(1, velas_entre(desde_ms, hasta_ms, self._intervalo)))
         crudas = await self._fuente.klines(self._simbolo, self._intervalo, desde_ms, hasta_ms, limite)
         filas = [fila for fila in crudas if desde_ms <= int(fila[0]) < hasta_ms]
-        if len(filas) == limite or (filas and hasta_ms > self._ahora_ms - _TARDANZA_MS):
+        reciente = hasta_ms > self._ahora_ms - _TARDANZA_MS
+        if filas and (reciente or len(filas) == limite):
             hasta_ms = min(hasta_ms, siguiente_apertura(int(filas[-1][0]), self._intervalo))
-        elif hasta_ms > self._ahora_ms - _TARDANZA_MS:
+        elif reciente:
             hasta_ms = desde_ms
+        elif not filas:
+            self._vacio_hasta_ms = await self._proxima_desde(hasta_ms)
         return Pagina(_columnas_velas(filas), hasta_ms)
+
+    async def _proxima_desde(self, desde_ms: int) -> int:
+        """Open time of the next candle there is: years before a symbol was listed take one request."""
+        limite_ms = self._ahora_ms - _TARDANZA_MS
+        if desde_ms >= limite_ms:
+            return 0
+        filas = await self._fuente.klines(self._simbolo, self._intervalo, desde_ms, limite_ms, 1)
+        return int(filas[0][0]) if filas else limite_ms
 
 
 class _SerieFunding:
@@ -198,7 +212,7 @@ def _exigir_rango(desde_ms: int, hasta_ms: int) -> None:
 
 
 def _carpeta(cache: Path | None, fuente: FuenteBinance, simbolo: str, serie: str) -> Path | None:
-    if cache is None:
+    if cache is None or fuente.efimera:
         return None
     servidor = urlsplit(fuente.url).netloc.replace(":", "_")
     # Some file systems take 1m and 1M for one name.

@@ -40,8 +40,7 @@ class _Cliente(AsyncClient):  # type: ignore[misc]
     """python-binance's client pointed at a server; without its start-up calls to the spot exchange."""
 
     def __init__(self, url: str, clave: str | None, secreto: str | None) -> None:
-        local = urlsplit(url).hostname in _LOCALES
-        super().__init__(api_key=clave, api_secret=secreto, session_params={"trust_env": not local})
+        super().__init__(api_key=clave, api_secret=secreto, session_params={"trust_env": not _es_local(url)})
         self.FUTURES_URL = f"{url}/fapi"
 
 
@@ -56,6 +55,8 @@ class FuenteBinance:
         clave: API key; only brackets and commission need one.
         secreto: Its secret.
         ritmo: The pace of requests.
+        efimera: Whether its history may be another one next time, so that nothing read is worth keeping;
+            by default true of a server on this machine, which is a simulator.
     Raises:
         LecturaFallida: A read did not arrive after all tries, or the exchange bans this address for long.
         BolsaIncompatible: The exchange does not know the symbol or the interval.
@@ -70,8 +71,10 @@ class FuenteBinance:
         clave: str | None = None,
         secreto: str | None = None,
         ritmo: Ritmo | None = None,
+        efimera: bool | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        self.efimera = _es_local(self.url) if efimera is None else efimera
         self.tiene_claves = bool(clave and secreto)
         self._claves = (clave, secreto)
         self._ritmo = ritmo or Ritmo()
@@ -172,6 +175,10 @@ class FuenteBinance:
             f"{self.url} did not answer in {_INTENTOS} tries; the last one failed with {_texto(causa)}. "
             "Check the network and the exchange's URL, then run again: what was read is kept."
         ) from causa
+
+
+def _es_local(url: str) -> bool:
+    return urlsplit(url).hostname in _LOCALES
 
 
 def _peso_klines(limite: int) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.datos.tabla import COLUMNAS, TablaVelas, revisar
+from src.datos.tabla import COLUMNAS, TablaVelas, Ubicar, revisar
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import Matriz
 
@@ -30,9 +30,11 @@ class _Fuente(NamedTuple):
     ancho: int
 
 
-def leer_csv(ruta: Path) -> TablaVelas:
+def leer_csv(ruta: Path) -> tuple[TablaVelas, Ubicar]:
     """Read a ``.csv`` or ``.csv.gz`` file with header; columns it does not know are ignored.
 
+    Returns:
+        The candles, and what names the line of each.
     Raises:
         DatosInvalidos: The file, or its first wrong line, column and value, with a remedy.
     """
@@ -41,7 +43,11 @@ def leer_csv(ruta: Path) -> TablaVelas:
     instantes = valores.pop("open_time")
     _exigir_enteros(fuente, instantes)
     tabla = TablaVelas(apertura_ms=instantes.astype(np.int64), **valores, origen=fuente.origen)
-    return revisar(tabla, lambda indice: f"line {fuente.lineas[indice]}")
+
+    def por_linea(indice: int) -> str:
+        return f"line {fuente.lineas[indice]}"
+
+    return revisar(tabla, por_linea), por_linea
 
 
 def _abrir(ruta: Path) -> _Fuente:

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from src.datos.tabla import COLUMNAS, Enteros, TablaVelas, revisar
+from src.datos.tabla import COLUMNAS, Enteros, TablaVelas, Ubicar, por_fila, revisar
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import Matriz
 
 
-def leer_parquet(ruta: Path) -> TablaVelas:
+def leer_parquet(ruta: Path) -> tuple[TablaVelas, Ubicar]:
     """Read a Parquet file with the columns of `COLUMNAS`; others are ignored.
 
+    Returns:
+        The candles, and what names the row of each.
     Raises:
         DatosInvalidos: The file, or its first wrong row, column and value, with a remedy.
     """
@@ -42,7 +44,7 @@ def leer_parquet(ruta: Path) -> TablaVelas:
         raise DatosInvalidos(f"{ruta.name} holds no candles. Add the rows.")
     columnas = {nombre: _columna(ruta.name, nombre, cruda.column(nombre)) for nombre in COLUMNAS}
     apertura = columnas.pop("open_time")
-    return revisar(TablaVelas(apertura_ms=apertura, **columnas, origen=ruta.name))
+    return revisar(TablaVelas(apertura_ms=apertura, **columnas, origen=ruta.name)), por_fila
 
 
 def _columna(archivo: str, nombre: str, columna: Any) -> Any:

@@ -109,10 +109,16 @@ class Falta(NamedTuple):
 
 
 _CORREGIR = "Remove or correct the row."
-_Ubicar = Callable[[int], str]
+Ubicar = Callable[[int], str]
+"""Names the place of a row in its source."""
 
 
-def revisar(tabla: TablaVelas, ubicar: _Ubicar | None = None) -> TablaVelas:
+def por_fila(indice: int) -> str:
+    """The place of a row in a source without lines."""
+    return f"row {indice + 1}"
+
+
+def revisar(tabla: TablaVelas, ubicar: Ubicar = por_fila) -> TablaVelas:
     """Return the table when every candle can be one.
 
     Args:
@@ -122,11 +128,10 @@ def revisar(tabla: TablaVelas, ubicar: _Ubicar | None = None) -> TablaVelas:
         DatosInvalidos: Times out of order or twice, prices or volumes that no candle can have; names
             the first such row, its column and its value.
     """
-    lugar = ubicar or (lambda indice: f"row {indice + 1}")
-    for falta in _faltas(tabla, lugar):
+    for falta in _faltas(tabla, ubicar):
         valor = _valor(tabla, falta)
         raise DatosInvalidos(
-            f"{tabla.origen} {lugar(falta.indice)}: {falta.columna} is '{valor}'; {falta.motivo}. "
+            f"{tabla.origen} {ubicar(falta.indice)}: {falta.columna} is '{valor}'; {falta.motivo}. "
             f"{falta.remedio}"
         )
     return tabla
@@ -137,7 +142,7 @@ def _valor(tabla: TablaVelas, falta: Falta) -> str:
     return str(getattr(tabla, nombre)[falta.indice].item())
 
 
-def _faltas(tabla: TablaVelas, lugar: _Ubicar) -> Iterator[Falta]:
+def _faltas(tabla: TablaVelas, lugar: Ubicar) -> Iterator[Falta]:
     yield from _faltas_de_tiempo(tabla.apertura_ms, lugar)
     for nombre in PRECIOS:
         columna = getattr(tabla, nombre)
@@ -149,7 +154,7 @@ def _faltas(tabla: TablaVelas, lugar: _Ubicar) -> Iterator[Falta]:
     yield from _faltas_de_forma(tabla)
 
 
-def _faltas_de_tiempo(apertura_ms: Enteros, lugar: _Ubicar) -> Iterator[Falta]:
+def _faltas_de_tiempo(apertura_ms: Enteros, lugar: Ubicar) -> Iterator[Falta]:
     milisegundos = "open_time must be UTC milliseconds"
     for mala, unidad in (
         (apertura_ms < _INSTANTE_MIN_MS, "seconds"),

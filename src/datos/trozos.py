@@ -127,7 +127,7 @@ def _abrir(ruta: Path | None) -> _Trozo | None:
 
 
 def _guardar(trozo: _Trozo, ruta: Path | None) -> None:
-    if ruta is None:
+    if ruta is None or not len(next(iter(trozo.filas.values()))):
         return
     with escritura_atomica(ruta) as provisional:
         notas = {_DESDE: str(trozo.desde_ms), _HASTA: str(trozo.hasta_ms)}

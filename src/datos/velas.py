@@ -17,7 +17,7 @@ from src.datos.continuidad import (
 )
 from src.datos.lectura_csv import leer_csv
 from src.datos.parquet import escribir_parquet, leer_parquet
-from src.datos.tabla import COLUMNAS, Enteros, TablaVelas, revisar
+from src.datos.tabla import COLUMNAS, Enteros, TablaVelas, Ubicar, revisar
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import Matriz
 
@@ -50,13 +50,13 @@ def leer_velas(ruta: Path, intervalo: str | None = None) -> TablaVelas:
             column, value and remedy.
         ConfiguracionInvalida: Binance has no such interval.
     """
-    tabla = _formato(ruta)(ruta)
+    tabla, ubicar = _formato(ruta)(ruta)
     if intervalo is not None or len(tabla) > 1:
-        validar_rejilla(tabla, intervalo or inferir_intervalo(tabla))
+        validar_rejilla(tabla, intervalo or inferir_intervalo(tabla), ubicar)
     return tabla
 
 
-def _formato(ruta: Path) -> Callable[[Path], TablaVelas]:
+def _formato(ruta: Path) -> Callable[[Path], tuple[TablaVelas, Ubicar]]:
     if ruta.name.endswith((".csv", ".csv.gz")):
         return leer_csv
     if ruta.suffix == ".parquet":

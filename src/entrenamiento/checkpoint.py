@@ -32,7 +32,7 @@ _MODELO = "modelo.zip"
 _MEMORIA = "memoria.npz"
 _ESTADO = "estado.pkl"
 _FIJOS_ENTORNO = frozenset(
-    {"datos", "configuracion", "_filas", "_rasgos", "observation_space", "action_space"}
+    {"datos", "configuracion", "_mercado", "_rasgos", "observation_space", "action_space"}
 )
 _FIJOS_MONITOR = frozenset({"env", "results_writer"})
 
@@ -123,10 +123,20 @@ def _punto(agente: SAC, entorno: EntornoTrading, posicion: int) -> Punto:
         azar_numpy=np.random.get_state(),
         azar_torch=torch.get_rng_state(),
         azar_acciones=agente.action_space.np_random.bit_generator.state,
-        entorno={k: v for k, v in vars(entorno).items() if k not in _FIJOS_ENTORNO},
+        entorno=_vivo(entorno),
         monitor={k: v for k, v in vars(monitor).items() if k not in _FIJOS_MONITOR},
         posicion_memoria=posicion,
     )
+
+
+def _vivo(entorno: EntornoTrading) -> dict[str, Any]:
+    """The environment's attributes without what it computes of the data, row by row."""
+    filas = len(entorno.datos.tabla)
+    return {
+        nombre: valor
+        for nombre, valor in vars(entorno).items()
+        if nombre not in _FIJOS_ENTORNO and not (isinstance(valor, list) and len(valor) == filas)
+    }
 
 
 def _reponer(estado: Punto, agente: SAC, monitor: Monitor[Any, Any], entorno: EntornoTrading) -> None:

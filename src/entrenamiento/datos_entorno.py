@@ -64,21 +64,25 @@ class DatosEntorno:
         return primera
 
 
-class Filas(NamedTuple):
-    """Per row, as Python numbers; rows before the first usable one are empty."""
+class PreciosFila(NamedTuple):
+    """Everything about a row that does not depend on the account, as Python numbers."""
 
-    cierre: list[float]
-    compra: list[float]  # fill price of a market order to buy at the close
-    venta: list[float]
-    precios: list[tuple[float, ...]]  # of the candle's path
-    minimo: list[float]  # of the path
-    maximo: list[float]
-    tasa_funding: list[float | None]  # settled at the close; None when it is no funding time
-    cierre_ms: list[int]  # open time of the next candle
+    cierre: float
+    compra: float  # fill price of a market order to buy at the close
+    venta: float
+    minimo: float  # of the candle's path
+    maximo: float
+    tasa_funding: float | None  # settled at the close; None when it is no funding time
+    cierre_ms: int  # open time of the next candle
 
 
-def calcular_filas(datos: DatosEntorno, camino: Camino, slippage: float, tasa_por_defecto: float) -> Filas:
-    """Compute everything about a row that does not depend on the account.
+_VACIA = PreciosFila(0.0, 0.0, 0.0, 0.0, 0.0, None, 0)
+
+
+def calcular_filas(
+    datos: DatosEntorno, camino: Camino, slippage: float, tasa_por_defecto: float
+) -> list[PreciosFila]:
+    """Compute the rows up to the last usable one; those before the first usable one are empty.
 
     Args:
         datos: The market.
@@ -87,20 +91,21 @@ def calcular_filas(datos: DatosEntorno, camino: Camino, slippage: float, tasa_po
         tasa_por_defecto: Funding rate of settlements that were not recorded.
     """
     tick = datos.mercado.filtros.escala_tick
-    filas = Filas([], [], [], [], [], [], [], [])
-    for lista, vacio in zip(filas, (0.0, 0.0, 0.0, (), 0.0, 0.0, None, 0), strict=True):
-        lista.extend([vacio] * datos.primera)  # type: ignore[attr-defined]
+    filas = [_VACIA] * datos.primera
     for vela in datos.tabla[datos.primera : datos.ultima + 1]:
-        precios = tuple(punto.precio for punto in camino_intravela(vela, camino))
+        precios = [punto.precio for punto in camino_intravela(vela, camino)]
         cierre_ms = siguiente_apertura(vela.apertura_ms, datos.intervalo)
-        filas.cierre.append(vela.close)
-        filas.compra.append(precio_desplazado(vela.close, slippage, tick, compra=True))
-        filas.venta.append(precio_desplazado(vela.close, slippage, tick, compra=False))
-        filas.precios.append(precios)
-        filas.minimo.append(min(precios))
-        filas.maximo.append(max(precios))
-        filas.tasa_funding.append(_tasa(datos, cierre_ms, tasa_por_defecto))
-        filas.cierre_ms.append(cierre_ms)
+        filas.append(
+            PreciosFila(
+                cierre=vela.close,
+                compra=precio_desplazado(vela.close, slippage, tick, compra=True),
+                venta=precio_desplazado(vela.close, slippage, tick, compra=False),
+                minimo=min(precios),
+                maximo=max(precios),
+                tasa_funding=_tasa(datos, cierre_ms, tasa_por_defecto),
+                cierre_ms=cierre_ms,
+            )
+        )
     return filas
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import seeding
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
-from src.entrenamiento.datos_entorno import DatosEntorno, calcular_filas
+from src.entrenamiento.datos_entorno import DatosEntorno, PreciosFila, calcular_filas
 from src.entrenamiento.recorrido import (
     Incidencia,
     Travesia,
@@ -19,10 +19,10 @@ from src.entrenamiento.recorrido import (
 )
 from src.nucleo.accion import Interpretacion, interpretar_accion
 from src.nucleo.camino import camino_intravela
-from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de, equities_en, no_cubre_mantenimiento
+from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de, equity_en, no_cubre_mantenimiento
 from src.nucleo.errores import ConfiguracionInvalida
-from src.nucleo.observacion import observar, valorar
-from src.nucleo.ordenes import Plan, planificar_cantidad
+from src.nucleo.observacion import valorar, vector_portafolio
+from src.nucleo.ordenes import SIN_ORDENES, Plan, planificar_cantidad
 from src.nucleo.recompensa import Paso, calcular_recompensa
 from src.nucleo.riesgo import (
     VALIDA,
@@ -30,7 +30,7 @@ from src.nucleo.riesgo import (
     Validacion,
     validar_brecha,
     validar_plan,
-    vigilar_sin_brecha,
+    vigilar_extremos,
 )
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, MatrizF32
 
@@ -39,6 +39,7 @@ __all__ = ["DatosEntorno", "EntornoTrading", "PasoEntorno"]
 ObservacionGym = dict[str, MatrizF32]
 Asiento = tuple[float, float, float, float]  # an `Ejecucion` in plain numbers
 _Crudo = tuple[Any, ...]
+_crear = tuple.__new__
 
 
 class PasoEntorno(NamedTuple):
@@ -88,10 +89,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self.datos = datos
         self.configuracion = configuracion
         self.primera_decision = datos.primera_decision(entorno.window_size)
-        filas = calcular_filas(datos, entorno.camino, portafolio.slippage, portafolio.tasa_funding)
-        self._cierres, self._compras, self._ventas = filas.cierre, filas.compra, filas.venta
-        self._precios, self._minimos, self._maximos = filas.precios, filas.minimo, filas.maximo
-        self._tasas, self._cierres_ms = filas.tasa_funding, filas.cierre_ms
+        self._filas = calcular_filas(datos, entorno.camino, portafolio.slippage, portafolio.tasa_funding)
         self._mercado = datos.mercado
         self._rasgos = datos.rasgos_escalados
         self._ventana = entorno.window_size
@@ -188,53 +186,53 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         if fila >= self._fin:
             raise RuntimeError("the episode has ended; call reset()")
         self._visitadas[fila] = 1
+        precios = self._filas[fila]
         accion = action.item()
         interpretacion = interpretar_accion(accion, exposicion, self._regla_accion)
-        plan = planificar_cantidad(interpretacion, antes[1], equity, self._cierres[fila], self._limites)
-        if plan.cantidades or plan.motivo:
-            validacion, tras_orden, asientos = self._operar(plan, antes, fila)
-        else:
+        plan = planificar_cantidad(interpretacion, antes[1], equity, precios[0], self._limites)
+        if plan is SIN_ORDENES:
             validacion, tras_orden, asientos = VALIDA, antes, ()
-        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(tras_orden, riesgo, fila + 1)
-        self._fila, self._riesgo, self._cuenta = fila + 1, riesgo_nuevo, cuenta
-        self._valor = valorar(*cuenta, self._cierres[fila + 1], self._apalancamiento)
-        nueva = self._valor[0]
-        inactivo = tras_orden[1] == 0.0 and cuenta[1] == 0.0
+        else:
+            validacion, tras_orden, asientos = self._operar(plan, antes, equity, precios)
+        fila_nueva = fila + 1
+        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(tras_orden, riesgo, fila_nueva)
+        saldo, cantidad, entrada = cuenta
+        valor = valorar(saldo, cantidad, entrada, self._filas[fila_nueva][0], self._apalancamiento)
+        inactivo = cantidad == 0.0 and tras_orden[1] == 0.0
         recompensa = calcular_recompensa(
-            Paso(equity, nueva, riesgo.equity_maximo, riesgo_nuevo.equity_maximo, inactivo),
-            self._regla_recompensa,
+            _crear(Paso, (equity, valor[0], riesgo[0], riesgo_nuevo[0], inactivo)), self._regla_recompensa
         )
-        terminated = emergencia or nueva <= 0.0
-        truncated = self._fila == self._fin and not terminated
+        terminated = emergencia or valor[0] <= 0.0
+        truncated = fila_nueva == self._fin and not terminated
         if terminated:
-            self._fin = self._fila
+            self._fin = fila_nueva
+        self._fila, self._riesgo, self._cuenta, self._valor = fila_nueva, riesgo_nuevo, cuenta, valor
         self._ultimo = (
-            *(fila, accion, interpretacion, plan, validacion, antes, tras_orden, asientos, riesgo),
-            *(cuenta, riesgo_nuevo, incidencias, funding, recompensa, terminated, truncated),
-        )
+            fila, accion, interpretacion, plan, validacion, antes, tras_orden, asientos, riesgo,
+            cuenta, riesgo_nuevo, incidencias, funding, recompensa, terminated, truncated,
+        )  # fmt: skip
         return self._observacion(), recompensa, terminated, truncated, {}
 
     def _operar(
-        self, plan: Plan, cuenta: CuentaPlana, fila: int
+        self, plan: Plan, cuenta: CuentaPlana, equity: float, precios: PreciosFila
     ) -> tuple[Validacion, CuentaPlana, tuple[Asiento, ...]]:
+        saldo, actual, entrada = cuenta
         cantidades, mercado = plan.cantidades, self._mercado
-        compra = cantidades != () and cantidades[0] > 0.0
-        precio = self._compras[fila] if compra else self._ventas[fila]
-        validacion = validar_brecha(plan, self._riesgo)
+        cierre, compra, venta, _, _, _, _ = precios
+        precio = compra if cantidades and cantidades[0] > 0.0 else venta
+        validacion = VALIDA if self._riesgo[2] is None else validar_brecha(plan, self._riesgo)
         if validacion is VALIDA:
-            validacion = validar_plan(
-                plan, cuenta[1], self._valor[0], precio, self._cierres[fila], mercado, self._apalancamiento
-            )
+            validacion = validar_plan(plan, actual, equity, precio, cierre, mercado, self._apalancamiento)
         if validacion is not VALIDA:
             return validacion, cuenta, ()
         asientos: tuple[Asiento, ...] = ()
+        comision_fraccion, escala = mercado.comision_taker, mercado.filtros.escala_lote
         for cantidad in cantidades:
             saldo, actual, entrada, comision, realizado = asentar(
-                *cuenta, cantidad, precio, mercado.comision_taker, mercado.filtros.escala_lote
+                saldo, actual, entrada, cantidad, precio, comision_fraccion, escala
             )
-            cuenta = saldo, actual, entrada
-            asientos = (*asientos, (cantidad, precio, comision, realizado))
-        return validacion, cuenta, asientos
+            asientos += ((cantidad, precio, comision, realizado),)
+        return validacion, (saldo, actual, entrada), asientos
 
     def _avanzar(
         self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
@@ -245,23 +243,23 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         """
         saldo, cantidad, entrada = cuenta
         if cantidad == 0.0:
-            tranquilo = vigilar_sin_brecha(riesgo, (saldo,), self._limite)
-            if tranquilo is not None:
-                return cuenta, tranquilo, (), 0.0, False
+            tranquilo = vigilar_extremos(riesgo, saldo, saldo, self._limite)
+            if tranquilo is None:
+                return self._atravesar(cuenta, riesgo, fila)
+            return cuenta, tranquilo, (), 0.0, False
+        cierre, _, _, peor, mejor, tasa, cierre_ms = self._filas[fila]
+        if cantidad < 0.0:
+            peor, mejor = mejor, peor
+        menor = equity_en(saldo, cantidad, entrada, peor)
+        mayor = equity_en(saldo, cantidad, entrada, mejor)
+        tranquilo = vigilar_extremos(riesgo, menor, mayor, self._limite)
+        if tranquilo is None or no_cubre_mantenimiento(menor, cantidad, peor, self._mercado.tramos):
             return self._atravesar(cuenta, riesgo, fila)
-        equities = equities_en(saldo, cantidad, entrada, self._precios[fila])
-        peor = self._minimos[fila] if cantidad > 0.0 else self._maximos[fila]
-        tranquilo = vigilar_sin_brecha(riesgo, equities, self._limite)
-        if tranquilo is None or no_cubre_mantenimiento(min(equities), cantidad, peor, self._mercado.tramos):
-            return self._atravesar(cuenta, riesgo, fila)
-        tasa = self._tasas[fila]
         if tasa is None:
             return cuenta, tranquilo, (), 0.0, False
-        vencimiento = Vencimiento(self._cierres[fila], tasa, self._cierres_ms[fila])
-        despues, tranquilo, funding = liquidar_funding(
-            cuenta_de(*cuenta), tranquilo, vencimiento, self._limite
-        )
-        return aplanar(despues), tranquilo, (), funding, False
+        vencimiento = Vencimiento(cierre, tasa, cierre_ms)
+        cuenta, tranquilo, funding = liquidar_funding(cuenta, tranquilo, vencimiento, self._limite)
+        return cuenta, tranquilo, (), funding, False
 
     def _atravesar(
         self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
@@ -270,8 +268,8 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         travesia = Travesia(
             puntos=camino_intravela(vela, self.configuracion.entorno.camino),
             apertura_ms=vela.apertura_ms,
-            duracion_ms=self._cierres_ms[fila] - vela.apertura_ms,
-            tasa_funding=self._tasas[fila],
+            duracion_ms=self._filas[fila].cierre_ms - vela.apertura_ms,
+            tasa_funding=self._filas[fila].tasa_funding,
         )
         despues, riesgo, incidencias, funding, emergencia = atravesar(
             cuenta_de(*cuenta), riesgo, travesia, self._mercado, self._limite, self._slippage
@@ -280,5 +278,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
 
     def _observacion(self) -> ObservacionGym:
         fin = self._fila + 1
-        market, portfolio = observar(self._rasgos[fin - self._ventana : fin], self._valor, self._forma)
-        return {"market": market, "portfolio": portfolio}
+        return {
+            "market": self._rasgos[fin - self._ventana : fin],
+            "portfolio": vector_portafolio(self._valor, self._forma),
+        }

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from src.nucleo.camino import Punto
-from src.nucleo.cartera import aplicar_compraventa, cobrar_funding, debe_liquidarse, equity_de, liquidar
+from src.nucleo.cartera import (
+    CuentaPlana,
+    abonar_funding,
+    aplanar,
+    aplicar_compraventa,
+    cuenta_de,
+    debe_liquidarse,
+    equity_de,
+    equity_en,
+    liquidar,
+)
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import precio_desplazado
 from src.nucleo.ordenes import trocear
 from src.nucleo.registro import StatusFila
-from src.nucleo.riesgo import EstadoRiesgo, vigilar_drawdown
+from src.nucleo.riesgo import EstadoRiesgo, vigilar_drawdown, vigilar_extremos
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado
 
 
@@ -77,9 +87,9 @@ def atravesar(
         vigilancia = vigilar_drawdown(riesgo, equity_de(cuenta, precio), instante_ms, limite_drawdown)
         riesgo, confirmado = vigilancia.estado, vigilancia.confirmado
         if fraccion == 1.0 and travesia.tasa_funding is not None:
-            cuenta, riesgo, funding = liquidar_funding(
-                cuenta, riesgo, Vencimiento(precio, travesia.tasa_funding, instante_ms), limite_drawdown
-            )
+            vencimiento = Vencimiento(precio, travesia.tasa_funding, instante_ms)
+            numeros, riesgo, funding = liquidar_funding(aplanar(cuenta), riesgo, vencimiento, limite_drawdown)
+            cuenta = cuenta_de(*numeros)
         if confirmado:
             cuenta, cierre = _emergencia(cuenta, precio, instante_ms, riesgo, mercado, slippage)
             return Recorrido(cuenta, riesgo, (*incidencias, *cierre), funding, True)
@@ -96,18 +106,22 @@ class Vencimiento(NamedTuple):
 
 
 def liquidar_funding(
-    cuenta: EstadoCuenta, riesgo: EstadoRiesgo, vencimiento: Vencimiento, limite_drawdown: float
-) -> tuple[EstadoCuenta, EstadoRiesgo, float]:
+    cuenta: CuentaPlana, riesgo: EstadoRiesgo, vencimiento: Vencimiento, limite_drawdown: float
+) -> tuple[CuentaPlana, EstadoRiesgo, float]:
     """Settle funding and show the drawdown monitor what is left; also returns the amount.
 
     The monitor already looked at this instant, so a breach that begins here waits for the next one.
     """
     mark, tasa, instante_ms = vencimiento
-    cuenta, monto = cobrar_funding(cuenta, mark, tasa)
-    if monto == 0.0:
-        return cuenta, riesgo, monto
-    vigilancia = vigilar_drawdown(riesgo, equity_de(cuenta, mark), instante_ms, limite_drawdown)
-    return cuenta, vigilancia.estado, monto
+    saldo, cantidad, entrada = cuenta
+    if cantidad == 0.0:
+        return cuenta, riesgo, 0.0
+    saldo, monto = abonar_funding(saldo, cantidad, mark, tasa)
+    equity = equity_en(saldo, cantidad, entrada, mark)
+    despues = vigilar_extremos(riesgo, equity, equity, limite_drawdown)
+    if despues is None:
+        despues = vigilar_drawdown(riesgo, equity, instante_ms, limite_drawdown).estado
+    return (saldo, cantidad, entrada), despues, monto
 
 
 def _liquidacion(

@@ -15,6 +15,7 @@ _REDUCIR = {True: Operacion.REDUCIR_LONG, False: Operacion.REDUCIR_SHORT}
 _CERRAR_AL = {True: Operacion.CERRAR_SHORT, False: Operacion.CERRAR_LONG}
 _TIPO = {True: TipoAccion.LONG, False: TipoAccion.SHORT}
 _TIPO_MANTENER = TipoAccion.MANTENER
+_crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 
 
 class Interpretacion(NamedTuple):
@@ -56,19 +57,19 @@ def interpretar_accion(accion: float, exposicion: float, regla: ReglaAccion) -> 
     umbral, banda, reserva = regla
     intensidad = abs(accion)
     if intensidad <= umbral:
-        return Interpretacion(_TIPO_MANTENER, _MANTENER, intensidad, abs(exposicion))
+        return _crear(Interpretacion, (_TIPO_MANTENER, _MANTENER, intensidad, abs(exposicion)))
     largo = accion > 0.0
     tipo = _TIPO[largo]
     objetivo = 1.0 - reserva
     if intensidad < objetivo:
         objetivo = intensidad
     if exposicion == 0.0:
-        return Interpretacion(tipo, _ABRIR[largo], intensidad, objetivo)
+        return _crear(Interpretacion, (tipo, _ABRIR[largo], intensidad, objetivo))
     if largo != (exposicion > 0.0):
-        return Interpretacion(tipo, _CERRAR_AL[largo], intensidad, 0.0)
+        return _crear(Interpretacion, (tipo, _CERRAR_AL[largo], intensidad, 0.0))
     cambio = objetivo - abs(exposicion)
     if cambio > banda:
-        return Interpretacion(tipo, _AUMENTAR[largo], intensidad, objetivo)
+        return _crear(Interpretacion, (tipo, _AUMENTAR[largo], intensidad, objetivo))
     if cambio < -banda:
-        return Interpretacion(tipo, _REDUCIR[largo], intensidad, objetivo)
-    return Interpretacion(tipo, _MANTENER, intensidad, abs(exposicion))
+        return _crear(Interpretacion, (tipo, _REDUCIR[largo], intensidad, objetivo))
+    return _crear(Interpretacion, (tipo, _MANTENER, intensidad, abs(exposicion)))

@@ -6,12 +6,13 @@ times a second; the formulas are on the latter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
 from src.nucleo.dinero import al_paso, ganancia, precio_en_tick, producto, promedio, redondear
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Filtros, Mercado, Posicion, Tramo
+
+_REDONDEO_MAXIMO = 1e-6  # more than rounding to 8 decimals can change
 
 CuentaPlana = tuple[float, float, float]
 """Balance, signed quantity (0.0 when flat), entry price (0.0 when flat)."""
@@ -28,12 +29,12 @@ def equity_de(cuenta: EstadoCuenta, precio: float) -> float:
     posicion = cuenta.posicion
     if posicion is None:
         return cuenta.saldo
-    return cuenta.saldo + posicion.cantidad * (precio - posicion.precio_entrada)
+    return equity_en(cuenta.saldo, posicion.cantidad, posicion.precio_entrada, precio)
 
 
-def equities_en(saldo: float, cantidad: float, entrada: float, precios: Iterable[float]) -> list[float]:
-    """`equity_de` on plain numbers, at several prices."""
-    return [saldo + cantidad * (precio - entrada) for precio in precios]
+def equity_en(saldo: float, cantidad: float, entrada: float, precio: float) -> float:
+    """`equity_de` on plain numbers."""
+    return saldo + cantidad * (precio - entrada)
 
 
 def margen_de(cuenta: EstadoCuenta, precio: float, apalancamiento: float) -> float:
@@ -105,8 +106,14 @@ def cobrar_funding(cuenta: EstadoCuenta, mark: float, tasa: float) -> tuple[Esta
     """Settle funding; the amount is > 0 when received. Longs pay when the rate is positive."""
     if cuenta.posicion is None:
         return cuenta, 0.0
-    monto = -producto(cuenta.posicion.cantidad, mark, tasa)
-    return cuenta._replace(saldo=redondear(cuenta.saldo + monto)), monto
+    saldo, monto = abonar_funding(cuenta.saldo, cuenta.posicion.cantidad, mark, tasa)
+    return EstadoCuenta(saldo, cuenta.posicion), monto
+
+
+def abonar_funding(saldo: float, cantidad: float, mark: float, tasa: float) -> tuple[float, float]:
+    """`cobrar_funding` on plain numbers: the balance afterwards, and the amount."""
+    monto = -producto(cantidad, mark, tasa)
+    return redondear(saldo + monto), monto
 
 
 def tramo_de(nocional: float, tramos: tuple[Tramo, ...]) -> Tramo:
@@ -211,5 +218,8 @@ def equity_alcanza(
     apalancamiento: float,
 ) -> bool:
     """`margen_alcanza` on plain numbers; ``equity`` is the account's at ``mark``."""
-    comision = producto(abs(cantidad), precio_orden, mercado.comision_taker)
-    return equity - abs(actual + cantidad) * mark / apalancamiento - comision >= 0.0
+    margen = abs(actual + cantidad) * mark / apalancamiento
+    cantidad, tasa = abs(cantidad), mercado.comision_taker
+    if abs(equity - margen - cantidad * precio_orden * tasa) > _REDONDEO_MAXIMO:
+        return equity - margen > cantidad * precio_orden * tasa
+    return equity - margen - producto(cantidad, precio_orden, tasa) >= 0.0

@@ -10,23 +10,43 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 _UNIDADES = 1e8
+_UNIDADES_2 = 10**16
+_MEDIA = _UNIDADES_2 // 2
+_ENTERO_MAXIMO = 2.0**51
 _CUANTO = Decimal("1e-8")
 _EXACTO = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _ERROR_RELATIVO = 2.0**-49  # of a product of a few floats, with room to spare
-
-# ``abs(escalado % 1.0 - 0.5)`` below is the distance from a tie, and must exceed what the float may be wrong.
+_AL_ENTERO = 1.5 * 2.0**52
+"""Added and taken away again, it leaves the nearest integer (half to even) of a float below 2**51."""
 
 
 def redondear(monto: float) -> float:
     """Round an amount to 8 decimals, half to even, as the exchange posts it."""
-    return round(monto * _UNIDADES) / _UNIDADES
+    escalado = monto * _UNIDADES
+    if -_ENTERO_MAXIMO < escalado < _ENTERO_MAXIMO:
+        return (escalado + _AL_ENTERO - _AL_ENTERO) / _UNIDADES
+    return round(escalado) / _UNIDADES
 
 
 def producto(cantidad: float, precio: float, fraccion: float = 1.0) -> float:
     """``cantidad · precio · fraccion`` rounded to 8 decimals exactly as decimal arithmetic does."""
     escalado = cantidad * precio * fraccion * _UNIDADES
-    if abs(escalado % 1.0 - 0.5) > abs(escalado) * _ERROR_RELATIVO:
-        return round(escalado) / _UNIDADES
+    entero = escalado + _AL_ENTERO - _AL_ENTERO
+    if abs(escalado - entero) < 0.5 - abs(escalado) * _ERROR_RELATIVO:
+        return entero / _UNIDADES
+    return _producto_exacto(cantidad, precio, fraccion)
+
+
+def _producto_exacto(cantidad: float, precio: float, fraccion: float) -> float:
+    """`producto` next to a tie: in whole hundred-millionths when the factors are such, else in Decimal."""
+    a = cantidad * _UNIDADES + _AL_ENTERO - _AL_ENTERO
+    b = precio * _UNIDADES + _AL_ENTERO - _AL_ENTERO
+    c = fraccion * _UNIDADES + _AL_ENTERO - _AL_ENTERO
+    if a / _UNIDADES == cantidad and b / _UNIDADES == precio and c / _UNIDADES == fraccion:
+        cociente, resto = divmod(int(a) * int(b) * int(c), _UNIDADES_2)
+        if resto > _MEDIA or (resto == _MEDIA and cociente % 2):
+            cociente += 1
+        return cociente / _UNIDADES
     return _a_float(_EXACTO.multiply(_EXACTO.multiply(_d(cantidad), _d(precio)), _d(fraccion)))
 
 
@@ -34,16 +54,18 @@ def ganancia(cantidad: float, precio_entrada: float, precio_salida: float) -> fl
     """Profit of ``cantidad`` (signed, > 0 long) from entry to exit, rounded to 8 decimals exactly."""
     escalado = cantidad * (precio_salida - precio_entrada) * _UNIDADES
     duda = abs(cantidad) * (precio_salida + precio_entrada) * _UNIDADES * _ERROR_RELATIVO
-    if abs(escalado % 1.0 - 0.5) > duda:
-        return round(escalado) / _UNIDADES
+    entero = escalado + _AL_ENTERO - _AL_ENTERO
+    if abs(escalado - entero) < 0.5 - duda:
+        return entero / _UNIDADES
     return _a_float(_EXACTO.multiply(_d(cantidad), _EXACTO.subtract(_d(precio_salida), _d(precio_entrada))))
 
 
 def promedio(cantidad_0: float, precio_0: float, cantidad_1: float, precio_1: float) -> float:
     """Quantity-weighted mean of two prices, rounded to 8 decimals exactly; quantities share a sign."""
     escalado = (cantidad_0 * precio_0 + cantidad_1 * precio_1) / (cantidad_0 + cantidad_1) * _UNIDADES
-    if abs(escalado % 1.0 - 0.5) > escalado * _ERROR_RELATIVO:
-        return round(escalado) / _UNIDADES
+    entero = escalado + _AL_ENTERO - _AL_ENTERO
+    if abs(escalado - entero) < 0.5 - escalado * _ERROR_RELATIVO:
+        return entero / _UNIDADES
     q0, q1 = _d(cantidad_0), _d(cantidad_1)
     costo = _EXACTO.add(_EXACTO.multiply(q0, _d(precio_0)), _EXACTO.multiply(q1, _d(precio_1)))
     return _a_float(_EXACTO.divide(costo, _EXACTO.add(q0, q1)))
@@ -52,7 +74,10 @@ def promedio(cantidad_0: float, precio_0: float, cantidad_1: float, precio_1: fl
 def al_paso(cantidad: float, escala: tuple[int, int]) -> float:
     """The multiple of a step nearest to ``cantidad``: cleans the sum of two multiples."""
     numerador, denominador = escala
-    return round(cantidad * denominador / numerador) * numerador / denominador
+    pasos = cantidad * denominador / numerador
+    if -_ENTERO_MAXIMO < pasos < _ENTERO_MAXIMO:
+        return (pasos + _AL_ENTERO - _AL_ENTERO) * numerador / denominador
+    return round(pasos) * numerador / denominador
 
 
 def pasos_enteros(cantidad: float, escala: tuple[int, int]) -> int:

@@ -72,10 +72,9 @@ def construir_observacion(
         DatosInvalidos: Equity is NaN or infinite.
     """
     saldo, posicion = cuenta
-    if posicion is None:
-        return observar(ventana, (saldo, 0.0, 0.0), forma)
-    valor = valorar(saldo, posicion.cantidad, posicion.precio_entrada, precio, forma.apalancamiento)
-    return observar(ventana, valor, forma)
+    cantidad, entrada = (0.0, 0.0) if posicion is None else (posicion.cantidad, posicion.precio_entrada)
+    valor = valorar(saldo, cantidad, entrada, precio, forma.apalancamiento)
+    return Observacion(ventana, vector_portafolio(valor, forma))
 
 
 def valorar(
@@ -89,8 +88,8 @@ def valorar(
     return equity, pnl, exposicion_de(cantidad, precio, equity, apalancamiento)
 
 
-def observar(ventana: MatrizF32, valor: tuple[float, float, float], forma: FormaPortafolio) -> Observacion:
-    """`construir_observacion` for an account that `valorar` already valued at the last close."""
+def vector_portafolio(valor: tuple[float, float, float], forma: FormaPortafolio) -> MatrizF32:
+    """The ``portfolio`` part of an observation, from what `valorar` says of the account."""
     equity, pnl, exposicion = valor
     capital, _, normalizar, lado = forma
     if not isfinite(equity):
@@ -100,7 +99,7 @@ def observar(ventana: MatrizF32, valor: tuple[float, float, float], forma: Forma
     if normalizar:
         equity /= capital
         pnl /= _ESCALA_PNL * capital
-    return Observacion(ventana, np.array((equity, pnl, exposicion), _FLOAT32))
+    return np.array((equity, pnl, exposicion), _FLOAT32)
 
 
 def exposicion_de(cantidad: float, precio: float, equity: float, apalancamiento: float) -> float:

@@ -9,6 +9,7 @@ from src.nucleo.dinero import al_paso, pasos_enteros
 from src.nucleo.tipos import EstadoCuenta, Filtros, LadoOrden, Operacion, Tramo
 
 _MANTENER = Operacion.MANTENER
+_crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 _CIERRAN = (Operacion.CERRAR_LONG, Operacion.CERRAR_SHORT)
 _AUMENTAN = tuple(operacion for operacion in Operacion if operacion.aumenta_exposicion)
 _COMPRAN = (Operacion.ABRIR_LONG, Operacion.AUMENTAR_LONG)
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
     motivo: str = ""  # why nothing is sent although the action asked for it
 
 
-_SIN_ORDENES = Plan(_MANTENER, (), False)
+SIN_ORDENES = Plan(_MANTENER, (), False)
 
 
 class Orden(NamedTuple):
@@ -78,10 +79,10 @@ def planificar_cantidad(
     """`planificar` for a position given as its signed quantity, 0.0 when flat."""
     _, operacion, _, fraccion = interpretacion
     if operacion is _MANTENER:
-        return _SIN_ORDENES
+        return SIN_ORDENES
     filtros, apalancamiento, nocional_max = limites
     if operacion in _CIERRAN:
-        return Plan(operacion, trocear(-actual, filtros), True)
+        return _crear(Plan, (operacion, trocear(-actual, filtros), True, ""))
     nocional = fraccion * equity * apalancamiento
     if nocional > nocional_max:
         nocional = nocional_max
@@ -92,12 +93,13 @@ def planificar_cantidad(
         motivo = _motivo_para_no_aumentar(cambio, precio, filtros)
         if motivo:
             return Plan(operacion, (), False, motivo)
-        return Plan(operacion, trocear(cambio if operacion in _COMPRAN else -cambio, filtros), False)
+        cantidades = trocear(cambio if operacion in _COMPRAN else -cambio, filtros)
+        return _crear(Plan, (operacion, cantidades, False, ""))
     if cambio >= 0.0:
-        return _SIN_ORDENES
+        return SIN_ORDENES
     if objetivo == 0.0:
         return Plan(_REDUCEN_A_CIERRE[operacion], trocear(-actual, filtros), True)
-    return Plan(operacion, trocear(cambio if actual > 0 else -cambio, filtros), True)
+    return _crear(Plan, (operacion, trocear(cambio if actual > 0.0 else -cambio, filtros), True, ""))
 
 
 def _motivo_para_no_aumentar(cambio: float, precio: float, filtros: Filtros) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -12,6 +11,8 @@ from src.nucleo.tipos import EstadoCuenta, Mercado
 
 FRACCION_AVISO = 0.8
 """Share of the drawdown limit from which a warning is due."""
+
+_crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 
 CONFIRMACION_MS = 1_000
 """A breach counts when a second mark update at least this much later still shows it."""
@@ -64,29 +65,23 @@ def vigilar_drawdown(estado: EstadoRiesgo, equity: float, instante_ms: int, limi
     return Vigilancia(EstadoRiesgo(maximo, maximo_drawdown, desde), drawdown, confirmado)
 
 
-def vigilar_sin_brecha(
-    estado: EstadoRiesgo, equities: Iterable[float], limite: float
-) -> EstadoRiesgo | None:
-    """Fold several equities at once, when neither before nor among them is a breach.
+def vigilar_extremos(estado: EstadoRiesgo, menor: float, mayor: float, limite: float) -> EstadoRiesgo | None:
+    """Fold many equities at once, of which only the smallest and the largest are known.
 
     Returns:
-        What folding them one by one with `vigilar_drawdown` gives; ``None`` when there is a breach, whose
-        instants matter.
+        What folding them one by one with `vigilar_drawdown` gives, whatever their order; ``None`` when the
+        order matters, or there is a breach and the instants matter.
     """
-    maximo, maximo_drawdown, desde = estado
-    if desde is not None:
+    maximo, max_drawdown, desde = estado
+    es_pico = mayor > maximo
+    if es_pico:
+        maximo = mayor
+    actual = 1.0 - menor / maximo
+    if desde is not None or actual >= limite:
         return None
-    peor = 0.0
-    for equity in equities:
-        if equity > maximo:
-            maximo = equity
-        elif (actual := 1.0 - equity / maximo) > peor:
-            peor = actual
-    if peor >= limite:
-        return None
-    if maximo == estado.equity_maximo and peor <= maximo_drawdown:
-        return estado
-    return EstadoRiesgo(maximo, peor if peor > maximo_drawdown else maximo_drawdown)
+    if actual <= max_drawdown:
+        return _crear(EstadoRiesgo, (maximo, max_drawdown, None)) if es_pico else estado
+    return None if es_pico else _crear(EstadoRiesgo, (maximo, actual, None))
 
 
 class Rechazo(StrEnum):

@@ -113,7 +113,7 @@ class Ciclo:
         equity = equity_de(cuenta, vela.close)
         riesgo = self._p.control.verificar_drawdown(equity, cierre_ms)
         recompensa = self._recompensa(equity, cuenta)
-        if riesgo.confirmado:
+        if riesgo.confirmado or equity <= 0.0:
             await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
         observacion = self._p.observador.construir_observacion(self._p.datos.ventana(), cuenta, vela.close)
         accion = self._p.agente.predecir(observacion)

@@ -138,6 +138,8 @@ class Orquestador:
             case EventoVela(vela=vela, cerrada=True):
                 if await self.datos.actualizar(vela):
                     await self._decidir()
+                if self._ha_terminado():
+                    return Motivo.VELAS
                 await self.avance.hecho()
             case EventoVela():
                 await self.avance.hecho()
@@ -149,9 +151,10 @@ class Orquestador:
                 await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
             case _Parar():
                 return Motivo.INTERRUMPIDO
-        if self.ajustes.velas_max is not None and self._decididas >= self.ajustes.velas_max:
-            return Motivo.VELAS
         return None
+
+    def _ha_terminado(self) -> bool:
+        return self.ajustes.velas_max is not None and self._decididas >= self.ajustes.velas_max
 
     async def _conectar(self) -> None:
         """After every (re)connection, read what was missed; the first time, join the market."""

@@ -42,9 +42,9 @@ class Servidor:
         opciones = self.simulacion.opciones
         despacho = Despacho(self.simulacion, self._avance, self._enchufes)
         servidor = web.Server(despacho, access_log=None, keepalive_timeout=INACTIVIDAD_S)
-        self._corredor = web.ServerRunner(servidor)
+        self._corredor = web.ServerRunner(servidor, shutdown_timeout=1.0)
         await self._corredor.setup()
-        sitio = web.TCPSite(self._corredor, opciones.anfitrion, opciones.puerto, shutdown_timeout=1.0)
+        sitio = web.TCPSite(self._corredor, opciones.anfitrion, opciones.puerto)
         await sitio.start()
         self._puerto = self._corredor.addresses[0][1]
         self._tarea = asyncio.create_task(self._avance.correr())

@@ -42,7 +42,16 @@ class BolsaFalsa:
         self.ahora_ms = ahora_ms
         self.intervalo = intervalo
         self.filas = [
-            [v.apertura_ms, *map(str, v[1:]), siguiente_apertura(v.apertura_ms, intervalo) - 1, "0", 1, "0", "0", "0"]
+            [
+                v.apertura_ms,
+                *map(str, v[1:]),
+                siguiente_apertura(v.apertura_ms, intervalo) - 1,
+                "0",
+                1,
+                "0",
+                "0",
+                "0",
+            ]
             for v in tabla
         ]
         self.tasas: list[dict[str, Any]] = []
@@ -96,7 +105,11 @@ class BolsaFalsa:
             case "leverageBracket":
                 cuerpo = [TRAMOS]
             case "commissionRate":
-                cuerpo = {"symbol": "BTCUSDT", "makerCommissionRate": "0.00018", "takerCommissionRate": "0.0004"}
+                cuerpo = {
+                    "symbol": "BTCUSDT",
+                    "makerCommissionRate": "0.00018",
+                    "takerCommissionRate": "0.0004",
+                }
             case _:
                 return web.Response(status=404, text="<html>not here</html>", content_type="text/html")
         return web.json_response(cuerpo, headers={"X-MBX-USED-WEIGHT-1M": str(self.peso)})

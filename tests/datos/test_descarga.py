@@ -39,6 +39,7 @@ def una_bolsa(velas: int = 100, intervalo: str = "1h", abiertas: int = 0, **camb
 async def abrir(bolsa: BolsaFalsa, reloj: RelojFalso | None = None, **claves):
     reloj = reloj or RelojFalso()
     ritmo = Ritmo(claves.pop("limite", 2_400), dormir=reloj.dormir, ahora_s=reloj.ahora_s)
+    claves = {"efimera": False} | claves
     async with bolsa.servir() as url, FuenteBinance(url, ritmo=ritmo, **claves) as fuente:
         yield fuente
 
@@ -95,6 +96,35 @@ async def test_lo_ya_bajado_no_se_pide_otra_vez(tmp_path):
         descarga = await bajar(fuente, cache=tmp_path)
     assert bolsa.veces("klines") == 0
     assert descarga.tabla.huella() == esperada(2_000).huella()
+
+
+async def test_los_anos_sin_mercado_no_cuestan_peticiones_ni_archivos(tmp_path):
+    bolsa = una_bolsa(100)
+    async with abrir(bolsa) as fuente:
+        descarga = await bajar(fuente, 0, cache=tmp_path)
+    assert descarga.tabla.huella() == esperada(100).huella()
+    assert bolsa.veces("klines") == 3
+    assert [ruta.stem for ruta in tmp_path.rglob("*.parquet")] == ["2024-01"]
+
+
+async def test_unos_meses_sin_velas_en_medio_son_un_hueco(tmp_path):
+    bolsa = una_bolsa(24 * 200)
+    del bolsa.filas[24 * 20 : 24 * 150]
+    async with abrir(bolsa) as fuente:
+        for _ in range(2):
+            descarga = await bajar(fuente, cache=tmp_path)
+            assert [hueco.faltan for hueco in descarga.huecos] == [24 * 130]
+            assert len(descarga.tabla) == 24 * 70
+
+
+async def test_de_un_simulador_no_se_guarda_nada(tmp_path):
+    """The next simulator at the same address may replay another market."""
+    bolsa = una_bolsa(50)
+    async with abrir(bolsa, efimera=None) as fuente:
+        await bajar(fuente, cache=tmp_path)
+        await bajar(fuente, cache=tmp_path)
+    assert bolsa.veces("klines") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_un_rango_mayor_completa_el_archivo_por_ambos_lados(tmp_path):
@@ -320,7 +350,11 @@ async def test_otro_rechazo_se_cuenta_entero():
 def con_funding(pagos: int, ahora_ms: int | None = None) -> BolsaFalsa:
     bolsa = una_bolsa(ahora_ms=ahora_ms or INICIO + pagos * 8 * HORA_MS)
     bolsa.tasas = [
-        {"symbol": "BTCUSDT", "fundingTime": INICIO + i * 8 * HORA_MS + i % 7, "fundingRate": f"{i * 1e-6:.8f}"}
+        {
+            "symbol": "BTCUSDT",
+            "fundingTime": INICIO + i * 8 * HORA_MS + i % 7,
+            "fundingRate": f"{i * 1e-6:.8f}",
+        }
         for i in range(pagos)
     ]
     for fila in bolsa.tasas[1:]:

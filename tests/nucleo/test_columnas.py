@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from src.nucleo.columnas import EMERGENCIAS, ENTORNO, OPERACION, PORTAFOLIO, REGISTRO, Clase
 
-LAS_42 = """
-    timestamp paso episodio action precio recompensa terminated truncated status
-    balance equity max_drawdown operaciones_total pnl_total posicion_abierta trade_id_activo
-    tipo_posicion_activa precio_entrada_activa cantidad_activa velas_activa pnl_no_realizado
-    tipo_accion operacion resultado error trade_id tipo_posicion precio_entrada precio_salida
-    cantidad cantidad_adicional cantidad_total cantidad_restante cantidad_reducida
-    porcentaje_inversion comision slippage margen margen_liberado pnl_realizado pnl_parcial velas_abiertas
-""".split()
+LAS_42 = [
+    *("timestamp", "paso", "episodio", "action", "precio", "recompensa", "terminated", "truncated", "status"),
+    *("balance", "equity", "max_drawdown", "operaciones_total", "pnl_total", "posicion_abierta"),
+    *("trade_id_activo", "tipo_posicion_activa", "precio_entrada_activa", "cantidad_activa"),
+    *("velas_activa", "pnl_no_realizado"),
+    *("tipo_accion", "operacion", "resultado", "error", "trade_id", "tipo_posicion", "precio_entrada"),
+    *("precio_salida", "cantidad", "cantidad_adicional", "cantidad_total", "cantidad_restante"),
+    *("cantidad_reducida", "porcentaje_inversion", "comision", "slippage", "margen", "margen_liberado"),
+    *("pnl_realizado", "pnl_parcial", "velas_abiertas"),
+]
 
 
 def test_son_cuarenta_y_dos_en_su_orden():

@@ -71,7 +71,7 @@ def productos_en_empate(draw: st.DrawFn) -> tuple[float, float, float]:
 
 @st.composite
 def productos_junto_a_un_empate(draw: st.DrawFn) -> tuple[float, float]:
-    """Quantity on 1e-5 and price on 1e-7 whose product is within 1e-12 of a tie, closer than floats can tell."""
+    """Quantity on 1e-5 and price on 1e-7 whose product is nearer to a tie than floats can tell."""
     cantidad = draw(st.integers(10**6, 10**9).filter(lambda n: math.gcd(n, 10) == 1))
     distancia = draw(st.integers(-2, 2))
     resto = (5_000 + distancia) * pow(cantidad, -1, 10_000) % 10_000
@@ -247,7 +247,7 @@ class TestPrecios:
         assert precio_desplazado(precio, 0.0, escala_de(tick), compra=compra) == precio
 
     def test_un_ejemplo_a_mano(self):
-        """30,000.0 · 1.0002 = 30,006.0 and · 0.9998 = 29,994.0; 30,000.1 leaves the tick by two hundredths."""
+        """30,000.0 · 1.0002 = 30,006.0 and · 0.9998 = 29,994.0; 30,000.1 lands between two ticks."""
         tick = (1, 10)
 
         assert precio_desplazado(30_000.0, 0.0002, tick, compra=True) == 30_006.0

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.nucleo.errores import DatosInvalidos
-from src.nucleo.observacion import Escalador, FormaPortafolio, construir_observacion, exposicion_de
+from src.nucleo.observacion import (
+    Escalador,
+    FormaPortafolio,
+    construir_observacion,
+    exposicion_de,
+    observar,
+    valorar,
+)
 from tests.constructores import una_cuenta
 
 VENTANA = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -62,6 +69,19 @@ class TestPortafolio:
     def test_una_equity_que_no_es_finita_se_rechaza(self, saldo, precio):
         with pytest.raises(DatosInvalidos, match="equity is"):
             portafolio(una_cuenta(saldo=saldo, cantidad=0.25), precio)
+
+
+class TestNumerosSueltos:
+    @pytest.mark.parametrize("cantidad", [0.25, -0.25, 0.0])
+    @pytest.mark.parametrize("lado", [True, False])
+    def test_la_observacion_es_la_misma_bit_a_bit(self, cantidad, lado):
+        forma = FORMA._replace(lado_en_vez_de_exposicion=lado)
+        cuenta = una_cuenta(saldo=9_876.54321, cantidad=cantidad, entrada=30_123.45)
+
+        suelta = observar(VENTANA, valorar(9_876.54321, cantidad, 30_123.45, 31_007.7, 2.0), forma)
+
+        esperada = construir_observacion(VENTANA, cuenta, 31_007.7, forma)
+        assert suelta.portfolio.tobytes() == esperada.portfolio.tobytes()
 
 
 class TestForma:

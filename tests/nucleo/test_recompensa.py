@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ class TestRetorno:
 
     @given(st.lists(st.floats(100.0, 10_000.0), min_size=2, max_size=6))
     def test_los_retornos_de_los_pasos_suman_el_del_camino(self, equities):
-        suma = sum(retorno_logaritmico(un_paso(a, b)) for a, b in zip(equities, equities[1:], strict=False))
+        suma = sum(retorno_logaritmico(un_paso(a, b)) for a, b in pairwise(equities))
 
         assert suma == pytest.approx(retorno_logaritmico(un_paso(equities[0], equities[-1])), abs=1e-9)
 

@@ -1,0 +1,93 @@
+"""The runs that parity consists of, and what they must contain to mean something."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.artefactos.artefacto import Artefacto
+from src.datos.velas import TablaVelas
+from src.nucleo.politica import Politica
+from src.paridad.comparacion import Comparacion, comparar
+from src.paridad.corridas import correr_daemon, correr_entorno, posibles
+from src.paridad.politicas import GUION, PoliticaAleatoria, PoliticaGuionizada
+from src.paridad.variantes import derivar
+
+ORDENES_MIN = 1_000
+VECES_MIN = 50
+PAGOS_MIN = 100
+_SEMILLA = 11
+_LARGO_SIEMPRE = (1.0,)
+_LARGO_Y_QUIETO = (1.0, *(0.0,) * 99)
+
+# The long runs must last: no drawdown limit, and money enough to pay for thousands of orders.
+_RESISTENTE = {
+    "portafolio.apalancamiento": 2,
+    "portafolio.capital_inicial": 1_000_000.0,
+    "entorno.max_drawdown_permitido": 1.0,
+    "entorno.banda_muerta": 0.01,
+}
+_TEMERARIA = {"portafolio.apalancamiento": 5, "entorno.max_drawdown_permitido": 0.1}
+_LIQUIDABLE = {"portafolio.apalancamiento": 50, "entorno.max_drawdown_permitido": 0.95, "entorno.reserva_margen": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Prueba:
+    """One run: a policy under some rules."""
+
+    nombre: str
+    cambios: dict[str, Any]
+    politica: Callable[[Artefacto], Politica]
+    larga: bool = True  # counts towards the minimum of candles
+
+
+PRUEBAS = (
+    Prueba("trained", _RESISTENTE, lambda artefacto: artefacto.actor),
+    Prueba("scripted", _RESISTENTE, lambda _: PoliticaGuionizada(GUION)),
+    Prueba("random", _RESISTENTE, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("drawdown", _TEMERARIA, lambda _: PoliticaGuionizada(_LARGO_SIEMPRE), larga=False),
+    Prueba("liquidation", _LIQUIDABLE, lambda _: PoliticaGuionizada(_LARGO_Y_QUIETO), larga=False),
+)
+
+
+def medir(
+    artefacto: Artefacto, tabla: TablaVelas, carpeta: Path, pruebas: Sequence[Prueba] = PRUEBAS
+) -> Iterator[Comparacion]:
+    """Run every test on both sides.
+
+    Args:
+        artefacto: A trained agent.
+        tabla: Contiguous candles; the first ones warm up.
+        carpeta: Where candle files for the simulator go.
+    """
+    for prueba in pruebas:
+        variante = derivar(artefacto, prueba.nombre, prueba.cambios)
+        entorno = correr_entorno(variante, tabla, prueba.politica(variante))
+        daemon = correr_daemon(variante, tabla, prueba.politica(variante), carpeta)
+        yield comparar(prueba.nombre, entorno, daemon)
+
+
+def insuficiencias(comparaciones: Sequence[Comparacion], velas_min: int) -> list[str]:
+    """What the runs lack to prove anything."""
+    largas = {prueba.nombre for prueba in PRUEBAS if prueba.larga}
+    operaciones: Counter[str] = Counter()
+    faltan = []
+    for comparacion in comparaciones:
+        operaciones += comparacion.operaciones
+        if comparacion.nombre in largas and comparacion.velas < velas_min:
+            faltan.append(f"{comparacion.nombre}: {comparacion.velas} candles, {velas_min} wanted")
+    ordenes = sum(c.ordenes for c in comparaciones)
+    pagos = sum(c.pagos_funding for c in comparaciones)
+    faltan += [f"{n}: {operaciones[n]} times, {VECES_MIN} wanted" for n in posibles() if operaciones[n] < VECES_MIN]
+    if ordenes < ORDENES_MIN:
+        faltan.append(f"{ordenes} orders, {ORDENES_MIN} wanted")
+    if pagos < PAGOS_MIN:
+        faltan.append(f"{pagos} funding payments, {PAGOS_MIN} wanted")
+    if not any(c.emergencia for c in comparaciones):
+        faltan.append("no drawdown emergency")
+    if not any(c.liquidaciones for c in comparaciones):
+        faltan.append("no liquidation")
+    return faltan
