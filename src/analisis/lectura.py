@@ -39,6 +39,7 @@ _RANGOS = {
     "margen": (0.0, np.inf),
     "margen_liberado": (0.0, np.inf),
 }
+_DE_VELA = [StatusFila.OK.value, StatusFila.RECHAZADA.value, StatusFila.FIN.value]
 _NOMBRES_EVALUACION = (("entorno.csv", ENTORNO), ("portafolio.csv", PORTAFOLIO), ("operacion.csv", OPERACION))
 
 
@@ -234,18 +235,23 @@ def _con_signo(tabla: Tabla, cantidad: Matriz, lado: Textos) -> Matriz:
 
 
 def _verificar_orden(tabla: Tabla, posiciones: npt.NDArray[np.intp], filas: Filas) -> None:
-    """Refuse rows that go back in time, and a closed candle written twice."""
-    for columna, valores in (("timestamp", filas.tiempo_ms), ("paso", filas.paso)):
-        atras = np.flatnonzero(np.diff(valores[posiciones]) < 0)
-        if atras.size:
-            tabla.fallar(int(posiciones[atras[0] + 1]), columna, "is earlier than in the row before")
-    de_vela = np.isin(filas.status[posiciones], [StatusFila.OK.value, StatusFila.RECHAZADA.value])
-    propias = posiciones[de_vela]
-    dobles = np.flatnonzero(np.diff(filas.paso[propias]) == 0)
+    """Refuse candles that go back in time or are told twice.
+
+    A fill may carry a later time than the row behind it: it happened while that candle was decided on.
+    """
+    paso = filas.paso[posiciones]
+    atras = np.flatnonzero(np.diff(paso) < 0)
+    if atras.size:
+        tabla.fallar(int(posiciones[atras[0] + 1]), "paso", "is smaller than in the row before")
+    velas = posiciones[np.isin(filas.status[posiciones], _DE_VELA)]
+    dobles = np.flatnonzero(np.diff(filas.paso[velas]) == 0)
     if dobles.size:
         tabla.fallar(
-            int(propias[dobles[0] + 1]), "paso", "is a closed candle that an earlier row already tells"
+            int(velas[dobles[0] + 1]), "paso", "is a closed candle that an earlier row already tells"
         )
+    tempranas = np.flatnonzero(np.diff(filas.tiempo_ms[velas]) <= 0)
+    if tempranas.size:
+        tabla.fallar(int(velas[tempranas[0] + 1]), "timestamp", "is not later than the candle before")
 
 
 def _opcionales(valores: Matriz) -> list[float | None]:

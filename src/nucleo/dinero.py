@@ -42,7 +42,8 @@ def _producto_exacto(cantidad: float, precio: float, fraccion: float) -> float:
     a = cantidad * _UNIDADES + _AL_ENTERO - _AL_ENTERO
     b = precio * _UNIDADES + _AL_ENTERO - _AL_ENTERO
     c = fraccion * _UNIDADES + _AL_ENTERO - _AL_ENTERO
-    if a / _UNIDADES == cantidad and b / _UNIDADES == precio and c / _UNIDADES == fraccion:
+    caben = max(abs(a), abs(b), abs(c)) < _ENTERO_MAXIMO
+    if caben and (a / _UNIDADES, b / _UNIDADES, c / _UNIDADES) == (cantidad, precio, fraccion):
         cociente, resto = divmod(int(a) * int(b) * int(c), _UNIDADES_2)
         if resto > _MEDIA or (resto == _MEDIA and cociente % 2):
             cociente += 1

@@ -212,12 +212,8 @@ class BinanceConnector:
         ]
 
     async def clave_escucha(self) -> str:
-        """A listen key for the user stream."""
+        """A listen key for the user stream; asking again extends the active one."""
         return str(await self._leer(self._cliente.futures_stream_get_listen_key))
-
-    async def renovar_clave(self, clave: str) -> None:
-        """Keep a listen key alive."""
-        await self._leer(lambda: self._cliente.futures_stream_keepalive(clave))
 
     async def _velas_desde(
         self, simbolo: str, intervalo: str, desde_ms: int, hasta_ms: int | None, limite: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -139,7 +139,11 @@ class Ciclo:
             },
         )
 
-    async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> None:
+    async def refrescar_cuenta(self, ahora_ms: int) -> None:
+        """Look at the account between candles."""
+        await self._actualizar_cuenta(ahora_ms)
+
+    async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> NoReturn:
         """Run the emergency protocol; always ends by raising.
 
         Raises:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
 import structlog
 
+from src.nucleo.errores import ErrorBolsa
 from src.nucleo.tipos import Vela
-from src.produccion.puertos import EventoConexion, EventoFin, EventoMark, EventoMercado, EventoVela, Reloj
+from src.produccion.puertos import (
+    EventoConexion,
+    EventoCuenta,
+    EventoFin,
+    EventoMark,
+    EventoMercado,
+    EventoVela,
+    Reloj,
+)
 
 _SILENCIO_MAXIMO_S = 60.0
 _ESPERA_MAXIMA_S = 30.0
 _PULSO_S = 30.0
+_RENOVACION_S = 30 * 60.0
+_CAMBIAN_LA_CUENTA = frozenset(
+    {"ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"}
+)
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +84,68 @@ class FlujoMercado:
             if evento is not None:
                 self._reloj.observar(evento.instante_ms)
                 yield evento
+
+
+class LlaveEscucha(Protocol):
+    """Whoever gives and renews listen keys."""
+
+    async def clave_escucha(self) -> str:
+        """A listen key; asking again extends the active one."""
+        ...
+
+
+class FlujoCuenta:
+    """The user stream, read only as news that the account changed; the account itself is read by REST.
+
+    Args:
+        sesion: HTTP session that opens the socket.
+        base: WebSocket address without the routed category.
+        llave: Gives listen keys.
+        reloj: Learns the time of every event.
+    """
+
+    def __init__(self, sesion: aiohttp.ClientSession, base: str, llave: LlaveEscucha, reloj: Reloj) -> None:
+        self._sesion = sesion
+        self._base = base
+        self._llave = llave
+        self._reloj = reloj
+
+    async def eventos(self) -> AsyncIterator[EventoCuenta]:
+        """Events for ever; a (re)connection is one too."""
+        espera = 0.0
+        while True:
+            try:
+                clave = await self._llave.clave_escucha()
+                url = f"{self._base}/private/ws?listenKey={clave}"
+                async with self._sesion.ws_connect(url, heartbeat=_PULSO_S, max_msg_size=0) as socket:
+                    espera = 0.0
+                    yield EventoCuenta(self._reloj.ahora_ms())
+                    async for evento in self._leer(socket):
+                        yield evento
+            except (aiohttp.ClientError, ErrorBolsa, TimeoutError, OSError) as fallo:
+                log.warning("flujo_caido", flujo="private", motivo=f"{type(fallo).__name__}: {fallo}")
+            espera = min(_ESPERA_MAXIMA_S, max(0.5, espera * 2))
+            await asyncio.sleep(espera * random.uniform(0.5, 1.0))
+
+    async def _leer(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[EventoCuenta]:
+        bucle = asyncio.get_running_loop()
+        renovar_s = bucle.time() + _RENOVACION_S
+        while True:
+            try:
+                mensaje = await socket.receive(timeout=max(0.0, renovar_s - bucle.time()))
+            except TimeoutError:
+                await self._llave.clave_escucha()
+                renovar_s = bucle.time() + _RENOVACION_S
+                continue
+            if mensaje.type is not aiohttp.WSMsgType.TEXT:
+                log.warning("flujo_cerrado", flujo="private", codigo=socket.close_code)
+                return
+            dato: dict[str, Any] = orjson.loads(mensaje.data)
+            if dato.get("e") == "listenKeyExpired":
+                return
+            if dato.get("e") in _CAMBIAN_LA_CUENTA:
+                self._reloj.observar(int(dato["E"]))
+                yield EventoCuenta(int(dato["E"]))
 
 
 def leer_evento(texto: str | bytes) -> EventoMercado | None:

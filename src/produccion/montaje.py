@@ -40,7 +40,7 @@ from src.produccion.cuenta import Cuenta
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario import DiarioSqlite
 from src.produccion.ejecutor import Ejecutor
-from src.produccion.flujos import FlujoMercado
+from src.produccion.flujos import FlujoCuenta, FlujoMercado
 from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
 from src.produccion.memoria import MemoriaAgente, recordar_agente
 from src.produccion.observacion import ObservacionBuilder
@@ -284,6 +284,9 @@ class _Montaje:
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
             fuente=FlujoMercado(self._sesion, self._lugar.destino.direcciones.flujos, self._reloj),
+            fuente_cuenta=FlujoCuenta(
+                self._sesion, self._lugar.destino.direcciones.flujos, self._bolsa, self._reloj
+            ),
             datos=datos,
             ciclo=ciclo,
             reloj=self._reloj,
@@ -307,6 +310,7 @@ class _Montaje:
             intervalo=self._intervalo,
             edad_maxima_vela_s=ajustes.decision.max_candle_age_s,
             errores_seguidos_max=ajustes.risk.max_consecutive_errors,
+            refresco_s=ajustes.risk.account_refresh_s,
             salida=opciones.salida or ajustes.session.on_exit,
             velas_max=opciones.velas,
         )

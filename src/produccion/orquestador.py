@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from src.nucleo.errores import EmergenciaOperacional, ErrorBolsa, ErrorTimonel
+from src.nucleo.errores import ErrorBolsa, ErrorTimonel
 from src.nucleo.registro import StatusFila
 from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import PoliticaSalida
@@ -22,6 +22,7 @@ from src.produccion.puertos import (
     EventoMark,
     EventoMercado,
     EventoVela,
+    FuenteCuenta,
     FuenteMercado,
     Reloj,
 )
@@ -45,6 +46,7 @@ class AjustesSesion:
     intervalo: str
     edad_maxima_vela_s: float  # a candle that closed longer ago is not acted on
     errores_seguidos_max: int
+    refresco_s: float  # wall seconds between two looks at the account
     salida: PoliticaSalida
     velas_max: int | None = None
 
@@ -55,6 +57,13 @@ class _Emergencia(NamedTuple):
 
 class _Parar(NamedTuple):
     pass
+
+
+class _Refresco(NamedTuple):
+    pass
+
+
+_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco
 
 
 class Espectador(Protocol):
@@ -74,12 +83,15 @@ class Orquestador:
 
     ajustes: AjustesSesion
     fuente: FuenteMercado
+    fuente_cuenta: FuenteCuenta
     datos: DataProvider
     ciclo: Ciclo
     reloj: Reloj
     avance: Avance
     tras_vela: Espectador
-    _cola: asyncio.Queue[EventoMercado | _Emergencia | _Parar] = field(default_factory=asyncio.Queue)
+    _cola: asyncio.Queue[_Encargo] = field(default_factory=asyncio.Queue)
+    _unido: asyncio.Event = field(default_factory=asyncio.Event)
+    _refresco_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
     _decididas: int = 0
@@ -96,20 +108,58 @@ class Orquestador:
             EmergenciaDrawdown: The drawdown limit was reached.
             EmergenciaOperacional: Too many errors in a row.
         """
-        lector = asyncio.create_task(self._leer(), name="lector_mercado")
-        consumidor = asyncio.create_task(self._consumir(), name="consumidor")
         try:
-            await asyncio.wait({lector, consumidor}, return_when=asyncio.FIRST_COMPLETED)
-            if not consumidor.done():
-                await lector
-                raise EmergenciaOperacional("the market stream ended")
-            motivo = await consumidor
-        finally:
-            for tarea in (lector, consumidor):
-                tarea.cancel()
-            await asyncio.gather(lector, consumidor, return_exceptions=True)
+            motivo = await self._vigilar()
+        except ErrorTimonel:
+            raise
+        except Exception as fallo:  # a defect must not leave a position without its daemon
+            log.exception("fallo_inesperado")
+            await self.ciclo.emergencia(Razon.OPERACIONAL, self.reloj.ahora_ms(), repr(fallo))
         await self._salir(motivo)
         return motivo
+
+    async def _vigilar(self) -> Motivo:
+        """Run every task until the consumer ends; any other one that ends is a fault."""
+        consumidor = asyncio.create_task(self._consumir(), name="consumidor")
+        tareas: list[asyncio.Task[Any]] = [
+            consumidor,
+            asyncio.create_task(self._leer(), name="lector_mercado"),
+            asyncio.create_task(self._leer_cuenta(), name="lector_cuenta"),
+            asyncio.create_task(self._refrescar_a_menudo(), name="refresco"),
+        ]
+        try:
+            terminadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
+            for tarea in terminadas:
+                await tarea
+            if consumidor not in terminadas:
+                nombres = ", ".join(tarea.get_name() for tarea in terminadas)
+                raise RuntimeError(f"{nombres} ended by itself")
+            return consumidor.result()
+        finally:
+            for tarea in tareas:
+                tarea.cancel()
+            await asyncio.gather(*tareas, return_exceptions=True)
+
+    async def _leer_cuenta(self) -> None:
+        """Ask for a fresh look at the account whenever the exchange says that it changed."""
+        await self._unido.wait()
+        if self._en_paso:
+            # Agents of a market that waits read the account by REST, so that every run is the same.
+            await asyncio.Event().wait()
+        async for _ in self.fuente_cuenta.eventos():
+            self._pedir_refresco()
+
+    async def _refrescar_a_menudo(self) -> None:
+        await self._unido.wait()
+        while True:
+            await asyncio.sleep(self.ajustes.refresco_s)
+            if not self._en_paso:
+                self._pedir_refresco()
+
+    def _pedir_refresco(self) -> None:
+        if not self._refresco_pedido:
+            self._refresco_pedido = True
+            self._cola.put_nowait(_Refresco())
 
     async def _leer(self) -> None:
         async for evento in self.fuente.eventos(self.ajustes.simbolo, self.ajustes.intervalo):
@@ -124,14 +174,13 @@ class Orquestador:
             evento = await self._cola.get()
             try:
                 motivo = await self._tratar(evento)
-                self._errores = 0
             except ErrorBolsa as fallo:
                 motivo = None
                 await self._contar_error(fallo)
             if motivo is not None:
                 return motivo
 
-    async def _tratar(self, evento: EventoMercado | _Emergencia | _Parar) -> Motivo | None:
+    async def _tratar(self, evento: _Encargo) -> Motivo | None:
         match evento:
             case EventoConexion():
                 await self._conectar()
@@ -149,6 +198,9 @@ class Orquestador:
                 return Motivo.FIN_DE_DATOS
             case _Emergencia(instante_ms=instante_ms):
                 await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
+            case _Refresco():
+                self._refresco_pedido = False
+                await self.ciclo.refrescar_cuenta(self.reloj.ahora_ms())
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None
@@ -161,6 +213,7 @@ class Orquestador:
         if not self._conectado:
             self._en_paso = await self.avance.unirse(self.ajustes.simbolo, self.ajustes.intervalo)
             self._conectado = True
+            self._unido.set()
         await self.datos.ponerse_al_dia()
         if (
             self.datos.ultima.apertura_ms > self.ciclo.ultima_decidida_ms
@@ -176,6 +229,7 @@ class Orquestador:
             impedimento = f"stale candle: it closed {edad_s:.1f} s ago"
         await self.ciclo.procesar_vela(self.datos.esperada_ms, impedimento)
         self._decididas += 1
+        self._errores = 0
         self.tras_vela()
 
     def _edad_s(self) -> float:

@@ -240,6 +240,12 @@ class EventoConexion(NamedTuple):
     instante_ms: int
 
 
+class EventoCuenta(NamedTuple):
+    """Something happened to the account: what is known of it is out of date."""
+
+    instante_ms: int
+
+
 class EventoFin(NamedTuple):
     """The market has no more data; only a replayed one ends."""
 
@@ -247,6 +253,14 @@ class EventoFin(NamedTuple):
 
 
 EventoMercado = EventoMark | EventoVela | EventoConexion | EventoFin
+
+
+class FuenteCuenta(Protocol):
+    """Where account events come from."""
+
+    def eventos(self) -> AsyncIterator[EventoCuenta]:
+        """Events for ever; a (re)connection is one too."""
+        ...
 
 
 class FuenteMercado(Protocol):

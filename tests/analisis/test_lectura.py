@@ -152,7 +152,21 @@ def test_un_archivo_que_no_existe_se_nombra(tmp_path):
 
 def test_el_tiempo_no_va_hacia_atras(registro):
     cambiar_celda(registro, 5, "timestamp", "2023-12-31T00:00:00.000Z")
-    with pytest.raises(DatosInvalidos, match=r"line 5, column 'timestamp': .* is earlier"):
+    with pytest.raises(
+        DatosInvalidos, match=r"line 5, column 'timestamp': .* is not later than the candle before"
+    ):
+        leer_sesiones(registro)
+
+
+def test_una_ejecucion_mientras_se_decidia_puede_ser_posterior_a_su_vela(tmp_path):
+    agente = Agente().vela(100.0, 1.0, accion=0.5).entre_velas(99.0, -1.0, StatusFila.MANUAL).vela(99.0)
+    agente.filas[1]["timestamp"] = agente.filas[2]["timestamp"].replace(".000Z", ".200Z")
+    assert len(leer_sesiones(agente.escribir(tmp_path / "registro.csv"))[0].filas) == 3
+
+
+def test_el_paso_no_va_hacia_atras(registro):
+    cambiar_celda(registro, 5, "paso", "1")
+    with pytest.raises(DatosInvalidos, match="line 5, column 'paso': '1' is smaller"):
         leer_sesiones(registro)
 
 

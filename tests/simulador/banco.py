@@ -15,8 +15,8 @@ import orjson
 
 from src.datos.tabla import TablaVelas
 from src.nucleo.tipos import Camino, Filtros, Mercado, Tramo
-from src.simulador.ordenes import Orden
 from src.simulador.opciones import CuentaInicial, Opciones
+from src.simulador.ordenes import Orden
 from src.simulador.peticion import Parametros
 from src.simulador.reglas import leer_pedido
 from src.simulador.serie import Serie
@@ -122,7 +122,9 @@ def firmar(campos: dict[str, Any], secreto: str = SECRETO) -> str:
 class Cliente:
     """A plain HTTP client of one simulator; remembers the last status and headers."""
 
-    def __init__(self, sesion: aiohttp.ClientSession, url: str, clave: str = CLAVE, secreto: str = SECRETO) -> None:
+    def __init__(
+        self, sesion: aiohttp.ClientSession, url: str, clave: str = CLAVE, secreto: str = SECRETO
+    ) -> None:
         self._sesion = sesion
         self.url = url
         self._cabeceras = {"X-MBX-APIKEY": clave}

@@ -189,9 +189,7 @@ class TestLiquidacion:
 
     def test_las_ordenes_en_reposo_vencen(self):
         simulacion = self._abrir(planas(15_000), camino="close")
-        venta = ordenar(
-            simulacion, side="SELL", type="LIMIT", price="20500", quantity="1", reduceOnly="true"
-        )
+        venta = ordenar(simulacion, side="SELL", type="LIMIT", price="20500", quantity="1", reduceOnly="true")
         simulacion.avanzar()
 
         assert venta.estado is EstadoOrden.EXPIRED
@@ -217,7 +215,7 @@ class TestAislada:
         assert cuenta.saldo == 9990
 
     def test_la_liquidacion_no_toca_el_resto_del_saldo(self):
-        """(2,000 − 20,000)/(0.01 − 1) = 18,181.81…; a gap to 17,000 loses 3,212.5, the fund pays all beyond 2,000."""
+        """(2,000 − 20,000)/(0.01 − 1) = 18,181.81…; 17,000 loses 3,212.5: the fund pays 1,212.5."""
         simulacion = self._abrir(planas(17_000))
         cuenta = el_titular(simulacion).cuenta
         precio = precio_liquidacion(cuenta, cuenta.posiciones["BTCUSDT"], simulacion.motor.marcas)

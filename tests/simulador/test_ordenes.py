@@ -60,9 +60,7 @@ def test_ioc_que_no_cruza_vence():
     assert (orden.estado, orden.ejecutada) == (EstadoOrden.EXPIRED, 0)
 
 
-@pytest.mark.parametrize(
-    ("vigencia", "precio", "codigo"), [("FOK", "19500", -5021), ("GTX", "20500", -5022)]
-)
+@pytest.mark.parametrize(("vigencia", "precio", "codigo"), [("FOK", "19500", -5021), ("GTX", "20500", -5022)])
 def test_fok_y_gtx_se_rechazan_cuando_no_pueden_cumplirse(vigencia, precio, codigo):
     simulacion = una_simulacion()
     with pytest.raises(ErrorApi) as fallo:

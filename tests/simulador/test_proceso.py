@@ -24,9 +24,9 @@ ARRANQUE = "import typer; from src.cli.simulator import simulator; typer.run(sim
 
 def test_avisa_cuando_escucha_y_se_va_con_una_senal(tmp_path: Path):
     listo = tmp_path / "listo.json"
+    opciones = ["--synthetic", "--candles", "60", "--warmup", "20", "--account", "uno:dos:5"]
     proceso = subprocess.Popen(
-        [sys.executable, "-c", ARRANQUE, "--synthetic", "--candles", "60", "--warmup", "20"]
-        + ["--account", "uno:dos:5", "--ready-file", str(listo)],
+        [sys.executable, "-c", ARRANQUE, *opciones, "--ready-file", str(listo)],
         cwd=RAIZ,
         stdout=subprocess.PIPE,
         text=True,
@@ -61,7 +61,11 @@ def test_avisa_cuando_escucha_y_se_va_con_una_senal(tmp_path: Path):
         (["--synthetic", "--account", "a:b"], ConfiguracionInvalida, "--account"),
         (["--synthetic", "--funding", "BTCUSDT=/no/esta.csv"], ConfiguracionInvalida, "does not exist"),
         (["--synthetic", "--candles", "100"], DatosInvalidos, "--warmup"),
-        (["--data", "A1=x.csv", "--data", "BTCUSDT=x.csv", "--data", "BTCUSDT=y.csv"], ConfiguracionInvalida, "A1"),
+        (
+            ["--data", "A1=x.csv", "--data", "BTCUSDT=x.csv", "--data", "BTCUSDT=y.csv"],
+            ConfiguracionInvalida,
+            "A1",
+        ),
         (["--data", "BTCUSDT=x.csv", "--data", "BTCUSDT=y.csv"], ConfiguracionInvalida, "twice"),
     ],
 )

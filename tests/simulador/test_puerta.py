@@ -265,15 +265,15 @@ async def test_el_margen_aislado_se_ajusta(cliente: Cliente):
 
 async def test_los_ingresos_se_filtran_y_paginan(servidor: Servidor, cliente: Cliente):
     for lado in ("BUY", "SELL") * 3:
-        await cliente.firmado(
-            "POST", "/v1/order", symbol="BTCUSDT", side=lado, type="MARKET", quantity="0.1"
-        )
+        await cliente.firmado("POST", "/v1/order", symbol="BTCUSDT", side=lado, type="MARKET", quantity="0.1")
     todos = await cliente.firmado("GET", "/v1/income")
     assert [fila["incomeType"] for fila in todos] == ["TRANSFER", *["COMMISSION"] * 6]
     assert len(await cliente.firmado("GET", "/v1/income", incomeType="COMMISSION", limit=4)) == 4
     pagina = await cliente.firmado("GET", "/v1/income", incomeType="COMMISSION", limit=4, page=2)
     assert pagina == todos[5:]
     operadas = await cliente.firmado("GET", "/v1/userTrades", symbol="BTCUSDT")
-    desde = await cliente.firmado("GET", "/v1/userTrades", symbol="BTCUSDT", fromId=operadas[2]["id"], limit=2)
+    desde = await cliente.firmado(
+        "GET", "/v1/userTrades", symbol="BTCUSDT", fromId=operadas[2]["id"], limit=2
+    )
     assert desde == operadas[2:4]
     assert await cliente.firmado("GET", "/v1/userTrades", symbol="ETHUSDT") == []

@@ -57,11 +57,10 @@ def test_un_paso_que_no_es_potencia_de_diez_tiene_su_codigo():
     from dataclasses import replace
     from decimal import Decimal
 
-    from tests.simulador.banco import un_mercado
-
     from src.simulador.contrato import Contrato
     from src.simulador.peticion import Parametros
     from src.simulador.reglas import leer_pedido
+    from tests.simulador.banco import un_mercado
 
     filtros = replace(un_mercado().filtros, paso=Decimal("0.005"), paso_mercado=Decimal("0.005"))
     contrato = Contrato.de_mercado(un_mercado(filtros=filtros))

@@ -54,6 +54,7 @@ class SeccionRiesgo(_Seccion):
     """When trading stops."""
 
     max_consecutive_errors: Annotated[int, Field(ge=1)] = 5
+    account_refresh_s: Annotated[float, Field(gt=0)] = 30.0
     max_clock_skew_s: Annotated[float, Field(gt=0)] = 60.0
 
 
