@@ -17,11 +17,11 @@ from src.produccion import lectura_binance as lectura
 from src.produccion.fallos_bolsa import (
     FALLOS_DE_TRANSPORTE,
     ORDEN_DESCONOCIDA,
-    RELOJ_DESVIADO,
     SIN_CAMBIO_DE_MARGEN,
     traducir,
 )
 from src.produccion.puertos import (
+    RELOJ_DESVIADO,
     Credenciales,
     CuentaBolsa,
     Direcciones,

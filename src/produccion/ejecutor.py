@@ -14,7 +14,7 @@ from src.nucleo.errores import FalloPasajero, LecturaFallida, OrdenRechazada, Re
 from src.nucleo.ordenes import Orden, Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
-from src.produccion.puertos import Bolsa, Diario, Reloj, RespuestaOrden, Transaccion
+from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, Diario, Reloj, RespuestaOrden, Transaccion
 
 PREFIJO_CLIENTE = "tm-"
 """How the client ids of the agent's own orders begin."""
@@ -118,7 +118,8 @@ class Ejecutor:
                 )
                 if intento == _INTENTOS:
                     raise
-                await asyncio.sleep(_ESPERA_S)
+                if fallo.codigo != RELOJ_DESVIADO:
+                    await asyncio.sleep(_ESPERA_S)
             except ResultadoIncierto as fallo:
                 log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
                 return await self._averiguar(orden, fallo)

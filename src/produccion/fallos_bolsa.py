@@ -16,8 +16,8 @@ from src.nucleo.errores import (
     OrdenRechazada,
     ResultadoIncierto,
 )
+from src.produccion.puertos import RELOJ_DESVIADO
 
-RELOJ_DESVIADO = -1021
 SIN_CAMBIO_DE_MARGEN = -4046
 ORDEN_DESCONOCIDA = -2013
 CANCELACION_DESCONOCIDA = -2011

@@ -110,13 +110,22 @@ class Orquestador:
         """
         try:
             motivo = await self._vigilar()
+            await self._salir(motivo)
         except ErrorTimonel:
             raise
         except Exception as fallo:  # a defect must not leave a position without its daemon
             log.exception("fallo_inesperado")
             await self.ciclo.emergencia(Razon.OPERACIONAL, self.reloj.ahora_ms(), repr(fallo))
-        await self._salir(motivo)
+        finally:
+            await self._despedirse()
         return motivo
+
+    async def _despedirse(self) -> None:
+        """Leave the market, so that it does not wait for a daemon that has ended."""
+        try:
+            await self.avance.salir()
+        except ErrorBolsa as fallo:
+            log.warning("despedida_fallida", motivo=str(fallo))
 
     async def _vigilar(self) -> Motivo:
         """Run every task until the consumer ends; any other one that ends is a fault."""
@@ -255,4 +264,3 @@ class Orquestador:
         if motivo is not Motivo.FIN_DE_DATOS and self.ajustes.salida is PoliticaSalida.CERRAR:
             ahora = self.reloj.ahora_ms()
             await self.ciclo.cerrar_posicion(f"exit:{ahora}", ahora, StatusFila.MANUAL)
-        await self.avance.salir()

@@ -31,6 +31,10 @@ class Credenciales:
         return "Credenciales(***)"
 
 
+RELOJ_DESVIADO = -1021
+"""The exchange refused a request's timestamp; the adapter has taken the exchange's time meanwhile."""
+
+
 class EstadoOrden(StrEnum):
     """Binance's words for the state of an order."""
 
