@@ -74,6 +74,11 @@ class Historia:
         return int(np.count_nonzero(cambio & (self.filas.cantidad_ejecutada == 0.0)))
 
     @property
+    def velas(self) -> int:
+        """Closed candles that the rows tell."""
+        return int(np.count_nonzero(_es_vela(self.filas, self.inicio_sesion)))
+
+    @property
     def puntos(self) -> npt.NDArray[np.intp]:
         """Rows that are points of the curve: each closed candle's, and the last one of a session."""
         return np.flatnonzero(_es_vela(self.filas, self.inicio_sesion) | _es_final(self.inicio_sesion))
@@ -115,8 +120,8 @@ def unir(sesiones: Sequence[Sesion]) -> Historia:
     inicio[np.cumsum([0] + [len(sesion.filas) for sesion in orden[:-1]])] = True
     cantidad_antes = _cantidad_antes(filas, inicio)
     residuo = _residuo(filas)
-    funding = _funding(filas, cantidad_antes, residuo, inicio)
     paso_ms = _paso_ms(filas, inicio)
+    funding = _funding(filas, cantidad_antes, residuo, _sin_pausa(filas, inicio, cantidad_antes, paso_ms))
     sin_explicar = np.where(np.arange(len(filas)) > 0, residuo - funding, 0.0)
     return Historia(
         sesiones=tuple(orden),
@@ -148,10 +153,24 @@ def _residuo(filas: Filas) -> Matriz:
     return residuo
 
 
-def _funding(filas: Filas, cantidad_antes: Matriz, residuo: Matriz, inicio: npt.NDArray[np.bool_]) -> Matriz:
-    """What is funding of the residue: within a session, with a position held, of a plausible size."""
+def _sin_pausa(
+    filas: Filas, inicio: npt.NDArray[np.bool_], cantidad_antes: Matriz, paso_ms: int | None
+) -> npt.NDArray[np.bool_]:
+    """Rows that follow the one before without a pause: within a session, or after a prompt restart."""
+    limite = 1.5 * (paso_ms or 0)
+    pronto = np.diff(filas.tiempo_ms, prepend=filas.tiempo_ms[0] - 1) <= limite
+    anterior = np.concatenate(([0.0], filas.cantidad[:-1]))
+    misma = np.abs(cantidad_antes - anterior) <= _CANTIDAD_IGUAL
+    salida: npt.NDArray[np.bool_] = ~inicio | (pronto & misma)
+    return salida
+
+
+def _funding(
+    filas: Filas, cantidad_antes: Matriz, residuo: Matriz, sin_pausa: npt.NDArray[np.bool_]
+) -> Matriz:
+    """What is funding of the residue: without a pause, with a position held, of a plausible size."""
     limite = _FUNDING_MAXIMO * np.abs(cantidad_antes) * filas.precio
-    return np.where(~inicio & (np.abs(residuo) <= limite), residuo, 0.0)
+    return np.where(sin_pausa & (np.abs(residuo) <= limite), residuo, 0.0)
 
 
 def _no_atribuido(

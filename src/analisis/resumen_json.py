@@ -98,6 +98,7 @@ def _lapso(historia: Historia) -> Json:
         "from": texto_utc(int(filas.tiempo_ms[0])),
         "to": texto_utc(int(filas.tiempo_ms[-1])),
         "rows": len(filas),
+        "candles": historia.velas,
         "interval": historia.intervalo,
     }
 

@@ -147,7 +147,7 @@ def lapso(informe: Informe) -> str:
     """When, how many candles, of which interval."""
     filas = informe.historia.filas
     intervalo = informe.historia.intervalo
-    velas = f"{informe.resumen.velas + 1:,} candles" + (f" of {intervalo}" if intervalo else "")
+    velas = f"{informe.historia.velas:,} candles" + (f" of {intervalo}" if intervalo else "")
     return f"{texto_hora(int(filas.tiempo_ms[0]))} – {texto_hora(int(filas.tiempo_ms[-1]))} UTC, {velas}"
 
 

@@ -99,3 +99,50 @@ def train(
         typer.echo(json.dumps(_resumen(resultado, expectativas)))
     if resultado.desarrollo.interrumpido:
         raise typer.Exit(INTERRUMPIDO)
+
+
+def _presentar(consola: Console, plan: Plan) -> None:
+    """What is about to be trained on what."""
+    from src.nucleo.recompensa import FormaRecompensa
+
+    configuracion, preparados = plan.configuracion, plan.preparados
+    ejecucion = configuracion.metadata_execution
+    assert ejecucion is not None
+    pedido = configuracion.data_downloader
+    consola.print(f"[bold]{plan.carpeta.name}[/bold]" + (" (resumed)" if plan.retomado else ""))
+    consola.print(
+        f"  {pedido.symbol} {pedido.interval} from {plan.material.fuente}: {len(preparados.tabla)} candles"
+        + (f", {preparados.rellenas} of them missing and filled flat" if preparados.rellenas else "")
+    )
+    for nombre, tramo, (desde, hasta) in (
+        ("train", preparados.entrenamiento, ejecucion.train_date_range),
+        ("eval ", preparados.evaluacion, ejecucion.eval_date_range),
+    ):
+        consola.print(f"  {nombre} {desde} … {hasta}: {tramo.filas} candles")
+    if configuracion.entorno.recompensa is FormaRecompensa.SEMILLA:
+        consola.print(
+            "warning: `recompensa: semilla` weights every losing candle, which makes any exposure look bad",
+            style="yellow",
+        )
+
+
+def _mostrar_expectativas(consola: Console, expectativas: list[Expectativa]) -> None:
+    """The reward of doing always the same, before anything is learned."""
+    consola.print("  expected reward per step over the training span:")
+    for nombre, media, finales in expectativas:
+        nota = f", {finales} episodes ended early" if finales else ""
+        consola.print(f"    {nombre:5} {media:+.5f}{nota}")
+
+
+def _despedir(consola: Console, resultado: Resultado) -> None:
+    """What came of it, and what to do next."""
+    desarrollo, artefacto = resultado.desarrollo, resultado.artefacto
+    consola.print(
+        f"  {desarrollo.pasos} steps at {resultado.pasos_por_segundo:.0f}/s, "
+        f"{desarrollo.filas_visitadas:.0%} of the training candles visited"
+    )
+    for nombre, valor in resumir(resultado.evaluacion).items():
+        consola.print(f"    {nombre}: {valor}")
+    consola.print(f"  artefact: {artefacto.ruta}")
+    if desarrollo.interrumpido:
+        consola.print(f"interrupted; go on with: timonel train --resume {artefacto.train_id}", style="yellow")

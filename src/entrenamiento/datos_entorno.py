@@ -38,7 +38,8 @@ class DatosEntorno:
         object.__setattr__(self, "rasgos_escalados", rasgos)
         if rasgos.ndim != 2 or len(rasgos) != len(self.tabla) or rasgos.dtype != np.float32:
             raise DatosInvalidos(
-                f"features are {rasgos.dtype} {rasgos.shape}; {len(self.tabla)} candles need as many float32 rows"
+                f"features are {rasgos.dtype} {rasgos.shape}; "
+                f"{len(self.tabla)} candles need as many float32 rows"
             )
         if not 0 <= self.primera < self.ultima < len(self.tabla):
             raise DatosInvalidos(

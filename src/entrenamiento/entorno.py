@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +10,7 @@ from gymnasium.utils import seeding
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.entrenamiento.datos_entorno import DatosEntorno, PreciosFila, calcular_filas
+from src.entrenamiento.paso import Asiento, PasoEntorno, armar_paso
 from src.entrenamiento.recorrido import (
     Incidencia,
     Travesia,
@@ -17,7 +18,7 @@ from src.entrenamiento.recorrido import (
     atravesar,
     liquidar_funding,
 )
-from src.nucleo.accion import Interpretacion, interpretar_accion
+from src.nucleo.accion import interpretar_accion
 from src.nucleo.camino import camino_intravela
 from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de, equity_en, no_cubre_mantenimiento
 from src.nucleo.errores import ConfiguracionInvalida
@@ -32,35 +33,13 @@ from src.nucleo.riesgo import (
     validar_plan,
     vigilar_extremos,
 )
-from src.nucleo.tipos import Ejecucion, EstadoCuenta, MatrizF32
+from src.nucleo.tipos import MatrizF32
 
 __all__ = ["DatosEntorno", "EntornoTrading", "PasoEntorno"]
 
 ObservacionGym = dict[str, MatrizF32]
-Asiento = tuple[float, float, float, float]  # an `Ejecucion` in plain numbers
-_Crudo = tuple[Any, ...]
-_crear = tuple.__new__
-
-
-class PasoEntorno(NamedTuple):
-    """All that one step did, for whoever writes it down."""
-
-    fila: int  # the closed candle that was observed
-    accion: float
-    interpretacion: Interpretacion
-    plan: Plan
-    validacion: Validacion
-    antes: EstadoCuenta  # at that candle's close, before the order
-    tras_orden: EstadoCuenta
-    ejecuciones: tuple[Ejecucion, ...]
-    riesgo_antes: EstadoRiesgo
-    cuenta: EstadoCuenta  # at the next candle's close
-    riesgo: EstadoRiesgo
-    incidencias: tuple[Incidencia, ...]  # fills between the two closes
-    funding: float  # margin asset, > 0 received
-    recompensa: float
-    terminated: bool
-    truncated: bool
+_NADA: tuple[Asiento, ...] = ()
+_crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 
 
 class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
@@ -75,8 +54,6 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         semilla: Of the random starts; ``None`` draws one.
         inicio_aleatorio: Otherwise every episode starts on the first row where a window fits.
     """
-
-    metadata: dict[str, Any] = {"render_modes": []}
 
     def __init__(
         self,
@@ -112,7 +89,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         def libre(*forma: int) -> gym.spaces.Box:
             return gym.spaces.Box(-np.inf, np.inf, forma, np.float32)
 
-        self.observation_space = gym.spaces.Dict(
+        self.observation_space = gym.spaces.Dict(  # type: ignore[assignment]
             {"market": libre(self._ventana, self._rasgos.shape[1]), "portfolio": libre(3)}
         )
         self.action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
@@ -125,15 +102,9 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
     @property
     def ultimo(self) -> PasoEntorno:
         """What the last step did."""
-        if self._ultimo is None:
+        if not self._ultimo:
             raise RuntimeError("no step was taken yet")
-        paso = PasoEntorno._make(self._ultimo)
-        return paso._replace(
-            antes=cuenta_de(*self._ultimo[5]),
-            tras_orden=cuenta_de(*self._ultimo[6]),
-            ejecuciones=tuple(Ejecucion._make(asiento) for asiento in self._ultimo[7]),
-            cuenta=cuenta_de(*self._ultimo[9]),
-        )
+        return armar_paso(self._ultimo)
 
     @property
     def fila(self) -> int:
@@ -172,7 +143,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._cuenta: CuentaPlana = (self._capital, 0.0, 0.0)
         self._valor = (self._capital, 0.0, 0.0)
         self._riesgo = EstadoRiesgo(self._capital)
-        self._ultimo: _Crudo | None = None
+        self._ultimo: tuple[Any, ...] = ()  # a `PasoEntorno` in plain numbers
 
     def step(self, action: MatrizF32) -> tuple[ObservacionGym, float, bool, bool, dict[str, Any]]:
         """Carry out a decision at the observed close and live through the next candle.
@@ -191,7 +162,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         interpretacion = interpretar_accion(accion, exposicion, self._regla_accion)
         plan = planificar_cantidad(interpretacion, antes[1], equity, precios[0], self._limites)
         if plan is SIN_ORDENES:
-            validacion, tras_orden, asientos = VALIDA, antes, ()
+            validacion, tras_orden, asientos = VALIDA, antes, _NADA
         else:
             validacion, tras_orden, asientos = self._operar(plan, antes, equity, precios)
         fila_nueva = fila + 1

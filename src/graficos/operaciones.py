@@ -42,7 +42,8 @@ def figura_operaciones(datos: DatosGrafico) -> Figure:
 def _leyenda(datos: DatosGrafico, marcar: bool) -> str:
     cantidad = len(datos.posiciones)
     if marcar:
-        return f"{cantidad:,} positions:  ▲ long entry   ▼ short entry   ○ exit"
+        palabra = "position" if cantidad == 1 else "positions"
+        return f"{cantidad:,} {palabra}:  ▲ long entry   ▼ short entry   ○ exit"
     return f"{cantidad:,} positions, too many to mark one by one; the colour tells the side held"
 
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from binance import AsyncClient
 
@@ -42,6 +44,12 @@ _ESPERA_INICIAL_S = 0.25
 T = TypeVar("T")
 
 
+def usa_proxy(direcciones: Direcciones) -> bool:
+    """Whether the environment names a proxy for this exchange; asking at each request would cost a thread."""
+    anfitrion = urlsplit(direcciones.rest).hostname or ""
+    return bool(getproxies()) and not proxy_bypass(anfitrion)
+
+
 def crear_cliente(
     direcciones: Direcciones, credenciales: Credenciales, sesion: dict[str, Any] | None = None
 ) -> AsyncClient:
@@ -55,7 +63,7 @@ def crear_cliente(
     return Cliente(
         api_key=credenciales.clave,
         api_secret=credenciales.secreto,
-        session_params=sesion or {"trust_env": True},
+        session_params=sesion or {"trust_env": usa_proxy(direcciones)},
     )
 
 

@@ -23,7 +23,7 @@ from src.produccion import bitacora
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
 from src.produccion.avance import AvanceReal, AvanceSimulado
-from src.produccion.binance import BinanceConnector, crear_cliente
+from src.produccion.binance import BinanceConnector, crear_cliente, usa_proxy
 from src.produccion.ciclo import Ciclo, Piezas, Reglas
 from src.produccion.config.config import (
     Ajustes,
@@ -135,7 +135,10 @@ async def _correr(lugar: _Lugar) -> Sesion:
                 f' then run `python live.py --train-id {lugar.artefacto.train_id} --unlock "reason"`'
             )
         agente = id_agente(cuenta_id, simbolo, lugar.artefacto.train_id)
-        async with aiohttp.ClientSession() as sesion, _bolsa(lugar) as (bolsa, reloj):
+        async with (
+            aiohttp.ClientSession(trust_env=usa_proxy(lugar.destino.direcciones)) as sesion,
+            _bolsa(lugar) as (bolsa, reloj),
+        ):
             return await _Montaje(lugar, agente, diario, bolsa, reloj, sesion).correr(memoria.equity_maximo)
 
 

@@ -62,20 +62,26 @@ def test_lo_que_pasa_despues_de_la_ultima_vela_cuenta(juntar):
     assert curva.equity[-1] == agente.filas[-1]["equity"]
 
 
-def test_una_sesion_partida_en_dos_da_la_misma_curva(juntar, tmp_path):
-    """A daemon that was restarted in time, flat or with its position, changes nothing."""
+def test_una_sesion_partida_en_dos_da_la_misma_curva(juntar):
+    """A daemon that was restarted between two candles, flat or with its position, changes nothing."""
     entera = juntar(una_sesion()).curva()
     for corte in range(1, 10):
         agente = una_sesion()
         primera, segunda = Agente(), Agente()
         primera.filas, segunda.filas = agente.filas[:corte], agente.filas[corte:]
         historia = juntar(primera, segunda)
-        # The funding settled in the first row of a session cannot be told from other changes of balance.
-        sin_funding = abs(historia.balance_no_atribuido) < 1e-9
-        assert sin_funding == (corte not in (3, 7))
-        if sin_funding:
-            assert historia.curva().equity == pytest.approx(entera.equity, rel=1e-12)
+        assert historia.balance_no_atribuido == 0.0
+        assert historia.curva().equity == pytest.approx(entera.equity, rel=1e-12)
         assert historia.curva().exposicion == pytest.approx(entera.exposicion)
+
+
+def test_lo_que_se_movio_en_una_pausa_no_se_toma_por_funding(juntar):
+    primera = Agente().vela(100.0, 10.0, accion=0.5)
+    saldo = primera.cuenta.saldo - 0.1
+    segunda = despues_de(primera, 3, saldo=saldo, posicion=primera.cuenta.posicion).vela(100.0).vela(100.0)
+    historia = juntar(primera, segunda)
+    assert historia.funding.sum() == 0.0
+    assert historia.balance_no_atribuido == pytest.approx(-0.1)
 
 
 def test_un_deposito_mientras_estaba_parado_no_es_ganancia(juntar):

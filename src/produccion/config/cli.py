@@ -14,7 +14,7 @@ from rich.table import Table
 
 from src.artefactos.artefacto import leer_artefacto
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida
+from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida, comprobar_opciones
 
 _INTERRUMPIDO = 130
 _ACEPTO = "TRADE REAL MONEY"
@@ -85,6 +85,7 @@ def live(
         salida=on_exit,
         detallado=verbose,
     )
+    comprobar_opciones(opciones)
     raise typer.Exit(_desenclavar(opciones, unlock) if unlock is not None else _vivir(opciones))
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -113,7 +114,7 @@ def leer_ajustes(ruta: Path | None) -> Ajustes:
         return Ajustes.model_validate(crudo)
     except OSError as fallo:
         raise ConfiguracionInvalida(f"{ruta} cannot be read: {fallo.strerror}") from fallo
-    except yaml.YAMLError as fallo:
+    except (yaml.YAMLError, UnicodeDecodeError) as fallo:
         raise ConfiguracionInvalida(f"{ruta} is not valid YAML: {fallo}") from fallo
     except ValidationError as fallo:
         raise ConfiguracionInvalida(f"{ruta}: {_explicar(fallo)}") from fallo
@@ -135,8 +136,8 @@ def comprobar_opciones(opciones: Opciones) -> None:
         raise ConfiguracionInvalida("--data is the market of --simulated; add --simulated")
     if opciones.velas is not None and opciones.velas < 1:
         raise ConfiguracionInvalida(f"--candles {opciones.velas} must be at least 1")
-    if opciones.capital is not None and opciones.capital <= 0:
-        raise ConfiguracionInvalida(f"--capital {opciones.capital} must be greater than 0")
+    if opciones.capital is not None and not 0 < opciones.capital < inf:
+        raise ConfiguracionInvalida(f"--capital {opciones.capital} must be a number greater than 0")
 
 
 def elegir_destino(opciones: Opciones, entorno: Mapping[str, str] = os.environ) -> Destino:

@@ -1,0 +1,130 @@
+"""What the folds of the journal remember."""
+
+from __future__ import annotations
+
+from src.produccion.control_riesgo import Memoria, recordar
+from src.produccion.cuenta import Libro
+from src.produccion.diario import EventoDiario
+from src.produccion.memoria import MemoriaAgente, recordar_agente
+
+AGENTE = "sim-abc:BTCUSDT:train_x"
+HORA = 3_600_000
+
+
+def eventos(*filas: tuple[str, str, dict[str, object]]) -> list[EventoDiario]:
+    return [EventoDiario(i + 1, a, i + 1, t, i, c) for i, (a, t, c) in enumerate(filas)]
+
+
+def de_agente(tipo: str, agente: str = AGENTE, **contenido: object) -> tuple[str, str, dict[str, object]]:
+    return (f"agent:{agente}", tipo, contenido)
+
+
+def intento(ficha: str) -> tuple[str, str, dict[str, object]]:
+    return ("order:tm-1", "ORDER_INTENT", {"token": ficha})
+
+
+def test_sin_eventos_no_se_recuerda_nada():
+    assert recordar_agente([], AGENTE) == MemoriaAgente(None, None, -1)
+    assert recordar([]) == Memoria(None, "")
+
+
+def test_el_capital_de_referencia_es_el_ultimo():
+    memoria = recordar_agente(
+        eventos(de_agente("REFERENCE", equity=10_000.0), de_agente("REFERENCE", equity=15_000.0)), AGENTE
+    )
+
+    assert memoria.capital_referencia == 15_000.0
+
+
+def test_lo_de_otro_agente_no_cuenta():
+    otro = "sim-abc:BTCUSDT:train_y"
+    memoria = recordar_agente(
+        eventos(
+            de_agente("REFERENCE", agente=otro, equity=1.0),
+            de_agente("CANDLE_DECIDED", agente=otro, candle=HORA),
+            intento(f"{otro}:{HORA}:abrir_long:0"),
+            intento(f"{AGENTE}2:{HORA}:abrir_long:0"),
+        ),
+        AGENTE,
+    )
+
+    assert memoria == MemoriaAgente()
+
+
+def test_la_ultima_vela_decidida_es_la_mayor():
+    memoria = recordar_agente(
+        eventos(de_agente("CANDLE_DECIDED", candle=2 * HORA), de_agente("CANDLE_DECIDED", candle=HORA)), AGENTE
+    )
+
+    assert memoria.ultima_decidida_ms == 2 * HORA
+
+
+def test_un_intento_sin_resultado_cuenta_como_decision():
+    """A daemon killed between intent and answer must not decide that candle again."""
+    memoria = recordar_agente(
+        eventos(
+            de_agente("CANDLE_DECIDED", candle=HORA), intento(f"{AGENTE}:{2 * HORA}:abrir_long:0")
+        ),
+        AGENTE,
+    )
+
+    assert memoria.ultima_decidida_ms == 2 * HORA
+
+
+def test_una_salida_de_emergencia_no_es_decision_de_ninguna_vela():
+    memoria = recordar_agente(
+        eventos(
+            intento(f"emergency:{AGENTE}:{2 * HORA}:max_drawdown:1:0"), intento(f"exit:{2 * HORA}:1:0")
+        ),
+        AGENTE,
+    )
+
+    assert memoria.ultima_decidida_ms == -1
+
+
+def test_el_libro_se_recuerda_y_sigue():
+    memoria = recordar_agente(
+        eventos(
+            de_agente("LEDGER", balance=500.0, last_trade=3, until_ms=HORA),
+            de_agente("LEDGER", balance=510.5, last_trade=7, until_ms=2 * HORA),
+        ),
+        AGENTE,
+    )
+
+    assert memoria.libro_para(500.0) == Libro(510.5, 7, 2 * HORA)
+    assert memoria.libro_para(None) is None
+
+
+def test_la_primera_vez_el_libro_es_el_capital_asignado():
+    assert MemoriaAgente().libro_para(750.0) == Libro(750.0, 0, 0)
+
+
+def test_el_pico_es_el_ultimo():
+    filas = [("risk", "PEAK", {"equity": e}) for e in (10_000.0, 12_000.0, 11_000.0)]
+
+    assert recordar(eventos(*filas)).equity_maximo == 11_000.0
+
+
+def test_enclavar_sobrevive_y_desenclavar_olvida_el_pico():
+    cerrado = [
+        ("risk", "PEAK", {"equity": 12_000.0}),
+        ("risk", "LATCHED", {"reason": "max_drawdown", "at": 5, "detail": "x"}),
+    ]
+
+    enclavada = recordar(eventos(*cerrado))
+    libre = recordar(eventos(*cerrado, ("risk", "UNLOCKED", {"reason": "looked into it"})))
+
+    assert enclavada.equity_maximo == 12_000.0
+    assert "max_drawdown" in enclavada.enclavado
+    assert libre == Memoria(None, "")
+
+
+def test_tras_desenclavar_se_puede_volver_a_enclavar():
+    filas: list[tuple[str, str, dict[str, object]]] = [
+        ("risk", "LATCHED", {"reason": "max_drawdown", "at": 5}),
+        ("risk", "UNLOCKED", {"reason": "x"}),
+        ("risk", "PEAK", {"equity": 8_000.0}),
+        ("risk", "LATCHED", {"reason": "max_drawdown", "at": 9}),
+    ]
+
+    assert "9" in recordar(eventos(*filas)).enclavado
