@@ -7,19 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.entrenamiento.balance import Balance, hacer_balance
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
-from src.entrenamiento.trayecto import Trayecto, filas_de, recorrer
+from src.entrenamiento.trayecto import Renglon, Trayecto, recorrer, relatar
 from src.nucleo.columnas import ENTORNO, OPERACION, PORTAFOLIO, Clase
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.intervalos import velas_por_ano
 from src.nucleo.metricas import Resumen, Riesgo, medir_riesgo, resumir
 from src.nucleo.politica import Politica
-from src.nucleo.registro import Fila, texto_de
+from src.nucleo.registro import texto_de
 
 PANORAMA = "panorama.png"
 FICHEROS: Mapping[str, Mapping[str, Clase]] = {
@@ -74,8 +72,8 @@ def evaluar(
     entorno = EntornoTrading(datos, configuracion, inicio_aleatorio=False)
     inicios = repartir_inicios(entorno.primera_decision, datos.ultima, episodios)
     trayectos = [recorrer(entorno, politica, inicio) for inicio in inicios]
-    filas = [filas_de(trayecto, episodio) for episodio, trayecto in enumerate(trayectos, start=1)]
-    balances = [hacer_balance(propias, trayecto) for propias, trayecto in zip(filas, trayectos, strict=True)]
+    relatos = [relatar(trayecto, episodio) for episodio, trayecto in enumerate(trayectos, start=1)]
+    balances = [hacer_balance(relato, trayecto) for relato, trayecto in zip(relatos, trayectos, strict=True)]
     velas_ano = velas_por_ano(datos.intervalo)
     primero = balances[0]
     resultado = ResultadoEvaluacion(
@@ -93,7 +91,7 @@ def evaluar(
         balance=primero,
     )
     if carpeta is not None:
-        escribir_evaluacion(carpeta, [fila for propias in filas for fila in propias])
+        escribir_evaluacion(carpeta, [renglon for relato in relatos for renglon in relato])
         _pintar(carpeta, resultado, datos)
     return resultado
 
@@ -106,8 +104,7 @@ def repartir_inicios(primera: int, ultima: int, cantidad: int) -> list[int]:
     """
     if not 1 <= cantidad <= ultima - primera:
         raise ConfiguracionInvalida(
-            f"{cantidad} episodes cannot start on {ultima - primera} candles; "
-            f"ask for 1 to {ultima - primera}"
+            f"{cantidad} episodes cannot start on {ultima - primera} candles; ask for 1 to {ultima - primera}"
         )
     return [primera + orden * (ultima - primera) // cantidad for orden in range(cantidad)]
 
@@ -123,19 +120,21 @@ def _episodio(numero: int, trayecto: Trayecto, balance: Balance, velas_ano: floa
     )
 
 
-def escribir_evaluacion(carpeta: Path, filas: Sequence[Fila]) -> None:
+def escribir_evaluacion(carpeta: Path, renglones: Sequence[Renglon]) -> None:
     """Write rows as the three files of an evaluation."""
     carpeta.mkdir(parents=True, exist_ok=True)
     for nombre, columnas in FICHEROS.items():
         with (carpeta / nombre).open("w", encoding="utf-8", newline="") as archivo:
             escritor = csv.writer(archivo, lineterminator="\n")
             escritor.writerow(columnas)
-            escritor.writerows([texto_de(fila[columna]) for columna in columnas] for fila in filas)
+            escritor.writerows([texto_de(fila[columna]) for columna in columnas] for _, fila in renglones)
 
 
 def _pintar(carpeta: Path, resultado: ResultadoEvaluacion, datos: DatosEntorno) -> None:
     from src.graficos import figura_panorama, guardar
 
     titulo = f"{datos.mercado.simbolo} {datos.intervalo}, evaluation"
-    figura = figura_panorama(resultado.balance.para_grafico(datos.mercado.activo_margen), resultado.resumen, titulo)
+    figura = figura_panorama(
+        resultado.balance.para_grafico(datos.mercado.activo_margen), resultado.resumen, titulo
+    )
     guardar(figura, carpeta / PANORAMA)

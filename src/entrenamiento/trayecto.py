@@ -13,7 +13,7 @@ from src.entrenamiento.recorrido import Incidencia
 from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.politica import Politica
-from src.nucleo.registro import Celda, Decision, Fila, Momento, Resultado, StatusFila, construir_info
+from src.nucleo.registro import Decision, Fila, Momento, Resultado, StatusFila, construir_info
 from src.nucleo.tipos import Observacion, Operacion
 
 _SIN_DECISION = Decision(Operacion.MANTENER, Resultado.NINGUNA)
@@ -58,20 +58,29 @@ def recorrer(entorno: EntornoTrading, politica: Politica, inicio: int) -> Trayec
     return Trayecto(pasos, entorno.datos, float(entorno.configuracion.portafolio.apalancamiento))
 
 
-def filas_de(trayecto: Trayecto, episodio: int) -> list[Fila]:
-    """The rows of the session CSV that tell of a run, one per closed candle and one per fill between them."""
-    filas: list[Fila] = []
+class Renglon(NamedTuple):
+    """A row of the session CSV and its time as a number."""
+
+    instante_ms: int
+    fila: Fila
+
+
+def relatar(trayecto: Trayecto, episodio: int) -> list[Renglon]:
+    """The rows that tell of a run, one per closed candle and one per fill between them."""
+    renglones: list[Renglon] = []
     contabilidad = Contabilidad()
     recompensa: float | None = None
     for numero, paso in enumerate(trayecto.pasos, start=1):
         momento = _al_cierre(trayecto, paso.fila, numero, episodio)._replace(recompensa=recompensa)
-        contabilidad, fila = _fila_de_decision(momento, paso, contabilidad.envejecer(), trayecto.apalancamiento)
-        filas.append(fila)
+        contabilidad, fila = _fila_de_decision(
+            momento, paso, contabilidad.envejecer(), trayecto.apalancamiento
+        )
+        renglones.append(Renglon(momento.instante_ms, fila))
         for incidencia in paso.incidencias:
             contabilidad, fila = _fila_intermedia(momento, incidencia, contabilidad, trayecto.apalancamiento)
-            filas.append(fila)
+            renglones.append(Renglon(incidencia.instante_ms, fila))
         recompensa = paso.recompensa
-    return [*filas, *_filas_finales(trayecto, episodio, contabilidad)]
+    return [*renglones, *_filas_finales(trayecto, episodio, contabilidad)]
 
 
 def _al_cierre(trayecto: Trayecto, fila: int, numero: int, episodio: int) -> Momento:
@@ -116,9 +125,10 @@ def _fila_intermedia(
     return construir_info(momento, decision, movimiento, incidencia.riesgo, contabilidad, apalancamiento)
 
 
-def _filas_finales(trayecto: Trayecto, episodio: int, contabilidad: Contabilidad) -> list[Fila]:
+def _filas_finales(trayecto: Trayecto, episodio: int, contabilidad: Contabilidad) -> list[Renglon]:
     """From the candle on which the run ended to the last one of the span."""
-    ultimo, filas = trayecto.pasos[-1], []
+    renglones: list[Renglon] = []
+    ultimo = trayecto.pasos[-1]
     quieto = Movimiento(ultimo.cuenta, ultimo.cuenta)
     for orden, fila in enumerate(range(ultimo.fila + 1, trayecto.datos.ultima + 1)):
         momento = _al_cierre(trayecto, fila, len(trayecto.pasos) + 1 + orden, episodio)._replace(
@@ -130,10 +140,5 @@ def _filas_finales(trayecto: Trayecto, episodio: int, contabilidad: Contabilidad
         contabilidad, celdas = construir_info(
             momento, _SIN_DECISION, quieto, ultimo.riesgo, contabilidad.envejecer(), trayecto.apalancamiento
         )
-        filas.append(celdas)
-    return filas
-
-
-def numero(celda: Celda) -> float:
-    """A cell as a number; an empty one is 0.0."""
-    return float(celda) if isinstance(celda, int | float) else 0.0
+        renglones.append(Renglon(momento.instante_ms, celdas))
+    return renglones

@@ -35,7 +35,7 @@ class StatusFila(StrEnum):
     LIQUIDACION = "liquidacion"  # between candles: the exchange closed the position
     MANUAL = "manual"  # between candles: someone else traded the symbol
     EMERGENCIA = "emergencia"  # between candles: the emergency protocol closed the position
-    FIN = "fin"  # the last closed candle of a run, on which nothing was decided
+    FIN = "fin"  # a closed candle on which nothing was decided, because the run had ended
 
 
 class Resultado(StrEnum):

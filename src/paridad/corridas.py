@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,8 +66,14 @@ def correr_daemon(artefacto: Artefacto, tabla: TablaVelas, politica: Politica, c
     datos = carpeta / f"{artefacto.train_id}.csv"
     escribir_velas(tabla, datos)
     grabada = PoliticaGrabada(politica, len(tabla) - CALENTAMIENTO)
+    ajustes = carpeta / "timonel.yaml"
+    ajustes.write_text("feature_range: {hold_entries_above: 1.0}\n", encoding="utf-8")
     opciones = Opciones(
-        train_id=artefacto.train_id, base=artefacto.ruta.parent, simulado=True, datos=datos.absolute()
+        train_id=artefacto.train_id,
+        base=artefacto.ruta.parent,
+        simulado=True,
+        datos=datos.absolute(),
+        config=ajustes,
     )
     emergencia = False
     try:
@@ -130,6 +135,3 @@ def _leer_registro(ruta: Path, observaciones: list[Observacion], *, emergencia: 
 def posibles() -> tuple[str, ...]:
     """The nine operations."""
     return tuple(operacion.value for operacion in Operacion)
-
-
-FabricaPolitica = Callable[[], Politica]

@@ -10,10 +10,11 @@ from typing import Any
 
 from src.artefactos.artefacto import Artefacto
 from src.datos.velas import TablaVelas
+from src.entrenamiento.politicas import PoliticaAleatoria
 from src.nucleo.politica import Politica
 from src.paridad.comparacion import Comparacion, comparar
 from src.paridad.corridas import correr_daemon, correr_entorno, posibles
-from src.paridad.politicas import GUION, PoliticaAleatoria, PoliticaGuionizada
+from src.paridad.politicas import GUION, PoliticaGuionizada
 from src.paridad.variantes import derivar
 
 ORDENES_MIN = 1_000
@@ -31,7 +32,11 @@ _RESISTENTE = {
     "entorno.banda_muerta": 0.01,
 }
 _TEMERARIA = {"portafolio.apalancamiento": 5, "entorno.max_drawdown_permitido": 0.1}
-_LIQUIDABLE = {"portafolio.apalancamiento": 50, "entorno.max_drawdown_permitido": 0.95, "entorno.reserva_margen": 0.1}
+_LIQUIDABLE = {
+    "portafolio.apalancamiento": 50,
+    "entorno.max_drawdown_permitido": 0.95,
+    "entorno.reserva_margen": 0.1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ def medir(
         artefacto: A trained agent.
         tabla: Contiguous candles; the first ones warm up.
         carpeta: Where candle files for the simulator go.
+        pruebas: Which ones.
     """
     for prueba in pruebas:
         variante = derivar(artefacto, prueba.nombre, prueba.cambios)
@@ -81,7 +87,9 @@ def insuficiencias(comparaciones: Sequence[Comparacion], velas_min: int) -> list
             faltan.append(f"{comparacion.nombre}: {comparacion.velas} candles, {velas_min} wanted")
     ordenes = sum(c.ordenes for c in comparaciones)
     pagos = sum(c.pagos_funding for c in comparaciones)
-    faltan += [f"{n}: {operaciones[n]} times, {VECES_MIN} wanted" for n in posibles() if operaciones[n] < VECES_MIN]
+    faltan += [
+        f"{n}: {operaciones[n]} times, {VECES_MIN} wanted" for n in posibles() if operaciones[n] < VECES_MIN
+    ]
     if ordenes < ORDENES_MIN:
         faltan.append(f"{ordenes} orders, {ORDENES_MIN} wanted")
     if pagos < PAGOS_MIN:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import Observacion
 
@@ -25,17 +23,6 @@ class PoliticaGuionizada:
         accion = self._acciones[self._vistas % len(self._acciones)]
         self._vistas += 1
         return accion
-
-
-class PoliticaAleatoria:
-    """Draws actions uniformly, the same ones for the same seed."""
-
-    def __init__(self, semilla: int) -> None:
-        self._azar = np.random.default_rng(semilla)
-
-    def predecir(self, observacion: Observacion) -> float:
-        """The next draw, as a float32 like a trained policy's."""
-        return float(np.float32(self._azar.uniform(-1.0, 1.0)))
 
 
 class PoliticaGrabada:

@@ -113,6 +113,7 @@ class Ciclo:
         equity = equity_de(cuenta, vela.close)
         riesgo = self._p.control.verificar_drawdown(equity, cierre_ms)
         recompensa = self._recompensa(equity, cuenta)
+        self._p.control.vigilar_rango(self._p.datos.fraccion_fuera)
         if riesgo.confirmado or equity <= 0.0:
             await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
         observacion = self._p.observador.construir_observacion(self._p.datos.ventana(), cuenta, vela.close)

@@ -26,6 +26,9 @@ from src.produccion.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, Reloj, Transaccion
 
 AGREGADO = "risk"
+FRACCION_FUERA_AVISO = 0.2
+"""Share of cells outside the training range from which a warning is due."""
+
 _ESPERA_MAXIMA_S = 30.0
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
@@ -44,6 +47,7 @@ class Bloqueo(StrEnum):
 
     INCIERTO = "an order is unresolved"
     CIERRE = "closing everything"
+    FUERA_DE_RANGO = "the market is outside what training saw"
 
 
 class Memoria(NamedTuple):
@@ -81,6 +85,7 @@ class ControlRiesgo:
         limites: Leverage and caps the plans were made with.
         limite: Largest drawdown allowed, as a fraction of the peak.
         equity_maximo: Peak so far.
+        fraccion_fuera_max: Share of cells outside the training range beyond which nothing is opened.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class ControlRiesgo:
         limites: LimitesPlan,
         limite: float,
         equity_maximo: float,
+        fraccion_fuera_max: float = 1.0,
     ) -> None:
         self._bolsa = bolsa
         self._ejecutor = ejecutor
@@ -103,6 +109,8 @@ class ControlRiesgo:
         self._limite = limite
         self._pico_guardado = equity_maximo
         self._avisado = False
+        self._avisado_rango = False
+        self._fraccion_fuera_max = fraccion_fuera_max
         self.estado = EstadoRiesgo(equity_maximo)
         self.bloqueos: set[Bloqueo] = set()
 
@@ -118,6 +126,15 @@ class ControlRiesgo:
             )
         self._avisado = vigilancia.drawdown.aviso
         return vigilancia
+
+    def vigilar_rango(self, fraccion_fuera: float) -> None:
+        """Warn, then hold entries, when the features leave the range that training saw."""
+        fuera = fraccion_fuera > self._fraccion_fuera_max
+        (self.bloqueos.add if fuera else self.bloqueos.discard)(Bloqueo.FUERA_DE_RANGO)
+        avisar = fraccion_fuera >= FRACCION_FUERA_AVISO
+        if avisar and not self._avisado_rango:
+            log.warning("rasgos_fuera_de_rango", fraccion=round(fraccion_fuera, 4), entradas_retenidas=fuera)
+        self._avisado_rango = avisar
 
     def guardar_pico(self) -> None:
         """Put a new peak into the journal."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import NamedTuple
+
 import numpy as np
 import structlog
 
@@ -9,13 +12,20 @@ from src.nucleo.errores import DatosInvalidos, LecturaFallida
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO, Indicadores
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.observacion import Escalador
-from src.nucleo.tipos import MatrizF32, Vela
+from src.nucleo.tipos import Matriz, MatrizF32, Vela
 from src.produccion.puertos import Bolsa
 
 _VELAS_POR_LECTURA = 1_500
 _HOLGURA = 1_024
 
 log = structlog.get_logger(__name__)
+
+
+class RangoRasgos(NamedTuple):
+    """The range that each feature had during training, unscaled; both of shape (features,)."""
+
+    minimo: Matriz
+    maximo: Matriz
 
 
 class DataProvider:
@@ -28,6 +38,7 @@ class DataProvider:
         indicadores: Fresh; fed by this object alone.
         escalador: The artefact's.
         window_size: Candles in the window.
+        rango: What each feature was during training.
     """
 
     def __init__(
@@ -38,6 +49,7 @@ class DataProvider:
         indicadores: Indicadores,
         escalador: Escalador,
         window_size: int,
+        rango: RangoRasgos,
     ) -> None:
         self._bolsa = bolsa
         self._simbolo = simbolo
@@ -48,6 +60,8 @@ class DataProvider:
         self._filas: MatrizF32 = np.empty(
             (window_size + _HOLGURA, len(indicadores.columnas)), dtype=np.float32
         )
+        self._rango = rango
+        self._fuera: deque[int] = deque(maxlen=window_size)
         self._total = 0
         self._ultima: Vela | None = None
 
@@ -66,6 +80,11 @@ class DataProvider:
     def esperada_ms(self) -> int:
         """Open time of the next candle."""
         return siguiente_apertura(self.ultima.apertura_ms, self._intervalo)
+
+    @property
+    def fraccion_fuera(self) -> float:
+        """Share of the window's cells that lie outside what training saw, 0 … 1."""
+        return sum(self._fuera) / float(self._w * self._filas.shape[1])
 
     def ventana(self) -> MatrizF32:
         """Scaled features of the last candles, oldest first; a view of shape (window, features)."""
@@ -147,6 +166,7 @@ class DataProvider:
 
     def _tomar(self, vela: Vela) -> None:
         fila = np.array(self._indicadores.actualizar(vela), dtype=np.float64)
+        self._fuera.append(int(np.count_nonzero((fila < self._rango.minimo) | (fila > self._rango.maximo))))
         if self._total == len(self._filas):
             self._filas[: self._w] = self._filas[-self._w :].copy()
             self._total = self._w

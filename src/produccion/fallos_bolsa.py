@@ -28,6 +28,7 @@ _DESCONOCIDOS = frozenset({-1000, -1001, -1006, -1007})
 _PASAJEROS = frozenset({-1008, RELOJ_DESVIADO, -4131})
 _SIMBOLO_O_INTERVALO = frozenset({-1120, -1121})
 _DEMASIADAS_PETICIONES = frozenset({418, 429})
+_SIN_JSON = "Invalid JSON error message"
 
 FALLOS_DE_TRANSPORTE = (
     BinanceAPIException,
@@ -56,8 +57,10 @@ def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
 
 
 def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> ErrorBolsa:
-    codigo, estado, mensaje = int(fallo.code), int(fallo.status_code), str(fallo.message)
-    texto = f"{mensaje} (code {codigo}, HTTP {estado})"
+    codigo, estado, mensaje = int(fallo.code or 0), int(fallo.status_code), str(fallo.message)
+    sin_json = mensaje.startswith(_SIN_JSON)
+    # What the client library gives for a message then is the request and the HTTP reason: it proves nothing.
+    texto = f"HTTP {estado} without JSON" if sin_json else f"{mensaje} (code {codigo}, HTTP {estado})"
     if codigo in _CREDENCIALES:
         return CredencialesInvalidas(
             f"the exchange refused the API key: {texto}. Check the key's value, its futures permission,"
@@ -66,11 +69,11 @@ def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> Error
         )
     if codigo in _SIMBOLO_O_INTERVALO:
         return BolsaIncompatible(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
-    if codigo in _PASAJEROS or (estado == 503 and "Service Unavailable" in mensaje):
+    if codigo in _PASAJEROS or (estado == 503 and mensaje.startswith("Service Unavailable")):
         return FalloPasajero(texto, codigo=codigo)
     if estado in _DEMASIADAS_PETICIONES:
         return OrdenRechazada(texto, codigo=codigo) if escritura else LecturaFallida(texto, codigo=codigo)
-    if codigo in _DESCONOCIDOS or estado >= 500:
+    if codigo in _DESCONOCIDOS or estado >= 500 or sin_json:
         return _desconocido(texto, codigo, escritura=escritura)
     return OrdenRechazada(texto, codigo=codigo)
 

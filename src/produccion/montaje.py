@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 import structlog
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
@@ -37,7 +38,7 @@ from src.produccion.config.config import (
 )
 from src.produccion.control_riesgo import AGREGADO, ControlRiesgo, recordar
 from src.produccion.cuenta import Cuenta
-from src.produccion.dataprovider import DataProvider
+from src.produccion.dataprovider import DataProvider, RangoRasgos
 from src.produccion.diario import DiarioSqlite
 from src.produccion.ejecutor import Ejecutor
 from src.produccion.flujos import FlujoCuenta, FlujoMercado
@@ -212,6 +213,7 @@ class _Montaje:
 
     def _datos(self) -> DataProvider:
         indicadores = Indicadores(self._config.parametros_indicadores(), self._config.preprocesamiento.rasgos)
+        esquema = self._lugar.artefacto.manifiesto.rasgos
         return DataProvider(
             self._bolsa,
             self._simbolo,
@@ -219,6 +221,7 @@ class _Montaje:
             indicadores,
             self._lugar.artefacto.escalador,
             self._config.entorno.window_size,
+            RangoRasgos(np.array(esquema.minimo), np.array(esquema.maximo)),
         )
 
     def _ciclo(
@@ -255,6 +258,7 @@ class _Montaje:
                 limites,
                 self._config.entorno.max_drawdown_permitido,
                 equity_maximo,
+                self._lugar.ajustes.feature_range.hold_entries_above,
             ),
             ejecutor=ejecutor,
             registro=registro,

@@ -132,13 +132,6 @@ class Cuenta:
         self.anotar("FUNDING_FEE", simbolo, monto, tiempo_ms)
         return monto
 
-    def cubrir_quiebra(self, simbolo: str, faltante: Decimal, tiempo_ms: int) -> Decimal:
-        """Let the insurance fund pay a shortfall (> 0); returns what it paid."""
-        if faltante <= 0:
-            return CERO
-        self.anotar("INSURANCE_CLEAR", simbolo, faltante, tiempo_ms)
-        return faltante
-
 
 def _mover(posicion: PosicionSimbolo, cantidad: Decimal, precio: Decimal) -> Decimal:
     """Change a position by a fill and return the realised profit, posted."""

@@ -19,7 +19,7 @@ from src.simulador.simulacion import Simulacion
 
 RUTAS: Tabla = {**rest_mercado.RUTAS, **rest_cuenta.RUTAS, **rest_ordenes.RUTAS}
 CABECERA_CLAVE = "X-MBX-APIKEY"
-_JSON = "application/json"
+_JSON = {"Content-Type": "application/json"}
 
 
 class Despacho:
@@ -56,11 +56,9 @@ class Despacho:
         clave = peticion.headers.get(CABECERA_CLAVE)
         limites = self._limites_de(clave, peticion.remote)
         try:
-            contestado = self._atender(ruta, clave, limites, consulta, cuerpo)
+            respuesta = _bien(self._atender(ruta, clave, limites, consulta, cuerpo))
         except ErrorApi as fallo:
             respuesta = _error(fallo)
-        else:
-            respuesta = web.Response(body=orjson.dumps(contestado), content_type=_JSON)
         respuesta.headers["X-MBX-USED-WEIGHT-1M"] = str(limites.peso_usado)
         if isinstance(ruta, Privada):
             en_10s, en_1m = limites.ordenes_usadas
@@ -101,7 +99,7 @@ class Despacho:
             return _error(ErrorApi(-1130, nombre="body"))
         except ErrorApi as fallo:
             return _error(fallo)
-        return web.Response(body=orjson.dumps(contestado), content_type=_JSON)
+        return _bien(contestado)
 
     def _limites_de(self, clave: str | None, origen: str | None) -> Limites:
         """Counters of a client: its key, or its address when it has none that is known."""
@@ -119,8 +117,12 @@ def _texto(cuerpo: bytes) -> str:
         raise ErrorApi(-1100, nombre="body") from None
 
 
+def _bien(contestado: Any) -> web.Response:
+    return web.Response(body=orjson.dumps(contestado), headers=_JSON)
+
+
 def _error(fallo: ErrorApi) -> web.Response:
-    respuesta = web.Response(status=fallo.estado, body=orjson.dumps(fallo.cuerpo()), content_type=_JSON)
+    respuesta = web.Response(status=fallo.estado, body=orjson.dumps(fallo.cuerpo()), headers=_JSON)
     if isinstance(fallo, ErrorLimite):
         respuesta.headers["Retry-After"] = str(fallo.espera_s)
     return respuesta

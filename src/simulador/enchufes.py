@@ -9,10 +9,14 @@ from typing import Any
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from src.simulador.avance import Avance
 from src.simulador.difusion import Categoria, Cola
+from src.simulador.fallos_api import ErrorApi
 from src.simulador.peticion import descomponer
+from src.simulador.rest_acuerdo import terminar_paso
 from src.simulador.simulacion import Simulacion
 
+Respuesta = dict[str, Any]
 PING_S = 180.0
 FLUJOS_MAX = 1_024
 _RUTA = re.compile(r"/(public|market|private)/(ws|stream)(?:/(.*))?")
@@ -21,8 +25,9 @@ _RUTA = re.compile(r"/(public|market|private)/(ws|stream)(?:/(.*))?")
 class Enchufes:
     """Serves the WebSocket routes."""
 
-    def __init__(self, simulacion: Simulacion) -> None:
+    def __init__(self, simulacion: Simulacion, avance: Avance) -> None:
         self._simulacion = simulacion
+        self._avance = avance
         self._abiertos: set[web.WebSocketResponse] = set()
 
     @staticmethod
@@ -38,7 +43,7 @@ class Enchufes:
         categoria, modo, resto = Categoria(encontrada[1]), encontrada[2], encontrada[3] or ""
         enchufe = web.WebSocketResponse(heartbeat=PING_S, compress=False)
         await enchufe.prepare(peticion)
-        sesion = Sesion(self._simulacion, enchufe, Cola(categoria, modo == "stream"))
+        sesion = Sesion(self._simulacion, self._avance, enchufe, Cola(categoria, modo == "stream"))
         self._abiertos.add(enchufe)
         escritor = asyncio.create_task(sesion.escribir())
         try:
@@ -59,8 +64,11 @@ class Enchufes:
 class Sesion:
     """One socket: what it hears and how it talks."""
 
-    def __init__(self, simulacion: Simulacion, enchufe: web.WebSocketResponse, cola: Cola) -> None:
+    def __init__(
+        self, simulacion: Simulacion, avance: Avance, enchufe: web.WebSocketResponse, cola: Cola
+    ) -> None:
         self._simulacion = simulacion
+        self._avance = avance
         self._enchufe = enchufe
         self._cola = cola
         self._flujos: dict[str, None] = {}
@@ -91,36 +99,50 @@ class Sesion:
         """Obey control messages until the socket closes."""
         async for mensaje in self._enchufe:
             if mensaje.type is WSMsgType.TEXT:
-                self._cola.poner(orjson.dumps(self._contestar(mensaje.data)))
+                contestado = self._contestar(mensaje.data)
+                if contestado is not None:
+                    self._cola.poner(orjson.dumps(contestado))
 
     def terminar(self) -> None:
         """Forget the socket."""
         self._simulacion.difusor.retirar(self._cola, self._flujos)
 
-    def _contestar(self, texto: str) -> dict[str, Any]:
+    def _contestar(self, texto: str) -> Respuesta | None:
         try:
             pedido = orjson.loads(texto)
             metodo, numero = pedido["method"], pedido.get("id")
-            parametros = [str(nombre) for nombre in pedido.get("params") or ()]
+            parametros = list(pedido.get("params") or ())
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            return {"code": 2, "msg": "Invalid request: request ID must be an unsigned integer"}
+            return _invalido("request ID must be an unsigned integer")
         match metodo:
             case "SUBSCRIBE":
-                if len(self._flujos) + len(parametros) > FLUJOS_MAX:
-                    return {
-                        "code": 2,
-                        "msg": f"Invalid request: more than {FLUJOS_MAX} streams",
-                        "id": numero,
-                    }
-                self._suscribir(parametros)
-                return {"result": None, "id": numero}
+                return self._suscribir_mas([str(nombre) for nombre in parametros], numero)
             case "UNSUBSCRIBE":
-                self._desuscribir(parametros)
+                self._desuscribir([str(nombre) for nombre in parametros])
                 return {"result": None, "id": numero}
             case "LIST_SUBSCRIPTIONS":
                 return {"result": list(self._flujos), "id": numero}
+            case "DONE":
+                return self._terminar_paso(parametros, numero)
             case _:
-                return {"code": 2, "msg": f"Invalid request: unknown method {metodo}", "id": numero}
+                return _invalido(f"unknown method {metodo}", numero)
+
+    def _suscribir_mas(self, nombres: list[str], numero: Any) -> Respuesta:
+        if len(self._flujos) + len(nombres) > FLUJOS_MAX:
+            return _invalido(f"more than {FLUJOS_MAX} streams", numero)
+        self._suscribir(nombres)
+        return {"result": None, "id": numero}
+
+    def _terminar_paso(self, parametros: list[Any], numero: Any) -> Respuesta | None:
+        """The same as the route ``/sim/v1/done``, without its cost: silent when all is well."""
+        try:
+            agente, paso = parametros
+            terminar_paso(self._simulacion, self._avance, str(agente), paso)
+        except ValueError:
+            return _invalido("DONE needs agent and step", numero)
+        except ErrorApi as fallo:
+            return fallo.cuerpo() | {"id": numero}
+        return None
 
     def _suscribir(self, nombres: list[str]) -> None:
         self._flujos.update(dict.fromkeys(nombres))
@@ -130,3 +152,7 @@ class Sesion:
         for nombre in nombres:
             self._flujos.pop(nombre, None)
         self._simulacion.difusor.desuscribir(self._cola, nombres)
+
+
+def _invalido(motivo: str, numero: Any = None) -> Respuesta:
+    return {"code": 2, "msg": f"Invalid request: {motivo}", "id": numero}

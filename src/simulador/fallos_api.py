@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 _MENSAJES = {
-    -1000: "An unknown error occurred while processing the request.",
     -1003: "Too many requests; current limit is {limite} requests per minute.",
     -1015: "Too many new orders; current limit is {limite} orders per {intervalo}.",
     -1021: "Timestamp for this request is outside of the recvWindow.",
     -1022: "Signature for this request is not valid.",
     -1100: "Illegal characters found in parameter '{nombre}'.",
     -1102: "Mandatory parameter '{nombre}' was not sent, was empty/null, or malformed.",
-    -1104: "Not all sent parameters were read.",
-    -1105: "Parameter '{nombre}' was empty.",
     -1106: "Parameter '{nombre}' sent when not required.",
     -1111: "Precision is over the maximum defined for this asset.",
     -1115: "Invalid timeInForce.",
@@ -22,6 +19,7 @@ _MENSAJES = {
     -1125: "This listenKey does not exist.",
     -1128: "Combination of optional parameters invalid.",
     -1130: "Data sent for parameter '{nombre}' is not valid.",
+    -1131: "recvWindow must be less than 60000.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",
     -2014: "API-key format invalid.",
@@ -30,6 +28,7 @@ _MENSAJES = {
     -2022: "ReduceOnly Order is rejected.",
     -2027: "Exceeded the maximum allowable position at current leverage.",
     -2028: "Leverage is smaller than permitted: insufficient margin balance.",
+    -4002: "Price greater than max price.",
     -4003: "Quantity less than or equal to zero.",
     -4004: "Quantity less than min quantity.",
     -4005: "Quantity greater than max quantity.",

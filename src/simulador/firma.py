@@ -76,6 +76,6 @@ def verificar_tiempo(parametros: Parametros, ahora_ms: int, paciente_ms: int) ->
     enviado = parametros.entero("timestamp")
     ventana = parametros.entero_o("recvWindow", VENTANA_MS)
     if not 0 < ventana <= VENTANA_MAX_MS:
-        raise ErrorApi(-1130, nombre="recvWindow")
+        raise ErrorApi(-1131)
     if enviado >= paciente_ms + ADELANTO_MS or ahora_ms - enviado > ventana:
         raise ErrorApi(-1021)

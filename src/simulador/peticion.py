@@ -10,7 +10,8 @@ from urllib.parse import unquote_plus
 from src.simulador.fallos_api import ErrorApi
 
 E = TypeVar("E", bound=StrEnum)
-_ENTERO_MAX = 2**63 - 1
+_ENTERO_MAX = 2**62
+_DECIMAL_MAX = Decimal(10) ** 15
 
 
 def descomponer(texto: str) -> dict[str, str]:
@@ -69,7 +70,7 @@ class Parametros:
             valor = Decimal(texto)
         except InvalidOperation:
             raise ErrorApi(-1102, nombre=nombre) from None
-        if not valor.is_finite():
+        if not valor.is_finite() or abs(valor) >= _DECIMAL_MAX:
             raise ErrorApi(-1102, nombre=nombre)
         return valor
 

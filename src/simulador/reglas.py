@@ -16,6 +16,7 @@ from src.simulador.peticion import Parametros
 from src.simulador.plaza import Plaza
 from src.simulador.titular import Titular
 
+PRECIO_MAX = Decimal(100_000_000)
 _ID_CLIENTE = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
 
@@ -76,6 +77,8 @@ def _revisar_precio(precio: Decimal, contrato: Contrato) -> None:
         raise ErrorApi(-1111)
     if precio < contrato.filtros.tick:
         raise ErrorApi(-4013)
+    if precio > PRECIO_MAX:
+        raise ErrorApi(-4002)
     if precio % contrato.filtros.tick:
         raise ErrorApi(-4014)
 
@@ -159,7 +162,7 @@ def _revisar_margen(
     resumen = resumir(titular.cuenta, marcas, titular.libro.abiertas.values())
     compra = pedido.lado is LadoOrden.BUY
     medida = resumen.simbolos[pedido.simbolo]
-    inmediata, precio = _ejecucion_inmediata(pedido, plaza)
+    inmediata, precio = ejecucion_inmediata(pedido, plaza)
     firmada = pedido.cantidad if compra else -pedido.cantidad
     despues = posicion.cantidad + firmada if inmediata else posicion.cantidad
     mark = plaza.precio
@@ -183,7 +186,7 @@ def _revisar_margen(
         raise ErrorApi(-2019)
 
 
-def _ejecucion_inmediata(pedido: Pedido, plaza: Plaza) -> tuple[bool, Decimal]:
+def ejecucion_inmediata(pedido: Pedido, plaza: Plaza) -> tuple[bool, Decimal]:
     """Whether the order fills on arrival, and at which price it fills or rests."""
     compra = pedido.lado is LadoOrden.BUY
     mejor = plaza.compra if compra else plaza.venta

@@ -30,16 +30,23 @@ def _unir(s: Simulacion, avance: Avance, clave: str | None, cuerpo: Cuerpo) -> C
 
 
 def _terminar(s: Simulacion, avance: Avance, _: str | None, cuerpo: Cuerpo) -> Cuerpo:
-    paso = cuerpo.get("step", s.paso)
+    terminar_paso(s, avance, _texto(cuerpo, "agent"), cuerpo.get("step", s.paso))
+    return {"step": s.paso}
+
+
+def terminar_paso(s: Simulacion, avance: Avance, agente: str, paso: object) -> None:
+    """An agent is done with a step; one that is over is ignored.
+
+    Raises:
+        ErrorApi: −1130 for an agent that has not joined or a step that has not happened.
+    """
     if not isinstance(paso, int) or paso > s.paso:
         raise ErrorApi(-1130, nombre="step")
-    agente = _texto(cuerpo, "agent")
     if not s.acuerdo.conoce(agente):
         raise ErrorApi(-1130, nombre="agent")
     if paso == s.paso:
         s.acuerdo.terminar(agente)
         avance.revisar()
-    return {"step": s.paso}
 
 
 def _dejar(s: Simulacion, avance: Avance, _: str | None, cuerpo: Cuerpo) -> Cuerpo:

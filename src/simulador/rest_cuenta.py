@@ -8,7 +8,7 @@ from src.nucleo.tipos import TipoMargen
 from src.simulador import eventos, respuestas, respuestas_cuenta
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.margen import resumir
-from src.simulador.numeros import EXACTO, texto, texto_corto
+from src.simulador.numeros import EXACTO, redondear, texto, texto_corto
 from src.simulador.peticion import Parametros
 from src.simulador.rutas import Acceso, Privada, Tabla, fijo
 from src.simulador.simulacion import Simulacion
@@ -144,7 +144,7 @@ def _cambiar_tipo_margen(s: Simulacion, t: Titular, p: Parametros) -> Any:
 def _cambiar_margen_aislado(s: Simulacion, t: Titular, p: Parametros) -> Any:
     """Add to (type 1) or take from (type 2) the wallet of an isolated position."""
     plaza = s.plaza(p.texto("symbol"))
-    monto, sentido = p.decimal("amount"), p.entero("type")
+    monto, sentido = redondear(p.decimal("amount")), p.entero("type")
     posicion = t.cuenta.posiciones[plaza.simbolo]
     if monto <= 0:
         raise ErrorApi(-4055)

@@ -82,7 +82,7 @@ def _cancelar_varias(s: Simulacion, t: Titular, p: Parametros) -> Any:
     simbolo = s.plaza(p.texto("symbol")).simbolo
     referencias: list[tuple[int | None, str | None]] = []
     if p.tiene("orderIdList"):
-        referencias = [(int(valor), None) for valor in _lista(p, "orderIdList")]
+        referencias = [(_entero(valor), None) for valor in _lista(p, "orderIdList")]
     elif p.tiene("origClientOrderIdList"):
         referencias = [(None, str(valor)) for valor in _lista(p, "origClientOrderIdList")]
     else:
@@ -173,6 +173,12 @@ def _lista(p: Parametros, nombre: str) -> list[Any]:
         raise ErrorApi(-1130, nombre=nombre) from None
     if not isinstance(valor, list):
         raise ErrorApi(-1130, nombre=nombre)
+    return valor
+
+
+def _entero(valor: Any) -> int:
+    if not isinstance(valor, int):
+        raise ErrorApi(-1130, nombre="orderIdList")
     return valor
 
 

@@ -27,7 +27,7 @@ class Servidor:
     def __init__(self, simulacion: Simulacion) -> None:
         self.simulacion = simulacion
         self._avance = avance_de(simulacion)
-        self._enchufes = Enchufes(simulacion)
+        self._enchufes = Enchufes(simulacion, self._avance)
         self._puerto = 0
         self._corredor: web.ServerRunner | None = None
         self._tarea: asyncio.Task[None] | None = None

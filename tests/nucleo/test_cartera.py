@@ -15,8 +15,8 @@ from src.nucleo.cartera import (
     cobrar_funding,
     cuenta_de,
     debe_liquidarse,
-    equities_en,
     equity_de,
+    equity_en,
     liquidar,
     margen_alcanza,
     margen_de,
@@ -96,10 +96,11 @@ class TestEquity:
         assert equity_de(cuenta, 32_000.0) == 10_000.0 + pnl
 
     @pytest.mark.parametrize("cantidad", [0.25, -0.25, 0.0])
-    def test_a_varios_precios_y_en_numeros_sueltos_es_la_misma(self, cantidad):
-        cuenta, precios = una_cuenta(cantidad=cantidad), [29_999.9, 30_000.0, 35_000.1]
+    @pytest.mark.parametrize("precio", [29_999.9, 30_000.0, 35_000.1])
+    def test_en_numeros_sueltos_es_la_misma(self, cantidad, precio):
+        cuenta = una_cuenta(cantidad=cantidad)
 
-        assert equities_en(*aplanar(cuenta), precios) == [equity_de(cuenta, precio) for precio in precios]
+        assert equity_en(*aplanar(cuenta), precio) == equity_de(cuenta, precio)
 
     @pytest.mark.parametrize("cantidad", [0.25, -0.25, 0.0])
     def test_los_numeros_sueltos_son_la_misma_cuenta(self, cantidad):

@@ -80,9 +80,9 @@ def productos_junto_a_un_empate(draw: st.DrawFn) -> tuple[float, float]:
 
 
 class TestRedondear:
-    @given(st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=3))
+    @given(st.lists(st.integers(-4 * 10**14, 4 * 10**14), min_size=1, max_size=3))
     def test_la_suma_de_montos_de_ocho_decimales_es_la_exacta(self, unidades):
-        """Up to ten million, of which every wallet's movement is made."""
+        """Balance, profit and commission; sums up to twelve million are certain in floats."""
         montos = [float(Decimal(n).scaleb(-8)) for n in unidades]
 
         assert redondear(sum(montos)) == float(Decimal(sum(unidades)).scaleb(-8))
@@ -90,6 +90,10 @@ class TestRedondear:
     def test_borra_el_ruido_de_una_suma_binaria(self):
         assert 0.1 + 0.2 != 0.3
         assert redondear(0.1 + 0.2) == 0.3
+
+    @pytest.mark.parametrize("monto", [25_000_000.00000001, -25_000_000.00000003, 40_000_000.00000005])
+    def test_un_monto_grande_de_ocho_decimales_se_queda_igual(self, monto):
+        assert redondear(monto) == monto
 
     @given(st.floats(-1e7, 1e7))
     def test_es_idempotente(self, monto):
@@ -123,6 +127,12 @@ class TestProducto:
         esperado = entre_8_decimales(signo * fraccion(cantidad) * fraccion(precio))
 
         assert producto(signo * cantidad, precio) == esperado
+
+    @pytest.mark.xfail(strict=True, reason="beyond 2**53 units the quotient is rounded twice")
+    def test_un_monto_de_miles_de_millones_tambien_es_el_exacto(self):
+        cantidad, precio = 5_076.1047, 650_299.3
+
+        assert producto(cantidad, precio) == entre_8_decimales(fraccion(cantidad) * fraccion(precio))
 
     def test_sin_fraccion_multiplica_dos(self):
         assert producto(0.3, 0.1) == 0.03

@@ -15,8 +15,8 @@ from src.nucleo.observacion import (
     FormaPortafolio,
     construir_observacion,
     exposicion_de,
-    observar,
     valorar,
+    vector_portafolio,
 )
 from tests.constructores import una_cuenta
 
@@ -74,14 +74,14 @@ class TestPortafolio:
 class TestNumerosSueltos:
     @pytest.mark.parametrize("cantidad", [0.25, -0.25, 0.0])
     @pytest.mark.parametrize("lado", [True, False])
-    def test_la_observacion_es_la_misma_bit_a_bit(self, cantidad, lado):
+    def test_el_vector_es_el_mismo_bit_a_bit(self, cantidad, lado):
         forma = FORMA._replace(lado_en_vez_de_exposicion=lado)
         cuenta = una_cuenta(saldo=9_876.54321, cantidad=cantidad, entrada=30_123.45)
 
-        suelta = observar(VENTANA, valorar(9_876.54321, cantidad, 30_123.45, 31_007.7, 2.0), forma)
+        suelto = vector_portafolio(valorar(9_876.54321, cantidad, 30_123.45, 31_007.7, 2.0), forma)
 
         esperada = construir_observacion(VENTANA, cuenta, 31_007.7, forma)
-        assert suelta.portfolio.tobytes() == esperada.portfolio.tobytes()
+        assert suelto.tobytes() == esperada.portfolio.tobytes()
 
 
 class TestForma:

@@ -197,6 +197,20 @@ async def test_el_mercado_espera_a_cada_agente_y_termina_una_vez(cliente: Client
     assert not enchufe.closed
 
 
+async def test_tambien_se_termina_un_paso_por_el_enchufe(cliente: Cliente):
+    enchufe = await cliente.conectar("/market/ws/btcusdt@kline_1h")
+    agente, paso = await unirse(cliente)
+    for numero in range(paso, 6):
+        await enchufe.send_json({"method": "DONE", "params": [agente, numero]})
+        assert (await recibir(enchufe))["e"] == "kline"
+    await enchufe.send_json({"method": "DONE", "params": [agente, 3]})  # late
+    assert await callado(enchufe)
+    for parametros, codigo in (([agente], 2), (["nadie", 6], -1130), ([agente, 99], -1130)):
+        await enchufe.send_json({"method": "DONE", "params": parametros, "id": 9})
+        respuesta = await recibir(enchufe)
+        assert (respuesta["code"], respuesta["id"]) == (codigo, 9)
+
+
 @pytest.mark.parametrize(
     ("ruta", "campos", "codigo"),
     [

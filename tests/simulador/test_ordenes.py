@@ -111,6 +111,19 @@ def test_las_reductoras_en_reposo_vencen_al_cerrarse_la_posicion():
     assert espera.estado is EstadoOrden.EXPIRED
 
 
+def test_una_reductora_en_reposo_mayor_que_lo_que_queda_no_da_la_vuelta():
+    simulacion = una_simulacion(planas(20_000, 20_000, 20_500), camino="close")
+    simulacion.avanzar()
+    ordenar(simulacion, quantity="0.1")
+    espera = ordenar(simulacion, side="SELL", type="LIMIT", price="20400", quantity="0.1", reduceOnly="true")
+    ordenar(simulacion, side="SELL", quantity="0.06")
+
+    simulacion.avanzar()
+
+    assert el_titular(simulacion).cuenta.posiciones["BTCUSDT"].cantidad == 0
+    assert (espera.estado, espera.ejecutada) == (EstadoOrden.FILLED, D("0.040"))
+
+
 def test_las_ordenes_en_reposo_reservan_margen():
     """A purchase of 1 at 19,500 with 20× reserves 975."""
     simulacion = una_simulacion(saldo="1500")

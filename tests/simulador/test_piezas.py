@@ -147,7 +147,7 @@ def test_la_ventana_de_tiempo(enviado, ventana, bien):
 def test_una_ventana_de_mas_de_un_minuto_no_se_acepta():
     with pytest.raises(ErrorApi) as fallo:
         verificar_tiempo(Parametros({"timestamp": "10000", "recvWindow": "60001"}), 10_000, 10_000)
-    assert fallo.value.codigo == -1130
+    assert fallo.value.codigo == -1131
 
 
 def test_el_exceso_de_peso_es_429_y_la_insistencia_418():

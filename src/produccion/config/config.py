@@ -51,6 +51,12 @@ class SeccionDecision(_Seccion):
     max_candle_age_s: Annotated[float, Field(gt=0)] = 30.0
 
 
+class SeccionRango(_Seccion):
+    """What happens when the market leaves the range that training saw."""
+
+    hold_entries_above: Annotated[float, Field(ge=0, le=1)] = 0.75  # share of the window's cells
+
+
 class SeccionRiesgo(_Seccion):
     """When trading stops."""
 
@@ -70,6 +76,7 @@ class Ajustes(_Seccion):
 
     decision: SeccionDecision = SeccionDecision()
     risk: SeccionRiesgo = SeccionRiesgo()
+    feature_range: SeccionRango = SeccionRango()
     session: SeccionSesion = SeccionSesion()
 
 

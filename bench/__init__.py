@@ -1,0 +1,1 @@
+"""Every figure that Timonel promises, measured beside its peer: ``python -m bench``."""
