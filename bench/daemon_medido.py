@@ -15,7 +15,7 @@ from src.artefactos.artefacto import leer_artefacto
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import Observacion
 from src.produccion.config.config import Opciones
-from src.produccion.montaje import ejecutar
+from src.produccion.lanzamiento import ejecutar
 
 _GUION = (0.3, 0.0, 0.0, -0.3, 0.0, 0.0)
 """Opens, waits, closes, waits: an order on every third candle."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.cli.salida import INTERRUMPIDO, consola_de_mensajes, errores_como_salida
+from src.cli.evaluate import evaluacion_a_json, mostrar_evaluacion
+from src.cli.salida import INTERRUMPIDO, consola_de_mensajes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from src.artefactos.configuracion import ConfiguracionArtefacto
     from src.entrenamiento.expectativa import Expectativa
     from src.entrenamiento.plan import Plan
     from src.entrenamiento.sesion import Resultado
@@ -28,10 +28,10 @@ def train(
     eval_end_date: Annotated[str | None, typer.Option(help="Last day of evaluation, UTC.")] = None,
     total_timesteps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
     eval_episodes: Annotated[int, typer.Option(min=1, help="Distinct starts of the evaluation.")] = 5,
-    config: Annotated[
-        Path | None, typer.Option(help="Training YAML; built-in defaults if omitted.")
+    config: Annotated[Path | None, typer.Option(help="Training YAML; built-in defaults if omitted.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Candle file (CSV or Parquet) instead of a download.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Candle file (CSV or Parquet) instead of a download.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Invent the candles.")] = False,
     candles: Annotated[int, typer.Option(min=2, help="Candles of --synthetic.")] = 10_000,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights, starts and invented candles.")] = None,
@@ -66,37 +66,36 @@ def train(
         "Output.base_dir": None if output_dir is None else str(output_dir),
     }
     dados: dict[str, Any] = {clave: valor for clave, valor in cambios.items() if valor is not None}
-    with errores_como_salida(consola):
-        if resume is not None:
-            plan = replanear(output_dir or Path("entrenamientos"), resume, dados)
-        else:
-            configuracion = (
-                interpretar_configuracion("", "the command line", dados)
-                if config is None
-                else leer_configuracion(config, dados)
-            )
-            fuente = Fuente(
-                fichero=data,
-                velas_sinteticas=candles if synthetic else None,
-                url=exchange_url,
-                cache=Path("cache") if exchange_url is None else None,
-            )
-            plan = planear(
-                configuracion,
-                Peticion(
-                    fuente=fuente,
-                    evaluacion_desde=eval_start_date,
-                    evaluacion_hasta=eval_end_date,
-                    episodios=eval_episodes,
-                ),
-            )
-        _presentar(consola, plan)
-        expectativas = expectativas_de(plan)
-        _mostrar_expectativas(consola, expectativas)
-        resultado = entrenar(plan, consola)
+    if resume is not None:
+        plan = replanear(output_dir or Path("entrenamientos"), resume, dados)
+    else:
+        configuracion = (
+            interpretar_configuracion("", "the command line", dados)
+            if config is None
+            else leer_configuracion(config, dados)
+        )
+        fuente = Fuente(
+            fichero=data,
+            velas_sinteticas=candles if synthetic else None,
+            url=exchange_url,
+            cache=Path("cache") if exchange_url is None else None,
+        )
+        plan = planear(
+            configuracion,
+            Peticion(
+                fuente=fuente,
+                evaluacion_desde=eval_start_date,
+                evaluacion_hasta=eval_end_date,
+                episodios=eval_episodes,
+            ),
+        )
+    _presentar(consola, plan)
+    expectativas = expectativas_de(plan)
+    _mostrar_expectativas(consola, expectativas)
+    resultado = entrenar(plan, consola)
     _despedir(consola, resultado)
     if como_json:
-        typer.echo(json.dumps(_resumen(resultado, expectativas)))
+        typer.echo(json.dumps(_a_json(resultado, expectativas)))
     if resultado.desarrollo.interrumpido:
         raise typer.Exit(INTERRUMPIDO)
 
@@ -106,8 +105,7 @@ def _presentar(consola: Console, plan: Plan) -> None:
     from src.nucleo.recompensa import FormaRecompensa
 
     configuracion, preparados = plan.configuracion, plan.preparados
-    ejecucion = configuracion.metadata_execution
-    assert ejecucion is not None
+    ejecucion = plan.ejecucion
     pedido = configuracion.data_downloader
     consola.print(f"[bold]{plan.carpeta.name}[/bold]" + (" (resumed)" if plan.retomado else ""))
     consola.print(
@@ -141,8 +139,21 @@ def _despedir(consola: Console, resultado: Resultado) -> None:
         f"  {desarrollo.pasos} steps at {resultado.pasos_por_segundo:.0f}/s, "
         f"{desarrollo.filas_visitadas:.0%} of the training candles visited"
     )
-    for nombre, valor in resumir(resultado.evaluacion).items():
-        consola.print(f"    {nombre}: {valor}")
+    mostrar_evaluacion(consola, resultado.evaluacion)
     consola.print(f"  artefact: {artefacto.ruta}")
     if desarrollo.interrumpido:
         consola.print(f"interrupted; go on with: timonel train --resume {artefacto.train_id}", style="yellow")
+
+
+def _a_json(resultado: Resultado, expectativas: list[Expectativa]) -> dict[str, Any]:
+    desarrollo, artefacto = resultado.desarrollo, resultado.artefacto
+    return {
+        "train_id": artefacto.train_id,
+        "path": str(artefacto.ruta),
+        "timesteps": desarrollo.pasos,
+        "steps_per_second": resultado.pasos_por_segundo,
+        "interrupted": desarrollo.interrumpido,
+        "rows_visited": desarrollo.filas_visitadas,
+        "expected_reward_per_step": {e.nombre: e.recompensa_media for e in expectativas},
+        "evaluation": evaluacion_a_json(resultado.evaluacion),
+    }

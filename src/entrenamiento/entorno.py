@@ -250,6 +250,6 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
     def _observacion(self) -> ObservacionGym:
         fin = self._fila + 1
         return {
-            "market": self._rasgos[fin - self._ventana : fin],
+            "market": self._rasgos[fin - self._ventana : fin].copy(),
             "portfolio": vector_portafolio(self._valor, self._forma),
         }

@@ -42,6 +42,16 @@ class Plan:
     preparados: DatosPreparados
     retomado: bool
 
+    @property
+    def ejecucion(self) -> MetadataExecution:
+        """What the artefact says of this run."""
+        ejecucion = self.configuracion.metadata_execution
+        if ejecucion is None:
+            raise ArtefactoInvalido(
+                f"{self.carpeta / rutas.CONFIGURACION} lacks `metadata_execution`; train anew"
+            )
+        return ejecucion
+
     def datos_entorno(self, tramo: Tramo) -> DatosEntorno:
         """What an environment over a span needs; the first window reaches back before the span."""
         return DatosEntorno(

@@ -114,18 +114,33 @@ def repartir(tabla: TablaVelas, ventana: int, fechas: Fechas) -> tuple[Tramo, Tr
     return entrenamiento, evaluacion
 
 
+def acotar(tabla: TablaVelas, ventana: int, desde: str | None, hasta: str | None) -> Tramo:
+    """The rows between two dates, both optional, that an agent can decide on."""
+    util = VELAS_CALENTAMIENTO + ventana - 1
+    primera, ultima = _fila_desde(tabla, desde, util), _fila_hasta(tabla, hasta, len(tabla) - 1)
+    assert primera is not None
+    assert ultima is not None
+    tramo = Tramo(max(util, primera), ultima)
+    _exigir_velas(tabla, "evaluation", tramo)
+    return tramo
+
+
 def _comprobar(tabla: TablaVelas, entrenamiento: Tramo, evaluacion: Tramo) -> None:
-    for nombre, tramo in (("training", entrenamiento), ("evaluation", evaluacion)):
-        if tramo.filas < 2:
-            raise DatosInvalidos(
-                f"{tabla.origen}: the {nombre} span holds {max(tramo.filas, 0)} usable candles; "
-                f"it needs at least 2. The first {VELAS_CALENTAMIENTO} candles only warm up the indicators: "
-                "move the dates or give more candles."
-            )
+    _exigir_velas(tabla, "training", entrenamiento)
+    _exigir_velas(tabla, "evaluation", evaluacion)
     if evaluacion.primera <= entrenamiento.ultima:
         raise ConfiguracionInvalida(
             "the evaluation span begins before the training span ends, so the agent would be judged on "
             "candles it was trained on; let --eval-start-date be later than --train-end-date"
+        )
+
+
+def _exigir_velas(tabla: TablaVelas, nombre: str, tramo: Tramo) -> None:
+    if tramo.filas < 2:
+        raise DatosInvalidos(
+            f"{tabla.origen}: the {nombre} span holds {max(tramo.filas, 0)} usable candles; "
+            f"it needs at least 2. The first {VELAS_CALENTAMIENTO} candles only warm up the indicators: "
+            "move the dates or give more candles."
         )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -62,10 +61,12 @@ def entrenar(plan: Plan, consola: Console, interruptor: Interruptor | None = Non
     desarrollo = Desarrollo(
         pasos=agente.num_timesteps, interrumpido=interrumpido, filas_visitadas=entorno.fraccion_visitada
     )
-    resultado = _cerrar(plan, agente, desarrollo)
+    artefacto, evaluacion = _cerrar(plan, agente, desarrollo)
     if not interrumpido:
         shutil.rmtree(plan.carpeta / rutas.CHECKPOINTS)
-    return replace(resultado, pasos_por_segundo=velocidad)
+    return Resultado(
+        artefacto=artefacto, desarrollo=desarrollo, evaluacion=evaluacion, pasos_por_segundo=velocidad
+    )
 
 
 def _agente(plan: Plan, entorno: EntornoTrading) -> SAC:
@@ -101,10 +102,14 @@ def _aprender(
     return False
 
 
-def _cerrar(plan: Plan, agente: SAC, desarrollo: Desarrollo) -> Resultado:
+def _cerrar(plan: Plan, agente: SAC, desarrollo: Desarrollo) -> tuple[Artefacto, ResultadoEvaluacion]:
     actor = guardar_modelo(plan.carpeta, agente, plan.preparados)
-    evaluacion = evaluar(...)
-    artefacto = firmar(plan.carpeta, plan.configuracion, plan.material, plan.preparados, desarrollo)
-    return Resultado(
-        artefacto=artefacto, desarrollo=desarrollo, evaluacion=evaluacion, pasos_por_segundo=0.0
+    evaluacion = evaluar(
+        actor,
+        plan.datos_entorno(plan.preparados.evaluacion),
+        plan.configuracion,
+        episodios=plan.ejecucion.episodios_evaluacion,
+        carpeta=plan.carpeta / rutas.EVALUACION,
     )
+    artefacto = firmar(plan.carpeta, plan.configuracion, plan.material, plan.preparados, desarrollo)
+    return artefacto, evaluacion

@@ -16,7 +16,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from stable_baselines3.common.callbacks import BaseCallback
@@ -26,7 +25,7 @@ _PASOS_ENTRE_REGISTROS = 500
 _PASOS_ENTRE_REFRESCOS = 20
 
 
-class Detencion(Exception):
+class Detencion(Exception):  # noqa: N818 - it is a wish, not an error
     """Someone asked the training to stop; model, memory and environment agree at this point."""
 
 
@@ -98,10 +97,9 @@ def mostrar_progreso(consola: Console, total: int, hechos: int = 0) -> Iterator[
     """A progress bar for a training of ``total`` steps of which ``hechos`` are done."""
     columnas = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[detalle]}"),
-        TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )

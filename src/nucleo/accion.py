@@ -7,7 +7,6 @@ from typing import NamedTuple
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.tipos import Operacion, TipoAccion
 
-
 _MANTENER = Operacion.MANTENER  # looking a member up in its enum costs more than the rest of a branch
 _ABRIR = {True: Operacion.ABRIR_LONG, False: Operacion.ABRIR_SHORT}
 _AUMENTAR = {True: Operacion.AUMENTAR_LONG, False: Operacion.AUMENTAR_SHORT}

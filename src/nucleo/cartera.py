@@ -194,14 +194,22 @@ def liquidar(cuenta: EstadoCuenta, anterior: float, mark: float, mercado: Mercad
 
 
 def margen_alcanza(
-    cuenta: EstadoCuenta, cantidad: float, precio_orden: float, mark: float, mercado: Mercado, apalancamiento: float
+    cuenta: EstadoCuenta,
+    cantidad: float,
+    precio_orden: float,
+    mark: float,
+    mercado: Mercado,
+    apalancamiento: float,
 ) -> bool:
     """Whether an order that increases the position leaves no negative available balance.
 
     Args:
+        cuenta: The account before it.
         cantidad: Signed change of the position.
         precio_orden: Price at which the order would fill.
         mark: Mark price, at which margin is measured.
+        mercado: Gives the taker fee.
+        apalancamiento: Leverage.
     """
     return equity_alcanza(
         equity_de(cuenta, mark), cuenta.cantidad, cantidad, precio_orden, mark, mercado, apalancamiento

@@ -10,7 +10,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 _UNIDADES = 1e8
-_UNIDADES_2 = 10**16
+_UNIDADES_ENTERAS = 10**8
+_UNIDADES_2 = _UNIDADES_ENTERAS**2
 _MEDIA = _UNIDADES_2 // 2
 _ENTERO_MAXIMO = 2.0**51
 _CUANTO = Decimal("1e-8")
@@ -42,12 +43,15 @@ def _producto_exacto(cantidad: float, precio: float, fraccion: float) -> float:
     a = cantidad * _UNIDADES + _AL_ENTERO - _AL_ENTERO
     b = precio * _UNIDADES + _AL_ENTERO - _AL_ENTERO
     c = fraccion * _UNIDADES + _AL_ENTERO - _AL_ENTERO
-    caben = max(abs(a), abs(b), abs(c)) < _ENTERO_MAXIMO
-    if caben and (a / _UNIDADES, b / _UNIDADES, c / _UNIDADES) == (cantidad, precio, fraccion):
+    if (
+        (-_ENTERO_MAXIMO < a < _ENTERO_MAXIMO and a / _UNIDADES == cantidad)
+        and (-_ENTERO_MAXIMO < b < _ENTERO_MAXIMO and b / _UNIDADES == precio)
+        and (-_ENTERO_MAXIMO < c < _ENTERO_MAXIMO and c / _UNIDADES == fraccion)
+    ):
         cociente, resto = divmod(int(a) * int(b) * int(c), _UNIDADES_2)
         if resto > _MEDIA or (resto == _MEDIA and cociente % 2):
             cociente += 1
-        return cociente / _UNIDADES
+        return cociente / _UNIDADES_ENTERAS
     return _a_float(_EXACTO.multiply(_EXACTO.multiply(_d(cantidad), _d(precio)), _d(fraccion)))
 
 

@@ -7,10 +7,8 @@ warm-up. The whole-series form calls the same update, so there is one formula fo
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from math import fsum, log, sqrt
 
 import numpy as np
@@ -26,6 +24,7 @@ _RETORNOS = (1, 6, 24)
 _Z_MAXIMO = 5.0
 _RSI_NEUTRO = 50.0
 _BBP_NEUTRO = 0.5
+_OLVIDO = 8  # old values are dropped when this many times the memory has piled up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +98,9 @@ class Indicadores:
         self._p = parametros
         self._rasgos = rasgos
         self.columnas = nombres_columnas(parametros, rasgos)
-        self._cierres: deque[float] = deque(maxlen=parametros.memoria)
-        self._volumenes: deque[float] = deque(maxlen=_VENTANA_VOLUMEN)
+        self._memoria = parametros.memoria
+        self._cierres: list[float] = []
+        self._volumenes: list[float] = []
         self._subidas = MediaExponencial(1.0 / parametros.RSI_length)
         self._bajadas = MediaExponencial(1.0 / parametros.RSI_length)
         self._rapida = MediaExponencial(2.0 / (parametros.MACD_fast + 1))
@@ -116,8 +116,7 @@ class Indicadores:
         close = vela.close
         rsi = self._actualizar_rsi(close)
         macd, histograma, senal = self._actualizar_macd(close)
-        self._cierres.append(close)
-        self._volumenes.append(vela.volume)
+        self._recordar(close, vela.volume)
         p = self._p
         sma_corta = self._media(p.SMA_short)
         sma_larga = self._media(p.SMA_long)
@@ -134,13 +133,15 @@ class Indicadores:
             *((vela.high - vela.low) / close, self._z_volumen()),
         )
 
-    def _ultimos(self, cantidad: int) -> list[float]:
-        cierres = self._cierres
-        return list(islice(cierres, max(0, len(cierres) - cantidad), None))
+    def _recordar(self, close: float, volume: float) -> None:
+        self._cierres.append(close)
+        self._volumenes.append(volume)
+        if len(self._cierres) >= _OLVIDO * self._memoria:
+            del self._cierres[: -self._memoria]
+            del self._volumenes[: -self._memoria]
 
     def _media(self, largo: int) -> float:
-        valores = self._ultimos(largo)
-        return fsum(valores) / len(valores)
+        return _media_exacta(self._cierres[-largo:])
 
     def _actualizar_rsi(self, close: float) -> float:
         cambio = close - self._cierres[-1] if self._cierres else 0.0
@@ -156,9 +157,7 @@ class Indicadores:
         return macd, macd - senal, senal
 
     def _bandas(self, close: float) -> tuple[float, float, float, float, float]:
-        valores = self._ultimos(self._p.BB_length)
-        media = fsum(valores) / len(valores)
-        desviacion = sqrt(fsum([(x - media) ** 2 for x in valores]) / len(valores))
+        media, desviacion = _media_y_desviacion(self._cierres[-self._p.BB_length :])
         inferior = media - self._p.BB_std * desviacion
         superior = media + self._p.BB_std * desviacion
         amplitud = superior - inferior
@@ -171,12 +170,20 @@ class Indicadores:
         return tuple(log(close / cierres[max(0, ultimo - velas)]) for velas in _RETORNOS)
 
     def _z_volumen(self) -> float:
-        valores = self._volumenes
-        media = fsum(valores) / len(valores)
-        desviacion = sqrt(fsum([(x - media) ** 2 for x in valores]) / len(valores))
+        media, desviacion = _media_y_desviacion(self._volumenes[-_VENTANA_VOLUMEN:])
         if desviacion == 0.0:
             return 0.0
-        return min(_Z_MAXIMO, max(-_Z_MAXIMO, (valores[-1] - media) / desviacion))
+        return min(_Z_MAXIMO, max(-_Z_MAXIMO, (self._volumenes[-1] - media) / desviacion))
+
+
+def _media_exacta(valores: list[float]) -> float:
+    return fsum(valores) / len(valores)
+
+
+def _media_y_desviacion(valores: list[float]) -> tuple[float, float]:
+    """Mean and population standard deviation (ddof = 0), from exactly rounded sums."""
+    media = fsum(valores) / len(valores)
+    return media, sqrt(fsum([(x - media) * (x - media) for x in valores]) / len(valores))
 
 
 def calcular_serie(

@@ -48,7 +48,8 @@ class Escalador:
         escalados: MatrizF32 = ((rasgos - self.media) / self.escala).astype(np.float32)
         if not np.isfinite(escalados).all():
             raise DatosInvalidos(
-                "a feature is NaN or infinite; the window holds fewer candles than the warm-up needs, or bad prices"
+                "a feature is NaN or infinite; "
+                "the window holds fewer candles than the warm-up needs, or bad prices"
             )
         return escalados
 

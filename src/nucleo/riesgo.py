@@ -117,7 +117,12 @@ def validar_brecha(plan: Plan, estado: EstadoRiesgo) -> Validacion:
 
 
 def validar_accion_pre(
-    plan: Plan, cuenta: EstadoCuenta, precio_orden: float, mark: float, mercado: Mercado, apalancamiento: float
+    plan: Plan,
+    cuenta: EstadoCuenta,
+    precio_orden: float,
+    mark: float,
+    mercado: Mercado,
+    apalancamiento: float,
 ) -> Validacion:
     """Check a plan before anything is sent; exits always pass.
 
@@ -126,6 +131,8 @@ def validar_accion_pre(
         cuenta: The account before it.
         precio_orden: Expected fill price.
         mark: Mark price.
+        mercado: Gives the taker fee.
+        apalancamiento: Leverage.
     """
     equity = equity_de(cuenta, mark)
     return validar_plan(plan, cuenta.cantidad, equity, precio_orden, mark, mercado, apalancamiento)

@@ -21,7 +21,7 @@ from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Observacion, Operacion
 from src.paridad.politicas import PoliticaGrabada
 from src.produccion.config.config import Opciones
-from src.produccion.montaje import ejecutar
+from src.produccion.lanzamiento import ejecutar
 
 CALENTAMIENTO = 1_500
 """Candles that are past when the simulated market opens."""

@@ -31,12 +31,12 @@ class RegistroProduccion:
 
     Args:
         carpeta: Where the files go; made when missing.
-        inicio_ms: Names the session.
+        sello: Names the session; from `sello_libre`.
     """
 
-    def __init__(self, carpeta: Path, inicio_ms: int) -> None:
+    def __init__(self, carpeta: Path, sello: str) -> None:
         carpeta.mkdir(parents=True, exist_ok=True)
-        self.sello = _sello_libre(carpeta, inicio_ms)
+        self.sello = sello
         self.ruta = carpeta / f"registro_{self.sello}.csv"
         self.ruta_emergencias = carpeta / f"emergencias_{self.sello}.csv"
         self._registro = _ArchivoCsv(self.ruta, tuple(REGISTRO))
@@ -96,7 +96,7 @@ class _ArchivoCsv:
         self._archivo.close()
 
 
-def _sello_libre(carpeta: Path, inicio_ms: int) -> str:
+def sello_libre(carpeta: Path, inicio_ms: int) -> str:
     """``YYYYMMDD_HHMMSS`` in UTC; a later second when a session of that second exists."""
     while True:
         sello = datetime.fromtimestamp(inicio_ms / 1000, UTC).strftime("%Y%m%d_%H%M%S")

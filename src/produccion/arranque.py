@@ -7,7 +7,7 @@ import time
 import structlog
 
 from src.nucleo.errores import BolsaIncompatible
-from src.nucleo.tipos import Mercado
+from src.nucleo.tipos import Mercado, TipoMargen
 from src.produccion.config.config import Modo
 from src.produccion.puertos import Bolsa, Reloj
 
@@ -85,6 +85,12 @@ async def comprobar_saldo(bolsa: Bolsa, mercado: Mercado, apalancamiento: int, c
     if capital is not None and capital > saldo:
         raise BolsaIncompatible(
             f"--capital {capital} is more than the {mercado.activo_margen} wallet holds ({saldo})"
+        )
+    aislado = mercado.tipo_margen is TipoMargen.ISOLATED
+    if cuenta.aislado != aislado:
+        raise BolsaIncompatible(
+            f"the margin type of {mercado.simbolo} is {'isolated' if cuenta.aislado else 'cross'} although"
+            f" {mercado.tipo_margen.value} was set; close the position and retry"
         )
     if cuenta.apalancamiento != apalancamiento:
         raise BolsaIncompatible(

@@ -11,13 +11,14 @@ from urllib.request import getproxies, proxy_bypass
 
 from binance import AsyncClient
 
-from src.nucleo.errores import FalloPasajero, LecturaFallida, OrdenRechazada
+from src.nucleo.errores import BolsaIncompatible, FalloPasajero, LecturaFallida, OrdenRechazada
 from src.nucleo.intervalos import cierre_de
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import TipoMargen, Vela
 from src.produccion import lectura_binance as lectura
 from src.produccion.fallos_bolsa import (
     FALLOS_DE_TRANSPORTE,
+    MARGEN_OCUPADO,
     ORDEN_DESCONOCIDA,
     SIN_CAMBIO_DE_MARGEN,
     traducir,
@@ -59,6 +60,16 @@ def crear_cliente(
         API_URL = f"{direcciones.rest}/api"
         FUTURES_URL = f"{direcciones.rest}/fapi"
         FUTURES_DATA_URL = f"{direcciones.rest}/futures/data"
+
+        def _get_request_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            # The body goes out as the very text that was signed; having aiohttp build a form of it costs
+            # a third of the request, and a value that needs encoding would not match its signature.
+            argumentos: dict[str, Any] = super()._get_request_kwargs(*args, **kwargs)
+            if isinstance(argumentos.get("data"), list):
+                argumentos["data"] = "&".join(
+                    f"{clave}={valor}" for clave, valor in argumentos["data"]
+                ).encode()
+            return argumentos
 
     return Cliente(
         api_key=credenciales.clave,
@@ -119,6 +130,12 @@ class BinanceConnector:
                 lambda: self._cliente.futures_change_margin_type(symbol=simbolo, marginType=tipo.value)
             )
         except OrdenRechazada as fallo:
+            if fallo.codigo in MARGEN_OCUPADO:
+                raise BolsaIncompatible(
+                    f"the margin type of {simbolo} cannot become {tipo.value} beside orders or a position:"
+                    f" {fallo}. Close them, or set it by hand",
+                    codigo=fallo.codigo,
+                ) from fallo
             if fallo.codigo != SIN_CAMBIO_DE_MARGEN:
                 raise
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,8 +25,9 @@ def ocultar_secretos(
     return evento
 
 
-def configurar(ruta: Path, *, detallado: bool = False) -> None:
-    """Send every log event to ``ruta`` as JSON, and to the console in colours.
+@contextmanager
+def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
+    """Within the block, send every log event to ``ruta`` as JSON, and to the console in colours.
 
     Args:
         ruta: The session's log file.
@@ -69,12 +71,18 @@ def configurar(ruta: Path, *, detallado: bool = False) -> None:
         )
     )
     raiz = logging.getLogger()
-    for anterior in list(raiz.handlers):
-        raiz.removeHandler(anterior)
-        anterior.close()
-    raiz.addHandler(archivo)
-    raiz.addHandler(consola)
+    nivel = raiz.level
     raiz.setLevel(logging.INFO)
+    for destino in (archivo, consola):
+        raiz.addHandler(destino)
+    try:
+        yield
+    finally:
+        for destino in (archivo, consola):
+            raiz.removeHandler(destino)
+            destino.flush()
+        archivo.close()
+        raiz.setLevel(nivel)
 
 
 class LineaEstado:

@@ -78,6 +78,7 @@ class Ciclo:
         self.paso = 0
         self.mark: float | None = None
         self.ultima_decidida_ms = -1
+        self.protocolo_cumplido = False
         if piezas.cuenta.estado.posicion is not None:
             self.contabilidad = self.contabilidad.abrir()
 
@@ -107,7 +108,7 @@ class Ciclo:
         """
         vela = self._p.datos.ultima
         self.ultima_decidida_ms = vela.apertura_ms
-        cuenta = await self._actualizar_cuenta(cierre_ms)
+        cuenta = await self._actualizar_cuenta()
         self.paso += 1
         self.contabilidad = self.contabilidad.envejecer()
         equity = equity_de(cuenta, vela.close)
@@ -140,9 +141,9 @@ class Ciclo:
             },
         )
 
-    async def refrescar_cuenta(self, ahora_ms: int) -> None:
+    async def refrescar_cuenta(self) -> None:
         """Look at the account between candles."""
-        await self._actualizar_cuenta(ahora_ms)
+        await self._actualizar_cuenta()
 
     async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> NoReturn:
         """Run the emergency protocol; always ends by raising.
@@ -152,15 +153,11 @@ class Ciclo:
             EmergenciaOperacional: After an operational one.
         """
         log.critical("protocolo_de_emergencia", razon=razon.value, detalle=detalle)
-        ficha = f"{self._r.agente_id}:{instante_ms}:{razon.value}"
-        if razon is Razon.DRAWDOWN:
-            _, movimiento = await asyncio.gather(
-                self._p.control.enclavar(detalle),
-                self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA),
-            )
-        else:
-            movimiento = await self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA)
-        estado = movimiento.despues
+        ficha = f"emergency:{self._r.agente_id}:{instante_ms}:{razon.value}"
+        enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
+        cerradas = await self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA)
+        self.protocolo_cumplido = True
+        estado = self._p.cuenta.estado
         precio = self._precio()
         self._p.registro.registrar_emergencia(
             Emergencia(
@@ -168,10 +165,11 @@ class Ciclo:
                 razon.value,
                 estado.saldo,
                 equity_de(estado, precio),
-                int(movimiento.antes.posicion is not None),
+                cerradas,
                 detalle,
             )
         )
+        await enclavamiento
         self._p.control.guardar_pico()
         if razon is Razon.DRAWDOWN:
             raise EmergenciaDrawdown(
@@ -179,28 +177,37 @@ class Ciclo:
             )
         raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
 
-    async def cerrar_posicion(self, ficha: str, instante_ms: int, status: StatusFila) -> Movimiento:
-        """Flatten the account and write the row that says so."""
-        antes = self._p.cuenta.estado
+    async def _enclavar(self, razon: Razon, detalle: str) -> None:
+        if razon is Razon.DRAWDOWN:
+            await self._p.control.enclavar(detalle)
+
+    async def cerrar_posicion(self, ficha: str, instante_ms: int, status: StatusFila) -> int:
+        """Flatten the account and write the rows that say so; returns how many positions were closed."""
         self._p.cuenta.en_vuelo = True
-        transacciones = await self._p.control.cerrar_todo(ficha)
-        movimiento = await self._p.cuenta.tras_ejecutar(transacciones)
+        cerradas = await self._p.control.cerrar_todo(ficha)
+        novedades = await self._p.cuenta.actualizar()
         self._p.cuenta.en_vuelo = False
-        if transacciones:
-            operacion = Operacion.CERRAR_LONG if antes.cantidad > 0 else Operacion.CERRAR_SHORT
+        for ajeno in novedades.ajenos:
+            if ajeno.status is not StatusFila.OK:
+                self._anotar_ajeno(ajeno)
+                continue
             momento = Momento(
-                self.paso, instante_ms, self._precio(), status, terminated=status is StatusFila.EMERGENCIA
+                self.paso,
+                instante_ms,
+                self._precio(),
+                status,
+                terminated=status is StatusFila.EMERGENCIA and ajeno is novedades.ajenos[-1],
             )
-            self._anotar(momento, Decision(operacion, Resultado.EJECUTADA), movimiento)
-        return movimiento
+            self._anotar_fill(momento, ajeno.movimiento)
+        return int(bool(cerradas))
 
     def _precio(self) -> float:
         return self.mark if self.mark is not None else self._p.datos.ultima.close
 
-    async def _actualizar_cuenta(self, ahora_ms: int) -> EstadoCuenta:
+    async def _actualizar_cuenta(self) -> EstadoCuenta:
         if await self._p.ejecutor.resolver_pendiente():
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
-        novedades = await self._p.cuenta.actualizar(ahora_ms)
+        novedades = await self._p.cuenta.actualizar()
         self._p.cuenta.en_vuelo = False
         for ajeno in novedades.ajenos:
             self._anotar_ajeno(ajeno)
@@ -230,7 +237,7 @@ class Ciclo:
             f"agent:{self._r.agente_id}",
             "REFERENCE",
             self._p.reloj.ahora_ms(),
-            {"equity": self._p.observador.escalar(factor)},
+            {"equity": self._p.observador.escalar(factor), "ledger": self._p.cuenta.libro is not None},
         )
 
     def _recompensa(self, equity: float, cuenta: EstadoCuenta) -> float | None:
@@ -274,7 +281,9 @@ class Ciclo:
             return Movimiento(antes, antes)
         if informe.resultado is Resultado.INCIERTA:
             self._p.control.bloqueos.add(Bloqueo.INCIERTO)
-        movimiento = await self._p.cuenta.tras_ejecutar(informe.transacciones)
+            movimiento = self._p.cuenta.sin_leer(informe.transacciones)
+        else:
+            movimiento = await self._p.cuenta.tras_ejecutar(informe.transacciones)
         self._p.cuenta.en_vuelo = False
         return movimiento
 
@@ -310,10 +319,12 @@ class Ciclo:
             )
 
     def _anotar_ajeno(self, ajeno: Ajeno) -> None:
-        cantidad = ajeno.movimiento.antes.cantidad
-        operacion = operacion_de(cantidad, ajeno.movimiento.ejecuciones[0])
         momento = Momento(self.paso, ajeno.instante_ms, ajeno.precio, ajeno.status)
-        self._anotar(momento, Decision(operacion, Resultado.EJECUTADA), ajeno.movimiento)
+        self._anotar_fill(momento, ajeno.movimiento)
+
+    def _anotar_fill(self, momento: Momento, movimiento: Movimiento) -> None:
+        operacion = operacion_de(movimiento.antes.cantidad, movimiento.ejecuciones[0])
+        self._anotar(momento, Decision(operacion, Resultado.EJECUTADA), movimiento)
 
     def _anotar(self, momento: Momento, decision: Decision, movimiento: Movimiento) -> None:
         anotacion = construir_info(

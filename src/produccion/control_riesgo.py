@@ -12,6 +12,7 @@ import structlog
 from src.nucleo.errores import ErrorBolsa
 from src.nucleo.ordenes import LimitesPlan, Plan, trocear
 from src.nucleo.riesgo import (
+    FRACCION_AVISO,
     EstadoRiesgo,
     Rechazo,
     Validacion,
@@ -29,6 +30,7 @@ AGREGADO = "risk"
 FRACCION_FUERA_AVISO = 0.2
 """Share of cells outside the training range from which a warning is due."""
 
+_FRACCION_CALMA = 0.5 * FRACCION_AVISO
 _ESPERA_MAXIMA_S = 30.0
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
@@ -54,6 +56,7 @@ class Memoria(NamedTuple):
     """What survives restarts: a fold of the journal."""
 
     equity_maximo: float | None = None
+    con_libro: bool | None = None  # whether that peak is of an agent's own ledger
     enclavado: str = ""  # what latched it; empty when it is not
 
 
@@ -63,7 +66,10 @@ def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
     for evento in eventos:
         match evento.tipo:
             case "PEAK":
-                memoria = memoria._replace(equity_maximo=float(str(evento.contenido["equity"])))
+                memoria = memoria._replace(
+                    equity_maximo=float(str(evento.contenido["equity"])),
+                    con_libro=bool(evento.contenido["ledger"]),
+                )
             case "LATCHED":
                 memoria = memoria._replace(
                     enclavado=f"{evento.contenido['reason']} at {evento.contenido['at']}"
@@ -85,6 +91,7 @@ class ControlRiesgo:
         limites: Leverage and caps the plans were made with.
         limite: Largest drawdown allowed, as a fraction of the peak.
         equity_maximo: Peak so far.
+        con_libro: Whether the agent trades on a ledger of its own.
         fraccion_fuera_max: Share of cells outside the training range beyond which nothing is opened.
     """
 
@@ -98,6 +105,8 @@ class ControlRiesgo:
         limites: LimitesPlan,
         limite: float,
         equity_maximo: float,
+        *,
+        con_libro: bool = False,
         fraccion_fuera_max: float = 1.0,
     ) -> None:
         self._bolsa = bolsa
@@ -107,7 +116,8 @@ class ControlRiesgo:
         self._mercado = mercado
         self._limites = limites
         self._limite = limite
-        self._pico_guardado = equity_maximo
+        self._pico_guardado = 0.0
+        self._con_libro = con_libro
         self._avisado = False
         self._avisado_rango = False
         self._fraccion_fuera_max = fraccion_fuera_max
@@ -119,12 +129,14 @@ class ControlRiesgo:
         vigilancia = vigilar_drawdown(self.estado, equity, instante_ms, self._limite)
         self.estado = vigilancia.estado
         if vigilancia.drawdown.aviso and not self._avisado:
+            self._avisado = True
             log.warning(
                 "drawdown_cerca_del_limite",
                 drawdown=round(vigilancia.drawdown.actual, 6),
                 limite=self._limite,
             )
-        self._avisado = vigilancia.drawdown.aviso
+        if vigilancia.drawdown.actual < _FRACCION_CALMA * self._limite:
+            self._avisado = False
         return vigilancia
 
     def vigilar_rango(self, fraccion_fuera: float) -> None:
@@ -137,18 +149,20 @@ class ControlRiesgo:
         self._avisado_rango = avisar
 
     def guardar_pico(self) -> None:
-        """Put a new peak into the journal."""
-        if self.estado.equity_maximo > self._pico_guardado:
+        """Put a peak that the journal does not have into it."""
+        if self.estado.equity_maximo != self._pico_guardado:
             self._pico_guardado = self.estado.equity_maximo
             self._diario.anotar_luego(
-                AGREGADO, "PEAK", self._reloj.ahora_ms(), {"equity": self._pico_guardado}
+                AGREGADO,
+                "PEAK",
+                self._reloj.ahora_ms(),
+                {"equity": self._pico_guardado, "ledger": self._con_libro},
             )
 
     def escalar(self, factor: float) -> None:
         """Follow a deposit or withdrawal: the peak is scaled, it is no profit or loss."""
         self.estado = self.estado._replace(equity_maximo=self.estado.equity_maximo * factor)
-        self._pico_guardado = self.estado.equity_maximo
-        self._diario.anotar_luego(AGREGADO, "PEAK", self._reloj.ahora_ms(), {"equity": self._pico_guardado})
+        self.guardar_pico()
 
     def validar_accion_pre(
         self, plan: Plan, cuenta: EstadoCuenta, precio_orden: float, mark: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from math import isclose
 from typing import NamedTuple
@@ -10,14 +11,17 @@ import structlog
 
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
-from src.nucleo.dinero import redondear
+from src.nucleo.dinero import al_paso, redondear
 from src.nucleo.registro import StatusFila
-from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado
+from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
+from src.produccion.ingresos import LectorIngresos, sumar
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
 _TOLERANCIA_PRECIO = 1e-6
+_LECTURAS = 10
+_ESPERA_S = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,15 @@ class Ajeno(NamedTuple):
     status: StatusFila
     instante_ms: int
     precio: float
+
+    def desplazado(self, monto: float) -> Ajeno:
+        """The same fills in an account that held ``monto`` more."""
+        antes, despues = self.movimiento.antes, self.movimiento.despues
+        movimiento = self.movimiento._replace(
+            antes=antes._replace(saldo=redondear(antes.saldo + monto)),
+            despues=despues._replace(saldo=redondear(despues.saldo + monto)),
+        )
+        return self._replace(movimiento=movimiento)
 
 
 class Novedades(NamedTuple):
@@ -62,7 +75,7 @@ class Cuenta:
         self._mercado = mercado
         self._libro = libro
         self._ultima_transaccion = 0
-        self._ingresos_desde_ms = 0
+        self._ingresos = LectorIngresos(bolsa, mercado.simbolo)
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
 
@@ -70,10 +83,11 @@ class Cuenta:
         """First snapshot; whatever was traded before it is history."""
         filas = await self._bolsa.transacciones(self._mercado.simbolo)
         self._ultima_transaccion = max((fila.id for fila in filas), default=0)
-        self._ingresos_desde_ms = ahora_ms
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
         if self._libro is not None:
-            leido = leido._replace(saldo=await self._ponerse_al_dia(self._libro, ahora_ms))
+            leido = leido._replace(saldo=await self._ponerse_al_dia(self._libro))
+        self._ingresos = LectorIngresos(self._bolsa, self._mercado.simbolo, ahora_ms)
+        await self._ingresos.nuevos()
         self.estado = leido
         return leido
 
@@ -82,91 +96,127 @@ class Cuenta:
         """The agent's own ledger as of the last read."""
         if self._libro is None:
             return None
-        return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos_desde_ms)
+        return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos.hasta_ms)
 
-    async def actualizar(self, ahora_ms: int) -> Novedades:
+    async def actualizar(self) -> Novedades:
         """Read the account and explain every difference from what was known.
 
         A difference in quantity is explained by fills, one in the wallet by funding and transfers.
         """
         anterior = self.estado
-        leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-        ajenos: tuple[Ajeno, ...] = ()
-        esperado = anterior
-        if leido.posicion != anterior.posicion:
-            ajenos = await self._explicar(anterior, leido)
-            esperado = ajenos[-1].movimiento.despues if ajenos else anterior
+        leido, filas = await self._leer_con_operaciones(anterior)
+        ajenos = await self._explicar(anterior, leido, filas) if leido.posicion != anterior.posicion else ()
+        esperado = ajenos[-1].movimiento.despues if ajenos else anterior
         funding = transferido = 0.0
         if self._libro is not None:
-            funding = await self._funding_desde(self._ingresos_desde_ms)
+            funding = redondear(sumar(await self._ingresos.nuevos(), ClaseIngreso.FUNDING_FEE))
             leido = leido._replace(saldo=redondear(esperado.saldo + funding))
         elif leido.saldo != esperado.saldo:
-            funding, transferido = await self._ingresos(redondear(leido.saldo - esperado.saldo))
-        self._ingresos_desde_ms = ahora_ms
+            funding, transferido = await self._repartir(redondear(leido.saldo - esperado.saldo))
         self.estado = leido
+        # Funding was settled while the position was still held, so it comes before the fills.
+        ajenos = tuple(ajeno.desplazado(funding) for ajeno in ajenos)
         return Novedades(ajenos, funding, transferido)
 
     async def tras_ejecutar(self, transacciones: Sequence[Transaccion]) -> Movimiento:
         """Read the account after the agent's own fills and compare it with the core's arithmetic."""
         antes, ejecuciones = self.estado, ejecuciones_de(transacciones)
-        self._ultima_transaccion = max((fila.id for fila in transacciones), default=self._ultima_transaccion)
-        leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+        sombra = self._sombra(antes, ejecuciones)
+        leido = await self._leer_hasta(sombra.cantidad)
         if self._libro is not None:
             leido = leido._replace(saldo=redondear(antes.saldo + resultado_de(transacciones)))
-        self.estado = leido
-        self._comparar(antes, ejecuciones)
-        return Movimiento(antes, self.estado, ejecuciones)
+        if not _iguales(sombra, leido):
+            log.warning("divergencia_con_la_bolsa", calculado=str(sombra), bolsa=str(leido))
+        return self._tomar(leido, transacciones)
 
-    async def _ponerse_al_dia(self, libro: Libro, ahora_ms: int) -> float:
-        filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=libro.ultima_transaccion + 1)
-        nuevas = [fila for fila in filas if fila.id > libro.ultima_transaccion]
+    def sin_leer(self, transacciones: Sequence[Transaccion]) -> Movimiento:
+        """Book the agent's own fills while another order of it is unresolved.
+
+        What the exchange says now may already contain that order; the next look explains it.
+        """
+        return self._tomar(self._sombra(self.estado, ejecuciones_de(transacciones)), transacciones)
+
+    def _tomar(self, despues: EstadoCuenta, transacciones: Sequence[Transaccion]) -> Movimiento:
+        self._ultima_transaccion = max((fila.id for fila in transacciones), default=self._ultima_transaccion)
+        movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
+        self.estado = despues
+        return movimiento
+
+    async def _ponerse_al_dia(self, libro: Libro) -> float:
         if libro.hasta_ms == 0:
             return libro.saldo
-        return redondear(libro.saldo + resultado_de(nuevas) + await self._funding_desde(libro.hasta_ms))
+        nuevas = await self._transacciones_desde(libro.ultima_transaccion)
+        ingresos = await LectorIngresos(self._bolsa, self._mercado.simbolo, libro.hasta_ms + 1).nuevos()
+        return redondear(libro.saldo + resultado_de(nuevas) + sumar(ingresos, ClaseIngreso.FUNDING_FEE))
 
-    async def _funding_desde(self, desde_ms: int) -> float:
-        ingresos = await self._bolsa.ingresos(self._mercado.simbolo, desde_ms + 1)
-        return redondear(sum(i.monto for i in ingresos if i.clase is ClaseIngreso.FUNDING_FEE))
+    async def _leer_hasta(self, cantidad: float) -> EstadoCuenta:
+        """The account, once it shows a quantity; a read may lag behind an order for a moment."""
+        leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+        for _ in range(_LECTURAS):
+            if leido.cantidad == cantidad:
+                break
+            await asyncio.sleep(_ESPERA_S)
+            leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+        return leido
 
-    def _comparar(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> None:
+    async def _leer_con_operaciones(self, anterior: EstadoCuenta) -> tuple[EstadoCuenta, list[Transaccion]]:
+        """The account and the fills that explain it; the two are listed at different moments."""
+        escala = self._mercado.filtros.escala_lote
+        filas: list[Transaccion] = []
+        for _ in range(_LECTURAS):
+            leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+            if leido.posicion == anterior.posicion:
+                return leido, []
+            filas = await self._transacciones_desde(self._ultima_transaccion)
+            cantidad = anterior.cantidad + sum(fila.cantidad for fila in filas)
+            if filas and al_paso(cantidad, escala) == al_paso(leido.cantidad, escala):
+                break
+            await asyncio.sleep(_ESPERA_S)
+        return leido, filas
+
+    def _sombra(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> EstadoCuenta:
         sombra = antes
         for fill in ejecuciones:
             sombra, _ = aplicar_compraventa(sombra, fill.cantidad, fill.precio, 0.0, self._mercado.filtros)
             sombra = sombra._replace(saldo=redondear(sombra.saldo - fill.comision))
-        if not _iguales(sombra, self.estado):
-            log.warning("divergencia_con_la_bolsa", calculado=str(sombra), bolsa=str(self.estado))
+        return sombra
 
-    async def _transacciones_nuevas(self) -> list[Transaccion]:
-        filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=self._ultima_transaccion + 1)
-        nuevas = [fila for fila in filas if fila.id > self._ultima_transaccion]
-        self._ultima_transaccion = max((fila.id for fila in nuevas), default=self._ultima_transaccion)
-        return nuevas
+    async def _transacciones_desde(self, ultima: int) -> list[Transaccion]:
+        filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
+        return [fila for fila in filas if fila.id > ultima]
 
-    async def _explicar(self, anterior: EstadoCuenta, leido: EstadoCuenta) -> tuple[Ajeno, ...]:
+    async def _explicar(
+        self, anterior: EstadoCuenta, leido: EstadoCuenta, filas: Sequence[Transaccion]
+    ) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
         estado = anterior
-        for fila in await self._transacciones_nuevas():
-            fill = ejecuciones_de([fila])[0]
+        for fila in filas:
             id_cliente = await self._bolsa.id_cliente_de(self._mercado.simbolo, fila.id_orden)
-            despues, _ = aplicar_compraventa(estado, fill.cantidad, fill.precio, 0.0, self._mercado.filtros)
-            despues = despues._replace(saldo=redondear(estado.saldo + fill.pnl_realizado - fill.comision))
-            cubierto = max(0.0, -despues.saldo)
-            despues = despues._replace(saldo=max(0.0, despues.saldo))
             status = _status_de(id_cliente)
-            log.warning("operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fill.cantidad)
-            ajenos.append(
-                Ajeno(Movimiento(estado, despues, (fill,), cubierto), status, fila.instante_ms, fila.precio)
-            )
-            estado = despues
-        if estado.posicion != leido.posicion:
+            if status is not StatusFila.OK:
+                log.warning(
+                    "operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad
+                )
+            for parte in _partir(fila, estado.cantidad, self._mercado.filtros.escala_lote):
+                movimiento = self._asentar(estado, ejecuciones_de([parte])[0])
+                ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio))
+                estado = movimiento.despues
+        self._ultima_transaccion = max((fila.id for fila in filas), default=self._ultima_transaccion)
+        if not _misma_posicion(estado.posicion, leido.posicion):
             log.error("posicion_sin_explicar", conocida=str(estado.posicion), bolsa=str(leido.posicion))
         return tuple(ajenos)
 
-    async def _ingresos(self, diferencia: float) -> tuple[float, float]:
+    def _asentar(self, estado: EstadoCuenta, fill: Ejecucion) -> Movimiento:
+        """Book a fill as the exchange did: the insurance fund takes a loss beyond the wallet."""
+        despues, _ = aplicar_compraventa(estado, fill.cantidad, fill.precio, 0.0, self._mercado.filtros)
+        saldo = redondear(estado.saldo + fill.pnl_realizado - fill.comision)
+        return Movimiento(estado, despues._replace(saldo=max(0.0, saldo)), (fill,), max(0.0, -saldo))
+
+    async def _repartir(self, diferencia: float) -> tuple[float, float]:
         """Funding and transfers that explain a change of the wallet."""
-        ingresos = await self._bolsa.ingresos(self._mercado.simbolo, self._ingresos_desde_ms)
-        transferido = redondear(sum(i.monto for i in ingresos if i.clase is ClaseIngreso.TRANSFER))
-        funding = redondear(sum(i.monto for i in ingresos if i.clase is ClaseIngreso.FUNDING_FEE))
+        ingresos = await self._ingresos.nuevos()
+        transferido = redondear(sumar(ingresos, ClaseIngreso.TRANSFER))
+        funding = redondear(sumar(ingresos, ClaseIngreso.FUNDING_FEE))
         resto = redondear(diferencia - transferido - funding)
         if resto != 0.0:
             log.warning("saldo_sin_explicar", monto=resto, funding=funding, transferido=transferido)
@@ -184,14 +234,27 @@ def _status_de(id_cliente: str) -> StatusFila:
     return StatusFila.OK if id_cliente.startswith(PREFIJO_CLIENTE) else StatusFila.MANUAL
 
 
+def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[Transaccion, ...]:
+    """A fill that turns a position around, as the close and the opening that it is."""
+    if actual * fila.cantidad >= 0.0 or abs(fila.cantidad) <= abs(actual):
+        return (fila,)
+    comision = redondear(fila.comision * abs(actual / fila.cantidad))
+    cierre = fila._replace(cantidad=-actual, comision=comision)
+    resto = al_paso(fila.cantidad + actual, escala)
+    return cierre, fila._replace(
+        cantidad=resto, comision=redondear(fila.comision - comision), pnl_realizado=0.0
+    )
+
+
 def _iguales(calculado: EstadoCuenta, bolsa: EstadoCuenta) -> bool:
-    if (calculado.posicion is None) != (bolsa.posicion is None):
-        return False
-    if calculado.posicion is not None and bolsa.posicion is not None:
-        if calculado.posicion.cantidad != bolsa.posicion.cantidad:
-            return False
-        if not isclose(
-            calculado.posicion.precio_entrada, bolsa.posicion.precio_entrada, rel_tol=_TOLERANCIA_PRECIO
-        ):
-            return False
-    return isclose(calculado.saldo, bolsa.saldo, rel_tol=0.0, abs_tol=1e-6)
+    return _misma_posicion(calculado.posicion, bolsa.posicion) and isclose(
+        calculado.saldo, bolsa.saldo, rel_tol=0.0, abs_tol=1e-6
+    )
+
+
+def _misma_posicion(una: Posicion | None, otra: Posicion | None) -> bool:
+    if una is None or otra is None:
+        return una is otra
+    return una.cantidad == otra.cantidad and isclose(
+        una.precio_entrada, otra.precio_entrada, rel_tol=_TOLERANCIA_PRECIO
+    )

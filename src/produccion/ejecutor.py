@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 import structlog
 
-from src.nucleo.errores import FalloPasajero, LecturaFallida, OrdenRechazada, ResultadoIncierto
+from src.nucleo.errores import (
+    EmergenciaOperacional,
+    FalloPasajero,
+    LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
 from src.nucleo.ordenes import Orden, Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
@@ -85,7 +91,7 @@ class Ejecutor:
             except OrdenRechazada as fallo:
                 return Informe(_parcial(filas), tuple(filas), str(fallo), fallo.codigo)
             filas += await self._transacciones_de(respuesta)
-            if not respuesta.estado.es_final or respuesta.cantidad_ejecutada == 0.0:
+            if respuesta.cantidad_ejecutada == 0.0:
                 texto = f"order {respuesta.id_cliente} ended {respuesta.estado.value}"
                 return Informe(_parcial(filas), tuple(filas), texto)
         return Informe(Resultado.EJECUTADA, tuple(filas))
@@ -100,8 +106,9 @@ class Ejecutor:
             {"token": ficha, "side": lado.value, "quantity": orden.cantidad, "reduce_only": solo_reduce},
         )
         if solo_reduce:
-            # An exit does not wait for the disk.
-            _, respuesta = await asyncio.gather(intento, self._enviar_con_reintentos(orden))
+            # An exit neither waits for the disk nor depends on it.
+            envio = self._enviar_con_reintentos(orden)
+            respuesta, _ = await asyncio.gather(envio, _aunque_falle(intento))
         else:
             await intento
             respuesta = await self._enviar_con_reintentos(orden)
@@ -111,7 +118,10 @@ class Ejecutor:
     async def _enviar_con_reintentos(self, orden: Orden) -> RespuestaOrden:
         for intento in range(1, _INTENTOS + 1):
             try:
-                return await self._bolsa.enviar(orden)
+                respuesta = await self._bolsa.enviar(orden)
+                if respuesta.estado.es_final:
+                    return respuesta
+                raise ResultadoIncierto(f"order {orden.id_cliente} was answered {respuesta.estado.value}")
             except FalloPasajero as fallo:
                 log.warning(
                     "orden_no_aceptada", id_cliente=orden.id_cliente, intento=intento, motivo=str(fallo)
@@ -126,13 +136,21 @@ class Ejecutor:
         raise AssertionError("the loop above returns or raises")
 
     async def resolver_pendiente(self) -> bool:
-        """Ask once more for an order whose fate is unknown; true when none is left."""
-        if self._pendiente is None:
+        """Ask once more for an order whose fate is unknown; true when none is left.
+
+        An order that the exchange does not know by now never will be: it was asked for longer than the
+        request was valid.
+        """
+        orden = self._pendiente
+        if orden is None:
             return True
-        respuesta = await self._bolsa.consultar(self._simbolo, self._pendiente.id_cliente)
-        if respuesta is None or not respuesta.estado.es_final:
+        respuesta = await self._bolsa.consultar(self._simbolo, orden.id_cliente)
+        if respuesta is None:
+            self._anotar(orden, "ORDER_ABSENT", {})
+        elif respuesta.estado.es_final:
+            self._anotar_resultado(orden, respuesta)
+        else:
             return False
-        self._anotar_resultado(self._pendiente, respuesta)
         self._pendiente = None
         return True
 
@@ -159,16 +177,13 @@ class Ejecutor:
         if ausencias == _CONSULTAS:
             raise OrdenRechazada(f"order {orden.id_cliente} never reached the exchange: {motivo}") from motivo
         self._pendiente = orden
-        self._diario.anotar_luego(
-            f"order:{orden.id_cliente}", "ORDER_UNRESOLVED", self._reloj.ahora_ms(), {"reason": str(motivo)}
-        )
+        self._anotar(orden, "ORDER_UNRESOLVED", {"reason": str(motivo)})
         raise motivo
 
     def _anotar_resultado(self, orden: Orden, respuesta: RespuestaOrden) -> None:
-        self._diario.anotar_luego(
-            f"order:{orden.id_cliente}",
+        self._anotar(
+            orden,
             "ORDER_RESULT",
-            self._reloj.ahora_ms(),
             {
                 "order_id": respuesta.id_bolsa,
                 "status": respuesta.estado.value,
@@ -176,6 +191,14 @@ class Ejecutor:
                 "average_price": respuesta.precio_medio,
             },
         )
+
+    def _anotar(self, orden: Orden, tipo: str, contenido: dict[str, object]) -> None:
+        try:
+            self._diario.anotar_luego(f"order:{orden.id_cliente}", tipo, self._reloj.ahora_ms(), contenido)
+        except EmergenciaOperacional as fallo:
+            if not orden.solo_reduce:
+                raise
+            log.critical("diario_roto", motivo=str(fallo))
 
     async def _transacciones_de(self, respuesta: RespuestaOrden) -> Sequence[Transaccion]:
         """The fills of an order, once the exchange lists all of them.
@@ -194,6 +217,13 @@ class Ejecutor:
         raise LecturaFallida(
             f"order {respuesta.id_cliente} executed {ejecutada} but its fills are not listed"
         )
+
+
+async def _aunque_falle(intento: Awaitable[None]) -> None:
+    try:
+        await intento
+    except EmergenciaOperacional as fallo:
+        log.critical("diario_roto", motivo=str(fallo))
 
 
 def _parcial(filas: Sequence[Transaccion]) -> Resultado:

@@ -19,6 +19,7 @@ from src.nucleo.errores import (
 from src.produccion.puertos import RELOJ_DESVIADO
 
 SIN_CAMBIO_DE_MARGEN = -4046
+MARGEN_OCUPADO = frozenset({-4047, -4048})
 ORDEN_DESCONOCIDA = -2013
 CANCELACION_DESCONOCIDA = -2011
 ID_REPETIDO = -4116

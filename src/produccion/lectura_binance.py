@@ -70,7 +70,7 @@ def leer_ingreso(crudo: Mapping[str, Any]) -> Ingreso:
     """One row of ``income``."""
     nombre = str(crudo["incomeType"])
     clase = ClaseIngreso(nombre) if nombre in set(ClaseIngreso) else ClaseIngreso.OTRO
-    return Ingreso(clase, float(crudo["income"]), int(crudo["time"]))
+    return Ingreso(clase, float(crudo["income"]), int(crudo["time"]), int(crudo["tranId"]))
 
 
 def leer_simbolo(

@@ -23,8 +23,14 @@ class MemoriaAgente(NamedTuple):
         return self.libro or Libro(capital)
 
 
-def recordar_agente(eventos: Iterable[EventoDiario], agente: str) -> MemoriaAgente:
-    """Fold the events of one agent; an order's intent counts as its candle's decision."""
+def recordar_agente(eventos: Iterable[EventoDiario], agente: str, *, con_libro: bool) -> MemoriaAgente:
+    """Fold the events of one agent; an order's intent counts as its candle's decision.
+
+    Args:
+        eventos: All events of the account and symbol.
+        agente: Its identity.
+        con_libro: Whether it trades on a ledger of its own; reference capital is kept for each kind.
+    """
     memoria = MemoriaAgente()
     for evento in eventos:
         contenido = evento.contenido
@@ -34,7 +40,7 @@ def recordar_agente(eventos: Iterable[EventoDiario], agente: str) -> MemoriaAgen
         if evento.agregado != f"agent:{agente}":
             continue
         match evento.tipo:
-            case "REFERENCE":
+            case "REFERENCE" if bool(contenido["ledger"]) == con_libro:
                 memoria = memoria._replace(capital_referencia=float(str(contenido["equity"])))
             case "CANDLE_DECIDED":
                 memoria = _decidida(memoria, int(str(contenido["candle"])))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import numpy as np
 import structlog
 
-from src.artefactos.artefacto import Artefacto, leer_artefacto
+from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
-from src.nucleo.errores import AgenteEnclavado
+from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.indicadores import Indicadores
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import Mercado
@@ -24,33 +24,23 @@ from src.produccion import bitacora
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
 from src.produccion.avance import AvanceReal, AvanceSimulado
-from src.produccion.binance import BinanceConnector, crear_cliente, usa_proxy
+from src.produccion.binance import BinanceConnector
 from src.produccion.ciclo import Ciclo, Piezas, Reglas
-from src.produccion.config.config import (
-    Ajustes,
-    Destino,
-    Modo,
-    Opciones,
-    comprobar_opciones,
-    destino_simulado,
-    elegir_destino,
-    leer_ajustes,
-)
-from src.produccion.control_riesgo import AGREGADO, ControlRiesgo, recordar
+from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
+from src.produccion.control_riesgo import ControlRiesgo, Memoria
 from src.produccion.cuenta import Cuenta
 from src.produccion.dataprovider import DataProvider, RangoRasgos
 from src.produccion.diario import DiarioSqlite
 from src.produccion.ejecutor import Ejecutor
 from src.produccion.flujos import FlujoCuenta, FlujoMercado
-from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
+from src.produccion.identidad import id_cuenta
 from src.produccion.memoria import MemoriaAgente, recordar_agente
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
 from src.produccion.puertos import Avance
-from src.produccion.Registro import RegistroProduccion
+from src.produccion.Registro import RegistroProduccion, sello_libre
 from src.produccion.reloj import RelojMercado
 from src.produccion.sesion import Estadisticas, linea_de_estado
-from src.produccion.simulado import argumentos_simulador, simulador_embebido
 
 log = structlog.get_logger(__name__)
 
@@ -65,151 +55,96 @@ class Sesion:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lugar:
+class Lugar:
     """Everything a session is started with."""
 
     artefacto: Artefacto
     ajustes: Ajustes
     opciones: Opciones
     destino: Destino
-    estado: Path
     politica: Politica
 
+    @property
+    def simbolo(self) -> str:
+        """The symbol traded."""
+        return self.artefacto.configuracion.data_downloader.symbol
 
-async def ejecutar(opciones: Opciones, politica: Politica | None = None) -> Sesion:
-    """Run a daemon session to its end.
+    @property
+    def cuenta_id(self) -> str:
+        """The account traded on."""
+        return id_cuenta(self.destino.modo.value, self.destino.credenciales.clave)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conexiones:
+    """What a session holds open."""
+
+    diario: DiarioSqlite
+    bolsa: BinanceConnector
+    reloj: RelojMercado
+    sesion: aiohttp.ClientSession
+
+
+class _Comienzo(NamedTuple):
+    """What the exchange and the journal said when the session began."""
+
+    mercado: Mercado
+    equity: float
+    equity_maximo: float
+    agente: MemoriaAgente
+
+
+class Montaje:
+    """Wires one session and runs it.
 
     Args:
-        opciones: From the command line.
-        politica: Stands in for the artefact's actor; parity runs use it.
-
-    Raises:
-        ErrorTimonel: The session could not start, or ended in an emergency; carries the exit code.
+        lugar: What it is started with.
+        agente: The agent's identity.
+        conexiones: What it holds open; closed by whoever opened it.
     """
-    comprobar_opciones(opciones)
-    ajustes = leer_ajustes(opciones.config)
-    artefacto = leer_artefacto(opciones.base, opciones.train_id)
-    async with _destino(opciones, artefacto) as (destino, estado):
-        return await _correr(
-            _Lugar(artefacto, ajustes, opciones, destino, estado, politica or artefacto.actor)
-        )
 
-
-def desenclavar(opciones: Opciones, razon: str) -> None:
-    """Clear the latch of an account and symbol; the peak starts again from the next equity.
-
-    Raises:
-        ConfiguracionInvalida: A daemon is running, or the keys that name the account are missing.
-    """
-    artefacto = leer_artefacto(opciones.base, opciones.train_id)
-    destino = elegir_destino(opciones)
-    carpeta = carpeta_estado(
-        opciones.estado,
-        id_cuenta(destino.modo.value, destino.credenciales.clave),
-        artefacto.configuracion.data_downloader.symbol,
-    )
-    with candado(carpeta), _diario(carpeta) as diario:
-        if recordar(diario.leer(AGREGADO)).enclavado:
-            diario.anotar_luego(AGREGADO, "UNLOCKED", RelojMercado().ahora_ms(), {"reason": razon})
-
-
-@asynccontextmanager
-async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tuple[Destino, Path]]:
-    if not opciones.simulado:
-        yield elegir_destino(opciones), opciones.estado
-        return
-    argumentos = argumentos_simulador(opciones, artefacto.configuracion, artefacto.mercado)
-    async with simulador_embebido(argumentos) as url:
-        with tempfile.TemporaryDirectory(prefix="timonel-state-") as estado:
-            yield destino_simulado(url), Path(estado)
-
-
-async def _correr(lugar: _Lugar) -> Sesion:
-    simbolo = lugar.artefacto.configuracion.data_downloader.symbol
-    cuenta_id = id_cuenta(lugar.destino.modo.value, lugar.destino.credenciales.clave)
-    carpeta = carpeta_estado(lugar.estado, cuenta_id, simbolo)
-    with candado(carpeta), _diario(carpeta) as diario:
-        memoria = recordar(diario.leer(AGREGADO))
-        if memoria.enclavado:
-            raise AgenteEnclavado(
-                f"{simbolo} of {cuenta_id} is locked since the emergency {memoria.enclavado}; look into it,"
-                f' then run `python live.py --train-id {lugar.artefacto.train_id} --unlock "reason"`'
-            )
-        agente = id_agente(cuenta_id, simbolo, lugar.artefacto.train_id)
-        async with (
-            aiohttp.ClientSession(trust_env=usa_proxy(lugar.destino.direcciones)) as sesion,
-            _bolsa(lugar) as (bolsa, reloj),
-        ):
-            return await _Montaje(lugar, agente, diario, bolsa, reloj, sesion).correr(memoria.equity_maximo)
-
-
-@contextmanager
-def _diario(carpeta: Path) -> Iterator[DiarioSqlite]:
-    diario = DiarioSqlite(carpeta / "diario.sqlite")
-    try:
-        yield diario
-    finally:
-        diario.cerrar()
-
-
-@asynccontextmanager
-async def _bolsa(lugar: _Lugar) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
-    reloj = RelojMercado()
-    cliente = crear_cliente(lugar.destino.direcciones, lugar.destino.credenciales)
-    bolsa = BinanceConnector(cliente, reloj, lugar.artefacto.mercado.activo_margen)
-    try:
-        yield bolsa, reloj
-    finally:
-        await bolsa.cerrar()
-
-
-class _Montaje:
-    def __init__(
-        self,
-        lugar: _Lugar,
-        agente: str,
-        diario: DiarioSqlite,
-        bolsa: BinanceConnector,
-        reloj: RelojMercado,
-        sesion: aiohttp.ClientSession,
-    ) -> None:
+    def __init__(self, lugar: Lugar, agente: str, conexiones: Conexiones) -> None:
         self._lugar = lugar
         self._agente = agente
-        self._diario = diario
-        self._bolsa = bolsa
-        self._reloj = reloj
-        self._sesion = sesion
+        self._diario = conexiones.diario
+        self._bolsa = conexiones.bolsa
+        self._reloj = conexiones.reloj
+        self._sesion = conexiones.sesion
         self._config = lugar.artefacto.configuracion
-        self._simbolo = self._config.data_downloader.symbol
+        self._simbolo = lugar.simbolo
         self._intervalo = self._config.data_downloader.interval
 
-    async def correr(self, equity_maximo: float | None) -> Sesion:
-        """Check, recover, warm up, trade."""
+    async def correr(self, memoria: Memoria) -> Sesion:
+        """Check, recover, warm up, trade.
+
+        Args:
+            memoria: What the journal remembers of the account and symbol.
+        """
+        opciones, ajustes = self._lugar.opciones, self._lugar.ajustes
         apalancamiento = self._config.portafolio.apalancamiento
-        capital = self._lugar.opciones.capital
+        _comprobar_libro(memoria, opciones.capital)
         await sincronizar_reloj(
-            self._bolsa, self._reloj, self._lugar.destino.modo, self._lugar.ajustes.risk.max_clock_skew_s
+            self._bolsa, self._reloj, self._lugar.destino.modo, ajustes.risk.max_clock_skew_s
         )
-        mercado = await comprobar_bolsa(self._bolsa, self._lugar.artefacto.mercado, apalancamiento)
-        await comprobar_saldo(self._bolsa, mercado, apalancamiento, capital)
-        datos = self._datos()
-        await datos.calentar()
-        memoria = recordar_agente(self._diario.leer(), self._agente)
-        cuenta = Cuenta(self._bolsa, mercado, memoria.libro_para(capital))
-        estado = await cuenta.abrir(self._reloj.ahora_ms())
-        equity = equity_de(estado, datos.ultima.close)
-        if estado.posicion is not None:
-            log.warning("posicion_encontrada", posicion=str(estado.posicion))
-        with ExitStack() as pila:
-            registro = pila.enter_context(
-                RegistroProduccion(self._lugar.artefacto.ruta / "produccion", self._reloj.ahora_ms())
+        carpeta = self._lugar.artefacto.ruta / "produccion"
+        sello = sello_libre(carpeta, self._reloj.ahora_ms())
+        with bitacora.configurada(carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
+            mercado = await comprobar_bolsa(self._bolsa, self._lugar.artefacto.mercado, apalancamiento)
+            await comprobar_saldo(self._bolsa, mercado, apalancamiento, opciones.capital)
+            datos = self._datos()
+            await datos.calentar()
+            agente = recordar_agente(
+                self._diario.leer(), self._agente, con_libro=opciones.capital is not None
             )
-            bitacora.configurar(
-                registro.ruta.with_name(f"produccion_{registro.sello}.log"),
-                detallado=self._lugar.opciones.detallado,
-            )
-            ciclo = self._ciclo(mercado, datos, cuenta, registro, memoria, equity, equity_maximo or equity)
-            return await self._orquestar(datos, ciclo, cuenta, registro, equity)
+            cuenta = Cuenta(self._bolsa, mercado, agente.libro_para(opciones.capital))
+            estado = await cuenta.abrir(self._reloj.ahora_ms())
+            if estado.posicion is not None:
+                log.warning("posicion_encontrada", posicion=str(estado.posicion))
+            equity = equity_de(estado, datos.ultima.close)
+            comienzo = _Comienzo(mercado, equity, memoria.equity_maximo or equity, agente)
+            with RegistroProduccion(carpeta, sello) as registro:
+                ciclo = self._ciclo(comienzo, datos, cuenta, registro)
+                return await self._orquestar(datos, ciclo, cuenta, registro, equity)
 
     def _datos(self) -> DataProvider:
         indicadores = Indicadores(self._config.parametros_indicadores(), self._config.preprocesamiento.rasgos)
@@ -225,18 +160,16 @@ class _Montaje:
         )
 
     def _ciclo(
-        self,
-        mercado: Mercado,
-        datos: DataProvider,
-        cuenta: Cuenta,
-        registro: RegistroProduccion,
-        memoria: MemoriaAgente,
-        equity: float,
-        equity_maximo: float,
+        self, comienzo: _Comienzo, datos: DataProvider, cuenta: Cuenta, registro: RegistroProduccion
     ) -> Ciclo:
+        mercado, memoria = comienzo.mercado, comienzo.agente
+        con_libro = self._lugar.opciones.capital is not None
         if memoria.capital_referencia is None:
             self._diario.anotar_luego(
-                f"agent:{self._agente}", "REFERENCE", self._reloj.ahora_ms(), {"equity": equity}
+                f"agent:{self._agente}",
+                "REFERENCE",
+                self._reloj.ahora_ms(),
+                {"equity": comienzo.equity, "ledger": con_libro},
             )
         limites = self._config.limites_plan(mercado)
         ejecutor = Ejecutor(self._bolsa, self._diario, self._reloj, self._simbolo)
@@ -244,7 +177,7 @@ class _Montaje:
             datos=datos,
             cuenta=cuenta,
             observador=ObservacionBuilder(
-                self._config.forma_portafolio(memoria.capital_referencia or equity)
+                self._config.forma_portafolio(memoria.capital_referencia or comienzo.equity)
             ),
             agente=AgenteProduccion(
                 self._lugar.politica, self._config.regla_accion(), limites.apalancamiento
@@ -257,8 +190,9 @@ class _Montaje:
                 mercado,
                 limites,
                 self._config.entorno.max_drawdown_permitido,
-                equity_maximo,
-                self._lugar.ajustes.feature_range.hold_entries_above,
+                comienzo.equity_maximo,
+                con_libro=con_libro,
+                fraccion_fuera_max=self._lugar.ajustes.feature_range.hold_entries_above,
             ),
             ejecutor=ejecutor,
             registro=registro,
@@ -276,6 +210,7 @@ class _Montaje:
             ),
         )
         ciclo.ultima_decidida_ms = memoria.ultima_decidida_ms
+        piezas.control.guardar_pico()
         return ciclo
 
     async def _orquestar(
@@ -331,14 +266,36 @@ class _Montaje:
         )
 
 
+def _comprobar_libro(memoria: Memoria, capital: float | None) -> None:
+    """A peak of the whole wallet means nothing to a ledger, and the other way round."""
+    if memoria.con_libro is None or memoria.con_libro == (capital is not None):
+        return
+    antes, ahora = ("with", "without") if memoria.con_libro else ("without", "with")
+    raise ConfiguracionInvalida(
+        f"this account and symbol was last traded {antes} --capital and has a peak of that kind; it cannot go"
+        f" on {ahora} it. Keep the option as it was, or choose another --state-dir"
+    )
+
+
 @contextmanager
 def _senales(parar: Callable[[], None]) -> Iterator[None]:
-    """End the session in order on Ctrl+C and SIGTERM; elsewhere than in the main thread do nothing."""
-    bucle = asyncio.get_running_loop()
+    """End the session in order on Ctrl+C and SIGTERM, and at once on the second one."""
+    bucle, tarea = asyncio.get_running_loop(), asyncio.current_task()
+    pedidas: list[int] = []
+
+    def al_recibir(senal: int) -> None:
+        pedidas.append(senal)
+        if len(pedidas) == 1:
+            parar()
+        elif tarea is not None:
+            log.critical("salida_inmediata", aviso="an open position stays as it is")
+            tarea.cancel()
+
     puestas = []
     for senal in (signal.SIGINT, signal.SIGTERM):
+        # Signals can only be taken in the main thread; elsewhere the session is ended by its owner.
         with suppress(RuntimeError, ValueError):
-            bucle.add_signal_handler(senal, parar)
+            bucle.add_signal_handler(senal, al_recibir, senal)
             puestas.append(senal)
     try:
         yield

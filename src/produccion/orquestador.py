@@ -111,8 +111,10 @@ class Orquestador:
         try:
             motivo = await self._vigilar()
             await self._salir(motivo)
-        except ErrorTimonel:
-            raise
+        except ErrorTimonel as fallo:
+            if self.ciclo.protocolo_cumplido:
+                raise
+            await self.ciclo.emergencia(Razon.OPERACIONAL, self.reloj.ahora_ms(), str(fallo))
         except Exception as fallo:  # a defect must not leave a position without its daemon
             log.exception("fallo_inesperado")
             await self.ciclo.emergencia(Razon.OPERACIONAL, self.reloj.ahora_ms(), repr(fallo))
@@ -209,7 +211,7 @@ class Orquestador:
                 await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
             case _Refresco():
                 self._refresco_pedido = False
-                await self.ciclo.refrescar_cuenta(self.reloj.ahora_ms())
+                await self.ciclo.refrescar_cuenta()
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None

@@ -89,6 +89,7 @@ class Ingreso(NamedTuple):
     clase: ClaseIngreso
     monto: float  # signed
     instante_ms: int
+    id: int  # unique within its kind
 
 
 class CuentaBolsa(NamedTuple):

@@ -1,15 +1,12 @@
-"""Fan-out: which socket hears which stream, and the queues that keep a slow reader from the market."""
+"""Fan-out: which socket hears which stream."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
 FLUJO_FIN = "simEnd"
-COLA_MAX = 20_000
 
 
 class Categoria(StrEnum):
@@ -35,32 +32,6 @@ class Receptor(Protocol):
     def poner(self, mensaje: bytes) -> None:
         """Queue a message."""
         ...
-
-
-class Cola:
-    """Messages that wait to be written to one socket."""
-
-    def __init__(self, categoria: Categoria, combinado: bool) -> None:
-        self.categoria = categoria
-        self.combinado = combinado
-        self.desbordada = False
-        self._mensajes: deque[bytes] = deque()
-        self._hay = asyncio.Event()
-
-    def poner(self, mensaje: bytes) -> None:
-        """Queue a message; a reader that has fallen too far behind is given up."""
-        if len(self._mensajes) >= COLA_MAX:
-            self.desbordada = True
-        else:
-            self._mensajes.append(mensaje)
-        self._hay.set()
-
-    async def sacar(self) -> deque[bytes]:
-        """Wait for messages and take them all."""
-        await self._hay.wait()
-        self._hay.clear()
-        tomados, self._mensajes = self._mensajes, deque()
-        return tomados
 
 
 class Difusor:

@@ -1,8 +1,7 @@
-"""The WebSocket door: routed sockets, their subscriptions, and the writing of their queues."""
+"""The WebSocket door: routed sockets and their subscriptions."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -10,7 +9,8 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from src.simulador.avance import Avance
-from src.simulador.difusion import Categoria, Cola
+from src.simulador.cola import Cola
+from src.simulador.difusion import Categoria
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.peticion import descomponer
 from src.simulador.rest_acuerdo import terminar_paso
@@ -43,14 +43,15 @@ class Enchufes:
         categoria, modo, resto = Categoria(encontrada[1]), encontrada[2], encontrada[3] or ""
         enchufe = web.WebSocketResponse(heartbeat=PING_S, compress=False)
         await enchufe.prepare(peticion)
-        sesion = Sesion(self._simulacion, self._avance, enchufe, Cola(categoria, modo == "stream"))
+        if peticion.transport is None:
+            return enchufe
+        cola = Cola(categoria, modo == "stream", peticion.transport, peticion.transport.abort)
+        sesion = Sesion(self._simulacion, self._avance, enchufe, cola)
         self._abiertos.add(enchufe)
-        escritor = asyncio.create_task(sesion.escribir())
         try:
             sesion.empezar(resto, descomponer(consulta))
             await sesion.leer()
         finally:
-            escritor.cancel()
             sesion.terminar()
             self._abiertos.discard(enchufe)
         return enchufe
@@ -85,16 +86,6 @@ class Sesion:
             if clave is not None:
                 self._simulacion.difusor.unir_privado(self._cola, clave)
 
-    async def escribir(self) -> None:
-        """Write the queue for as long as the socket lives."""
-        while not self._cola.desbordada:
-            for mensaje in await self._cola.sacar():
-                try:
-                    await self._enchufe.send_frame(mensaje, WSMsgType.TEXT)
-                except (ConnectionError, RuntimeError):
-                    return
-        await self._enchufe.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too slow")
-
     async def leer(self) -> None:
         """Obey control messages until the socket closes."""
         async for mensaje in self._enchufe:
@@ -105,6 +96,7 @@ class Sesion:
 
     def terminar(self) -> None:
         """Forget the socket."""
+        self._cola.cerrar()
         self._simulacion.difusor.retirar(self._cola, self._flujos)
 
     def _contestar(self, texto: str) -> Respuesta | None:

@@ -281,6 +281,11 @@ class TestMargen:
         assert not margen_alcanza(una_cuenta(), lado * 0.8, 25_000.0, 25_000.0, un_mercado(), 2.0)
         assert margen_alcanza(una_cuenta(), lado * 0.799, 25_000.0, 25_000.0, un_mercado(), 2.0)
 
+    @pytest.mark.parametrize(("saldo", "alcanza"), [(6_256.25, True), (6_256.24999999, False)])
+    def test_falta_hasta_la_ultima_unidad(self, saldo, alcanza):
+        """0.5 at 25,000: 6,250 of margin and 6.25 of commission."""
+        assert margen_alcanza(una_cuenta(saldo), 0.5, 25_000.0, 25_000.0, un_mercado(), 2.0) is alcanza
+
     def test_el_margen_se_mide_en_la_marca_y_la_comision_en_el_precio_de_la_orden(self):
         """0.4 at 25,000 and leverage 1 is the whole equity; only the commission is left to pay."""
         caro = un_mercado(comision_taker=0.5)

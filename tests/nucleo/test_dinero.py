@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from itertools import permutations
 
 import pytest
 from hypothesis import example, given
@@ -128,11 +129,15 @@ class TestProducto:
 
         assert producto(signo * cantidad, precio) == esperado
 
-    @pytest.mark.xfail(strict=True, reason="beyond 2**53 units the quotient is rounded twice")
     def test_un_monto_de_miles_de_millones_tambien_es_el_exacto(self):
         cantidad, precio = 5_076.1047, 650_299.3
 
         assert producto(cantidad, precio) == entre_8_decimales(fraccion(cantidad) * fraccion(precio))
+
+    @pytest.mark.parametrize(("veces", "esperado"), [(1.0, 0.0), (3.0, 2e-8), (-5.0, -2e-8), (-7.0, -4e-8)])
+    def test_un_factor_de_mas_de_ocho_decimales_tambien_empata(self, veces, esperado):
+        for factores in permutations((5e-9, veces, 1.0)):
+            assert producto(*factores) == esperado
 
     def test_sin_fraccion_multiplica_dos(self):
         assert producto(0.3, 0.1) == 0.03
@@ -210,6 +215,9 @@ class TestPasos:
 
         assert (ajustada / Fraction(paso)).denominator == 1
         assert abs(ajustada - Fraction(cantidad)) <= Fraction(paso) / 2 * (1 + Fraction(1, 10**6))
+
+    def test_al_paso_no_toca_un_entero_enorme(self):
+        assert al_paso(3e15 + 1, (1, 1)) == 3e15 + 1
 
     @given(st.integers(0, 10**10), st.sampled_from(PASOS))
     def test_un_multiplo_exacto_cabe_entero(self, pasos, paso):

@@ -299,7 +299,7 @@ class BolsaFalsa:
         self.estado = self.estado._replace(saldo=redondear(self.estado.saldo + monto))
 
     def _ingreso(self, clase: ClaseIngreso, monto: float, instante_ms: int) -> Ingreso:
-        return Ingreso(clase, monto, instante_ms)
+        return Ingreso(clase, monto, instante_ms, len(self._ingresos) + 1)
 
     def _aceptar(self, orden: Orden, cantidad: float) -> RespuestaOrden:
         if orden.solo_reduce and not self._reduce(orden):

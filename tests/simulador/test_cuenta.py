@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from src.simulador.fallos_api import ErrorApi
 from src.simulador.margen import precio_liquidacion, resumir
 from src.simulador.ordenes import EstadoOrden
 from tests.simulador.banco import el_titular, ordenar, planas, una_simulacion
@@ -179,6 +180,15 @@ class TestLiquidacion:
 
         assert el_titular(simulacion).libro.operadas[-1].precio == D("23762.4")
 
+    @pytest.mark.parametrize(("saldo", "queda"), [("4170", 0), ("4170.00000001", 1)])
+    def test_el_margen_igual_al_mantenimiento_ya_liquida(self, saldo: str, queda: int):
+        """At 16,000 the maintenance is 160: a wallet of 4,160 less 4,000 is just as much."""
+        simulacion = una_simulacion(planas(20_000, 16_000), saldo=saldo, camino="close")
+        ordenar(simulacion, quantity="1")
+        simulacion.avanzar()
+
+        assert el_titular(simulacion).cuenta.posiciones["BTCUSDT"].cantidad == queda
+
     def test_la_orden_de_liquidacion_se_reconoce_por_su_id(self):
         simulacion = self._abrir(planas(15_000), camino="close")
         simulacion.avanzar()
@@ -228,6 +238,29 @@ class TestAislada:
         assert cuenta.saldo_cruzado() == 7990
         assert cuenta.suma_ingresos["INSURANCE_CLEAR"] == D("1212.5") - D("212.5")
 
+    @pytest.mark.parametrize(("margen", "queda"), [("2180", 0), ("2180.00000001", 1)])
+    def test_su_margen_igual_al_mantenimiento_ya_liquida(self, margen: str, queda: int):
+        """At 18,000 the maintenance is 180: 2,180 less 2,000 is just as much."""
+        simulacion = self._abrir(planas(18_000))
+        posicion = el_titular(simulacion).cuenta.posiciones["BTCUSDT"]
+        posicion.cartera_aislada = D(margen)
+        simulacion.avanzar()
+
+        assert posicion.cantidad == queda
+
+    @pytest.mark.parametrize(("saldo", "cabe"), [("2030.0", False), ("2030.1", True)])
+    def test_al_abrir_cuenta_el_precio_de_la_orden(self, saldo: str, cabe: bool):
+        """Bought at 20,200 with the mark at 20,000: 2,020 of margin, 10 for the distance, 10.1 of fee."""
+        simulacion = una_simulacion(saldo=saldo, slippage=D("0.01"), apalancamiento=10)
+        posicion = el_titular(simulacion).cuenta.posiciones["BTCUSDT"]
+        posicion.tipo_margen = type(posicion.tipo_margen).ISOLATED
+        if not cabe:
+            with pytest.raises(ErrorApi):
+                ordenar(simulacion, quantity="1")
+            return
+        ordenar(simulacion, quantity="1")
+        assert el_titular(simulacion).cuenta.saldo_cruzado() == 0
+
     def test_al_reducir_se_libera_su_parte(self):
         """Half closed at 20,400: 1,000 of margin and 200 of profit return."""
         simulacion = self._abrir(planas(20_400))
@@ -247,6 +280,27 @@ class TestAislada:
         cuenta = el_titular(simulacion).cuenta
         assert cuenta.posiciones["BTCUSDT"].cartera_aislada == 1998
         assert cuenta.saldo_cruzado() == 7990
+
+
+def test_en_cruzado_solo_se_liquida_lo_necesario():
+    """Long 10 BTC (2 %, cum 500) and short 10 ETH on 19,895: m with 19,895 + 10·(m − 20,000) = 0.2·m − 400.
+
+    Filled at 18,337.2: −16,628 and a fee of 2,292.15 leave 974.85, which carries the ETH position.
+    """
+    simulacion = una_simulacion(
+        [(20_000,) * 4, (20_000, 20_000, 18_000, 19_000)],
+        otras=[("ETHUSDT", planas(1_000, 1_000))],
+        saldo="20000",
+    )
+    ordenar(simulacion, quantity="10")
+    ordenar(simulacion, symbol="ETHUSDT", side="SELL", quantity="10")
+    for _ in range(3):
+        simulacion.avanzar()
+
+    cuenta = el_titular(simulacion).cuenta
+    assert el_titular(simulacion).libro.operadas[-1].precio == D("18337.2")
+    assert cuenta.posiciones["ETHUSDT"].cantidad == -10
+    assert cuenta.saldo == D("974.85")
 
 
 def test_en_cruzado_una_posicion_sostiene_a_la_otra():

@@ -9,7 +9,8 @@ import aiohttp
 import orjson
 import pytest
 
-from src.simulador import difusion
+from src.simulador.cola import ATRASO_MAX, Cola, cabecera
+from src.simulador.difusion import Categoria
 from src.simulador.oyentes import VIDA_S
 from src.simulador.servidor import Servidor
 from tests.simulador.banco import Cliente, planas, una_simulacion
@@ -64,6 +65,7 @@ async def test_la_vela_cierra_en_el_cuarto_paso_y_es_la_de_rest(cliente: Cliente
         cerradas.append((await recibir(enchufe))["k"])
 
     assert [vela["x"] for vela in cerradas] == [False, False, False, True]
+    assert [float(vela["v"]) for vela in cerradas] == [0, 2.5, 5, 10]
     ultima = cerradas[-1]
     fila = (await cliente.publico("/v1/klines", symbol="BTCUSDT", interval="1h", limit=2))[0]
     assert [ultima[c] for c in "tohlcv"] == fila[:6]
@@ -226,13 +228,45 @@ async def test_lo_mal_acordado_tiene_su_codigo(cliente: Cliente, ruta, campos, c
     assert (await cliente.sim("POST", ruta, **campos))["code"] == codigo
 
 
-async def test_un_lector_lento_se_abandona_sin_frenar_al_mercado(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(difusion, "COLA_MAX", 3)
-    cola = difusion.Cola(difusion.Categoria.MARKET, combinado=False)
-    for _ in range(5):
-        cola.poner(b"{}")
-    assert cola.desbordada
-    assert len(await cola.sacar()) == 3
+class Transporte:
+    """Keeps what is written; its buffer is as full as told."""
+
+    def __init__(self, atraso: int = 0) -> None:
+        self.escrito: list[bytes] = []
+        self.atraso = atraso
+
+    def write(self, datos: bytes) -> None:
+        self.escrito.append(datos)
+
+    def get_write_buffer_size(self) -> int:
+        return self.atraso
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_un_lector_lento_se_abandona_sin_frenar_al_mercado():
+    abandonos: list[bool] = []
+    transporte = Transporte(ATRASO_MAX + 1)
+    cola = Cola(Categoria.MARKET, False, transporte, lambda: abandonos.append(True))  # type: ignore[arg-type]
+    cola.poner(b"{}")
+    await asyncio.sleep(0)
+    cola.poner(b"{}")
+    await asyncio.sleep(0)
+
+    assert transporte.escrito == [b"\x81\x02{}"]
+    assert abandonos == [True]
+
+
+async def test_lo_de_un_mismo_turno_sale_en_una_escritura():
+    transporte = Transporte()
+    cola = Cola(Categoria.MARKET, False, transporte, lambda: None)  # type: ignore[arg-type]
+    cola.poner(b"a")
+    cola.poner(b"b" * 200)
+    await asyncio.sleep(0)
+
+    assert transporte.escrito == [b"\x81\x01a" + b"\x81\x7e\x00\xc8" + b"b" * 200]
+    assert cabecera(70_000) == b"\x81\x7f" + (70_000).to_bytes(8, "big")
 
 
 async def test_a_velocidad_el_mercado_corre_solo_y_late():

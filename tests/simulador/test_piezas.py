@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 
@@ -9,6 +10,7 @@ import pytest
 
 from src.nucleo.errores import ConfiguracionInvalida, DatosInvalidos
 from src.simulador.acuerdo import Acuerdo
+from src.simulador.avance import AvanceAcordado
 from src.simulador.difusion import Categoria, categoria_de
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.firma import verificar_firma, verificar_tiempo
@@ -68,6 +70,22 @@ def test_el_mercado_espera_a_todos_los_unidos():
     acuerdo.dejar(otro.id)
     acuerdo.terminar(uno.id)
     assert acuerdo.puede_avanzar()
+
+
+async def test_quien_se_une_en_el_ultimo_momento_tambien_es_esperado():
+    simulacion = una_simulacion()
+    avance = AvanceAcordado(simulacion)
+    primero = simulacion.acuerdo.unir("a", "BTCUSDT", "1h")
+    simulacion.acuerdo.terminar(primero.id)
+    avance.revisar()
+    segundo = simulacion.acuerdo.unir("b", "BTCUSDT", "1h")
+    await asyncio.sleep(0)
+    assert simulacion.paso == 0
+
+    simulacion.acuerdo.terminar(segundo.id)
+    avance.revisar()
+    await asyncio.sleep(0)
+    assert simulacion.paso == 1
 
 
 def test_quien_vuelve_con_la_misma_clave_toma_el_lugar_del_muerto():

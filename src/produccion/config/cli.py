@@ -90,25 +90,32 @@ def live(
 
 
 def _vivir(opciones: Opciones) -> int:
-    from src.produccion.montaje import Sesion, ejecutar
+    from src.produccion.lanzamiento import ejecutar
+    from src.produccion.montaje import Sesion
     from src.produccion.orquestador import Motivo
 
     if opciones.real:
         _confirmar(opciones)
-    sesion: Sesion = asyncio.run(ejecutar(opciones))
+    try:
+        sesion: Sesion = asyncio.run(ejecutar(opciones))
+    except asyncio.CancelledError:
+        consola.print("ended at once; an open position stays as it is", style="yellow")
+        return _INTERRUMPIDO
     _mostrar(sesion.estadisticas.campos(), sesion.registro, sesion.motivo.value)
     return _INTERRUMPIDO if sesion.motivo is Motivo.INTERRUMPIDO else 0
 
 
 def _desenclavar(opciones: Opciones, razon: str) -> int:
-    from src.produccion.montaje import desenclavar
+    from src.produccion.lanzamiento import desenclavar
 
     if not razon.strip():
         raise ConfiguracionInvalida(
             '--unlock needs a reason, e.g. --unlock "checked the losses, limit is right"'
         )
-    desenclavar(opciones, razon)
-    consola.print("unlocked; the peak starts again from the next equity")
+    if desenclavar(opciones, razon):
+        consola.print("unlocked; the peak starts again from the next equity")
+    else:
+        consola.print("it was not locked; nothing changed")
     return 0
 
 
@@ -140,5 +147,5 @@ def _mostrar(campos: dict[str, float | int], registro: Path, motivo: str) -> Non
     tabla = Table(title=f"Session ended: {motivo}", show_header=False)
     for nombre, valor in campos.items():
         tabla.add_row(nombre, f"{valor:,.6g}" if isinstance(valor, float) else str(valor))
-    tabla.add_row("registro", str(registro))
     consola.print(tabla)
+    consola.print(f"session CSV: {registro}", soft_wrap=True, highlight=False)

@@ -80,13 +80,17 @@ class Ajustes(_Seccion):
     session: SeccionSesion = SeccionSesion()
 
 
+BASE = Path("entrenamientos")
+ESTADO = Path("estado")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opciones:
     """What the command line asked for."""
 
     train_id: str
-    base: Path = Path("entrenamientos")
-    estado: Path = Path("estado")
+    base: Path = BASE
+    estado: Path = ESTADO
     config: Path | None = None
     real: bool = False
     simulado: bool = False

@@ -1,0 +1,136 @@
+"""From options to a running session: artefact, exchange, journal and lock, opened and closed in order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import aiohttp
+
+from src.artefactos.artefacto import Artefacto, leer_artefacto
+from src.nucleo.errores import AgenteEnclavado
+from src.nucleo.politica import Politica
+from src.produccion.binance import BinanceConnector, crear_cliente, usa_proxy
+from src.produccion.config.config import (
+    BASE,
+    ESTADO,
+    Destino,
+    Opciones,
+    comprobar_opciones,
+    destino_simulado,
+    elegir_destino,
+    leer_ajustes,
+)
+from src.produccion.control_riesgo import AGREGADO, recordar
+from src.produccion.diario import DiarioSqlite
+from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
+from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
+from src.produccion.reloj import RelojMercado
+from src.produccion.simulado import argumentos_simulador, simulador_embebido
+
+
+async def ejecutar(opciones: Opciones, politica: Politica | None = None) -> Sesion:
+    """Run a daemon session to its end.
+
+    Args:
+        opciones: From the command line.
+        politica: Stands in for the artefact's actor; parity runs use it.
+
+    Raises:
+        ErrorTimonel: The session could not start, or ended in an emergency; carries the exit code.
+    """
+    comprobar_opciones(opciones)
+    ajustes = leer_ajustes(opciones.config)
+    artefacto = leer_artefacto(opciones.base, opciones.train_id)
+    async with _destino(opciones, artefacto) as (destino, estado):
+        return await _correr(
+            Lugar(artefacto, ajustes, opciones, destino, politica or artefacto.actor), estado
+        )
+
+
+def desenclavar(opciones: Opciones, razon: str) -> bool:
+    """Clear the latch of an account and symbol; the peak starts again from the next equity.
+
+    Returns:
+        Whether it was locked.
+
+    Raises:
+        ConfiguracionInvalida: A daemon is running, or the keys that name the account are missing.
+    """
+    artefacto = leer_artefacto(opciones.base, opciones.train_id)
+    carpeta = _carpeta(elegir_destino(opciones), artefacto, opciones.estado)
+    with candado(carpeta), _diario(carpeta) as diario:
+        enclavado = bool(recordar(diario.leer(AGREGADO)).enclavado)
+        if enclavado:
+            diario.anotar_luego(AGREGADO, "UNLOCKED", RelojMercado().ahora_ms(), {"reason": razon})
+        return enclavado
+
+
+@asynccontextmanager
+async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tuple[Destino, Path]]:
+    if not opciones.simulado:
+        yield elegir_destino(opciones), opciones.estado
+        return
+    argumentos = argumentos_simulador(opciones, artefacto.configuracion, artefacto.mercado)
+    async with simulador_embebido(argumentos) as url:
+        with tempfile.TemporaryDirectory(prefix="timonel-state-") as estado:
+            yield destino_simulado(url), Path(estado)
+
+
+async def _correr(lugar: Lugar, estado: Path) -> Sesion:
+    carpeta = _carpeta(lugar.destino, lugar.artefacto, estado)
+    with candado(carpeta), _diario(carpeta) as diario:
+        memoria = recordar(diario.leer(AGREGADO))
+        if memoria.enclavado:
+            raise AgenteEnclavado(
+                f"{lugar.simbolo} of {lugar.cuenta_id} is locked since the emergency {memoria.enclavado};"
+                f' look into it, then run `python live.py {_como_se_pidio(lugar.opciones)} --unlock "reason"`'
+            )
+        agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
+        async with (
+            aiohttp.ClientSession(trust_env=usa_proxy(lugar.destino.direcciones)) as sesion,
+            _bolsa(lugar) as (bolsa, reloj),
+        ):
+            conexiones = Conexiones(diario=diario, bolsa=bolsa, reloj=reloj, sesion=sesion)
+            return await Montaje(lugar, agente, conexiones).correr(memoria)
+
+
+def _carpeta(destino: Destino, artefacto: Artefacto, estado: Path) -> Path:
+    cuenta_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
+    return carpeta_estado(estado, cuenta_id, artefacto.configuracion.data_downloader.symbol)
+
+
+def _como_se_pidio(opciones: Opciones) -> str:
+    """The options that name the same artefact, account and journal again."""
+    banderas = [f"--train-id {opciones.train_id}"]
+    if opciones.real:
+        banderas.append("--live")
+    if opciones.url:
+        banderas.append(f"--exchange-url {opciones.url}")
+    if opciones.base != BASE:
+        banderas.append(f"--artefacts {opciones.base}")
+    if opciones.estado != ESTADO:
+        banderas.append(f"--state-dir {opciones.estado}")
+    return " ".join(banderas)
+
+
+@contextmanager
+def _diario(carpeta: Path) -> Iterator[DiarioSqlite]:
+    diario = DiarioSqlite(carpeta / "diario.sqlite")
+    try:
+        yield diario
+    finally:
+        diario.cerrar()
+
+
+@asynccontextmanager
+async def _bolsa(lugar: Lugar) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
+    reloj = RelojMercado()
+    cliente = crear_cliente(lugar.destino.direcciones, lugar.destino.credenciales)
+    bolsa = BinanceConnector(cliente, reloj, lugar.artefacto.mercado.activo_margen)
+    try:
+        yield bolsa, reloj
+    finally:
+        await bolsa.cerrar()

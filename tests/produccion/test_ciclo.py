@@ -1,0 +1,466 @@
+"""One candle after the other: decide, send, explain, write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.nucleo.errores import (
+    DatosInvalidos,
+    EmergenciaDrawdown,
+    EmergenciaOperacional,
+    LecturaFallida,
+    OrdenRechazada,
+)
+from src.nucleo.registro import StatusFila
+from src.produccion.control_riesgo import Bloqueo, Razon
+from src.produccion.cuenta import Libro
+from src.produccion.dataprovider import RangoRasgos
+from src.produccion.ejecutor import id_cliente_de
+from src.produccion.memoria import recordar_agente
+from src.produccion.puertos import ClaseIngreso, EventoMark
+from tests.constructores import HORA_MS, una_cuenta
+from tests.produccion.banco import AGENTE, Banco, frontera, montar
+from tests.produccion.falsos import Parcial, Pierde
+
+Abrir = Callable[..., Awaitable[Banco]]
+
+
+@pytest.fixture
+async def abrir(tmp_path: Path) -> AsyncIterator[Abrir]:
+    """Build a bench on the test's directory; its files are closed at the end."""
+    bancos: list[Banco] = []
+
+    async def construir(*acciones: float, **cambios: Any) -> Banco:
+        bancos.append(await montar(tmp_path / "produccion", *acciones, **cambios))
+        return bancos[-1]
+
+    yield construir
+    for banco in bancos:
+        banco.registro.cerrar()
+
+
+def columna(banco: Banco, nombre: str) -> list[str]:
+    return [fila[nombre] for fila in banco.filas]
+
+
+def comprobar_conservacion(banco: Banco, inicial: float, funding: float = 0.0) -> None:
+    """Balance moves by what the rows say, and by the funding settled between them."""
+    saldo, otros = inicial, 0.0
+    for fila in banco.filas:
+        explicado = float(fila["pnl_realizado"]) + float(fila["pnl_parcial"]) - float(fila["comision"])
+        otros += float(fila["balance"]) - saldo - explicado
+        saldo = float(fila["balance"])
+    assert otros == pytest.approx(funding, abs=1e-9)
+
+
+# --- rows ---
+
+
+async def test_cada_vela_es_una_fila(abrir: Abrir):
+    banco = await abrir(0.5, 0.5, -0.5, 0.0)
+    for precio in (30_000.0, 30_100.0, 30_500.0, 30_400.0):
+        await banco.cerrar_vela(precio)
+
+    assert columna(banco, "paso") == ["1", "2", "3", "4"]
+    assert columna(banco, "operacion") == ["abrir_long", "mantener", "cerrar_long", "mantener"]
+    assert columna(banco, "resultado") == ["ejecutada", "ninguna", "ejecutada", "ninguna"]
+    assert columna(banco, "status") == ["ok"] * 4
+    assert columna(banco, "precio") == ["30000.0", "30100.0", "30500.0", "30400.0"]
+    assert columna(banco, "timestamp")[0] == "2024-02-11T21:00:00.000Z"
+    assert columna(banco, "operaciones_total") == ["0", "0", "1", "1"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_la_recompensa_es_la_del_paso_que_termina(abrir: Abrir):
+    banco = await abrir(0.5)
+    for precio in (30_000.0, 31_000.0, 29_000.0):
+        await banco.cerrar_vela(precio)
+
+    primera, subida, bajada = columna(banco, "recompensa")
+    assert primera == ""
+    assert float(subida) > 0.0 > float(bajada)
+
+
+async def test_la_politica_ve_la_cuenta_y_la_ventana_al_cierre(abrir: Abrir):
+    banco = await abrir(0.5, 0.5)
+    await banco.cerrar_vela(30_000.0)
+    await banco.cerrar_vela(31_000.0)
+
+    plana, larga = banco.politica.vistas
+    np.testing.assert_array_equal(plana.portfolio, np.array([1.0, 0.0, 0.0], np.float32))
+    cantidad = banco.bolsa.estado.cantidad
+    equity = banco.bolsa.estado.saldo + cantidad * 1_000.0
+    esperado = [equity / 10_000, cantidad * 1_000 / 1_000, cantidad * 31_000 / (equity * 2)]
+    np.testing.assert_array_equal(larga.portfolio, np.array(esperado, np.float32))
+    assert larga.market[-1, 3] == np.float32(31_000.0)
+
+
+async def test_la_decision_queda_en_el_diario_con_su_orden(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+
+    apertura = frontera()
+    ficha = f"{AGENTE}:{apertura}:abrir_long:0"
+    assert banco.diario.ultimo("ORDER_INTENT")["token"] == ficha
+    assert banco.bolsa.aceptadas[0].id_cliente == id_cliente_de(ficha)
+    decidida = banco.diario.ultimo("CANDLE_DECIDED")
+    assert (decidida["candle"], decidida["operation"]) == (apertura, "abrir_long")
+    assert recordar_agente(banco.diario.eventos, AGENTE).ultima_decidida_ms == apertura
+
+
+# --- what is not sent ---
+
+
+async def test_por_debajo_del_nocional_minimo_se_rechaza_y_se_dice(abrir: Abrir):
+    banco = await abrir(0.06, estado=una_cuenta(saldo=100.0))
+    await banco.cerrar_vela(30_000.0)
+
+    (fila,) = banco.filas
+    assert (fila["status"], fila["resultado"], fila["operacion"]) == ("rechazada", "rechazada", "abrir_long")
+    assert fila["error"].startswith("filters: ")
+    assert banco.bolsa.enviadas == []
+
+
+async def test_un_rechazo_de_la_bolsa_es_una_fila_rechazada(abrir: Abrir):
+    banco = await abrir(0.5)
+    banco.bolsa.fallos.append(OrdenRechazada("Margin is insufficient. (code -2019, HTTP 400)", codigo=-2019))
+    await banco.cerrar_vela(30_000.0)
+
+    (fila,) = banco.filas
+    assert (fila["status"], fila["resultado"]) == ("rechazada", "rechazada")
+    assert "-2019" in fila["error"]
+    assert fila["comision"] == "0.0"
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_una_vela_vieja_se_mira_pero_no_se_actua(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.datos.actualizar(banco.datos.ultima)
+    await banco.ciclo.procesar_vela(frontera(), "stale candle: it closed 45.0 s ago")
+
+    (fila,) = banco.filas
+    assert (fila["status"], fila["error"]) == ("rechazada", "stale candle: it closed 45.0 s ago")
+    assert banco.bolsa.enviadas == []
+
+
+async def test_fuera_de_lo_entrenado_no_se_abre(abrir: Abrir):
+    rango = RangoRasgos(np.zeros(16), np.zeros(16))
+    banco = await abrir(0.5, rango=rango, fraccion_fuera_max=0.75)
+    await banco.cerrar_vela(30_000.0)
+
+    assert banco.filas[0]["error"].startswith("entries_blocked: the market is outside")
+    assert banco.bolsa.enviadas == []
+
+
+@pytest.mark.parametrize("mala", [float("nan"), 1.5])
+async def test_una_accion_imposible_no_es_cero(abrir: Abrir, mala: float):
+    banco = await abrir(mala)
+
+    with pytest.raises(DatosInvalidos, match="action is"):
+        await banco.cerrar_vela(30_000.0)
+    assert banco.filas == []
+
+
+async def test_sin_poder_leer_la_cuenta_no_se_decide(abrir: Abrir):
+    banco = await abrir(0.5, lecturas_fallidas=0)
+    banco.bolsa.lecturas_fallidas = 1
+
+    with pytest.raises(LecturaFallida):
+        await banco.cerrar_vela(30_000.0)
+    assert banco.politica.vistas == []
+    await banco.cerrar_vela(30_100.0)
+    assert columna(banco, "operacion") == ["abrir_long"]
+
+
+# --- orders whose fate is unknown ---
+
+
+async def test_una_orden_sin_resolver_impide_abrir(abrir: Abrir):
+    banco = await abrir(0.5, 0.9, estado=una_cuenta(cantidad=0.1), consultas_fallidas=12)
+    banco.bolsa.fallos.append(Pierde.ANTES)
+    await banco.cerrar_vela(30_000.0)
+    assert banco.control.bloqueos == {Bloqueo.INCIERTO}
+    banco.bolsa.consultas_fallidas = 1
+
+    with pytest.raises(LecturaFallida):
+        await banco.cerrar_vela(30_000.0)
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_una_orden_sin_resolver_no_impide_salir(abrir: Abrir, monkeypatch: pytest.MonkeyPatch):
+    banco = await abrir(0.5, -0.5, estado=una_cuenta(cantidad=0.1), consultas_fallidas=12)
+    banco.bolsa.fallos.append(Pierde.ANTES)
+    await banco.cerrar_vela(30_000.0)
+
+    async def sigue_sin_saberse() -> bool:
+        return False
+
+    monkeypatch.setattr(banco.ciclo._p.ejecutor, "resolver_pendiente", sigue_sin_saberse)
+    await banco.cerrar_vela(30_000.0)
+
+    assert columna(banco, "resultado") == ["incierta", "ejecutada"]
+    assert columna(banco, "operacion") == ["aumentar_long", "cerrar_long"]
+    assert banco.bolsa.estado.posicion is None
+
+
+async def test_una_orden_incierta_que_se_ejecuto_aparece_despues_con_sus_costos(abrir: Abrir):
+    banco = await abrir(0.5, 0.0, consultas_fallidas=12)
+    banco.bolsa.fallos.append(Pierde.DESPUES)
+    await banco.cerrar_vela(30_000.0)
+    await banco.cerrar_vela(30_100.0)
+
+    assert columna(banco, "resultado") == ["incierta", "ejecutada", "ninguna"]
+    assert columna(banco, "operacion") == ["abrir_long", "abrir_long", "mantener"]
+    assert columna(banco, "status") == ["rechazada", "ok", "ok"]
+    assert float(banco.filas[1]["comision"]) > 0.0
+    assert banco.control.bloqueos == set()
+    assert len(banco.bolsa.enviadas) == 1
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_orden_a_medias_vale_por_lo_que_se_ejecuto(abrir: Abrir):
+    banco = await abrir(0.5, 0.0)
+    banco.bolsa.fallos.append(Parcial(0.1))
+    await banco.cerrar_vela(30_000.0)
+
+    (fila,) = banco.filas
+    assert (fila["resultado"], fila["cantidad_activa"]) == ("ejecutada", "0.1")
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_unas_ejecuciones_que_no_se_listan_se_explican_en_la_vela_siguiente(abrir: Abrir):
+    banco = await abrir(0.5, 0.0)
+    banco.bolsa.transacciones_tardias = 10
+
+    with pytest.raises(LecturaFallida, match="not listed"):
+        await banco.cerrar_vela(30_000.0)
+    await banco.cerrar_vela(30_000.0)
+
+    assert columna(banco, "operacion") == ["abrir_long", "mantener"]
+    assert columna(banco, "status") == ["ok", "ok"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+# --- what others do ---
+
+
+async def test_lo_operado_a_mano_es_una_fila_propia_antes_de_la_vela(abrir: Abrir):
+    banco = await abrir(0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.operar(0.1, 29_500.0)
+    await banco.cerrar_vela(30_100.0)
+
+    assert columna(banco, "status") == ["ok", "manual", "ok"]
+    manual = banco.filas[1]
+    assert (manual["paso"], manual["operacion"], manual["action"]) == ("1", "abrir_long", "")
+    assert manual["precio"] == "29500.0"
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_liquidacion_es_una_fila_propia(abrir: Abrir):
+    banco = await abrir(0.9, 0.0, limite=1.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.liquidar(16_000.0)
+    await banco.cerrar_vela(16_000.0)
+
+    assert columna(banco, "status") == ["ok", "liquidacion", "ok"]
+    assert banco.filas[1]["operacion"] == "cerrar_long"
+    assert banco.filas[2]["posicion_abierta"] == "false"
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_el_funding_mueve_el_saldo_entre_filas(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.5, banco.bolsa.reloj.ahora_ms() + HORA_MS)
+    await banco.cerrar_vela(30_000.0)
+
+    comprobar_conservacion(banco, 10_000.0, funding=-1.5)
+
+
+@pytest.mark.parametrize("monto", [10_000.0, -5_000.0])
+async def test_una_transferencia_escala_pico_y_referencia(abrir: Abrir, monto: float):
+    banco = await abrir(0.0, equity_maximo=12_000.0)
+    await banco.cerrar_vela(30_000.0)
+    drawdown_antes = 1 - 10_000 / 12_000
+    banco.bolsa.cobrar(ClaseIngreso.TRANSFER, monto)
+    await banco.cerrar_vela(30_000.0)
+
+    factor = (10_000.0 + monto) / 10_000.0
+    assert banco.control.estado.equity_maximo == pytest.approx(12_000.0 * factor)
+    assert banco.diario.ultimo("REFERENCE")["equity"] == pytest.approx(10_000.0 * factor)
+    assert banco.politica.vistas[-1].portfolio[0] == np.float32(1.0)
+    assert banco.ciclo.max_drawdown == pytest.approx(drawdown_antes)
+
+
+async def test_el_libro_queda_en_el_diario_tras_cada_vela(abrir: Abrir):
+    banco = await abrir(0.5, libro=Libro(2_000.0))
+    await banco.cerrar_vela(30_000.0)
+
+    guardado = recordar_agente(banco.diario.eventos, AGENTE).libro
+    assert guardado is not None
+    assert guardado.saldo == banco.cuenta.estado.saldo < 2_000.0
+    assert guardado.ultima_transaccion == 1
+    assert abs(banco.bolsa.estado.cantidad) == pytest.approx(0.5 * 2_000 * 2 / 30_000, abs=1e-3)
+
+
+# --- emergencies ---
+
+
+def marcar(banco: Banco, precio: float, segundos: float) -> bool:
+    """A mark price some seconds after the last candle."""
+    banco.bolsa.precio_actual = precio
+    return banco.ciclo.tomar_mark(
+        EventoMark(precio, banco.bolsa.reloj.ahora_ms() + int(segundos * 1_000))
+    )
+
+
+async def test_una_brecha_entre_velas_se_confirma_con_dos_precios(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+
+    assert not marcar(banco, 26_000.0, 1)
+    assert not marcar(banco, 25_900.0, 1.5)
+    assert marcar(banco, 25_800.0, 2)
+
+
+async def test_con_una_orden_en_vuelo_la_cuenta_no_se_vigila(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.cuenta.en_vuelo = True
+
+    assert not marcar(banco, 20_000.0, 1)
+    assert not marcar(banco, 20_000.0, 3)
+
+
+async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    marcar(banco, 26_000.0, 0)
+
+    with pytest.raises(EmergenciaDrawdown, match="locked") as fallo:
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
+
+    assert fallo.value.codigo_salida == 3
+    assert banco.bolsa.estado.posicion is None
+    assert banco.diario.tipos("risk") == ["LATCHED"]
+    (fila,) = banco.filas[1:]
+    assert (fila["status"], fila["operacion"], fila["terminated"]) == ("emergencia", "cerrar_long", "true")
+    (emergencia,) = banco.emergencias
+    assert emergencia["razon"] == "max_drawdown"
+    assert emergencia["posiciones_cerradas"] == "1"
+    assert float(emergencia["balance_final"]) == banco.bolsa.estado.saldo
+    assert emergencia["equity_final"] == emergencia["balance_final"]
+    assert emergencia["detalles"] == "drawdown 0.24"
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_emergencia_operacional_cierra_pero_no_enclava(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+
+    with pytest.raises(EmergenciaOperacional) as fallo:
+        await banco.ciclo.emergencia(Razon.OPERACIONAL, frontera(1), "5 errors in a row")
+
+    assert fallo.value.codigo_salida == 4
+    assert "LATCHED" not in banco.diario.tipos()
+    assert banco.emergencias[0]["razon"] == "operational_error"
+
+
+async def test_una_emergencia_sin_posicion_tambien_se_escribe(abrir: Abrir):
+    banco = await abrir(0.0)
+    await banco.cerrar_vela(30_000.0)
+
+    with pytest.raises(EmergenciaOperacional):
+        await banco.ciclo.emergencia(Razon.OPERACIONAL, frontera(1), "x")
+
+    assert banco.emergencias[0]["posiciones_cerradas"] == "0"
+    assert len(banco.filas) == 1
+
+
+async def test_la_emergencia_se_dispara_en_el_cierre_de_la_vela(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    marcar(banco, 26_000.0, 10)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.cerrar_vela(25_900.0)
+    assert columna(banco, "status") == ["ok", "emergencia"]
+
+
+async def test_lo_operado_a_mano_justo_antes_de_la_emergencia_tambien_se_cierra(abrir: Abrir):
+    """The live quantity is what closes, whatever the daemon thought it was."""
+    banco = await abrir(0.5, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.operar(0.2, 30_000.0, "web_1")
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert banco.bolsa.estado.posicion is None
+    assert columna(banco, "status") == ["ok", "manual", "emergencia"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_emergencia_con_ejecuciones_tardias_no_pierde_la_fila(abrir: Abrir):
+    banco = await abrir(0.5, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.transacciones_tardias = 12
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert columna(banco, "status") == ["ok", "emergencia"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_con_el_diario_roto_la_emergencia_cierra_igual(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.diario.roto = True
+
+    with pytest.raises(EmergenciaOperacional, match="journal"):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert banco.bolsa.estado.posicion is None
+    assert len(banco.emergencias) == 1
+
+
+async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Abrir):
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+
+    with pytest.raises(EmergenciaOperacional):
+        await banco.ciclo.emergencia(Razon.OPERACIONAL, frontera(1) + 900_000, "x")
+
+    assert recordar_agente(banco.diario.eventos, AGENTE).ultima_decidida_ms == frontera()
+
+
+async def test_sin_equity_es_una_emergencia(abrir: Abrir):
+    banco = await abrir(0.0, limite=1.0, estado=una_cuenta(saldo=1_000.0, cantidad=0.06))
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.cerrar_vela(13_000.0)
+
+
+async def test_una_posicion_encontrada_al_empezar_se_cuenta(abrir: Abrir):
+    banco = await abrir(0.0, estado=una_cuenta(cantidad=0.1))
+    await banco.cerrar_vela(30_000.0)
+
+    (fila,) = banco.filas
+    assert (fila["posicion_abierta"], fila["trade_id_activo"], fila["cantidad_activa"]) == ("true", "1", "0.1")
+
+
+async def test_cerrar_al_salir_es_una_fila_manual(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+
+    assert await banco.ciclo.cerrar_posicion("exit:1", frontera(1), StatusFila.MANUAL) == 1
+    assert columna(banco, "status") == ["ok", "manual"]
+    assert columna(banco, "terminated") == ["false", "false"]
+    comprobar_conservacion(banco, 10_000.0)

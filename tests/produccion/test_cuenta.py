@@ -1,0 +1,347 @@
+"""The account: every difference explained, and the agent's own ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from src.nucleo.cartera import equity_de
+from src.nucleo.registro import StatusFila
+from src.nucleo.tipos import Posicion
+from src.produccion.cuenta import Cuenta, Libro
+from src.produccion.puertos import ClaseIngreso
+from tests.constructores import HORA_MS, INICIO_MS, una_cuenta
+from tests.produccion.falsos import BolsaFalsa
+
+Eventos = list[dict[str, Any]]
+
+
+async def abrir(libro: Libro | None = None, **bolsa: Any) -> tuple[Cuenta, BolsaFalsa]:
+    falsa = BolsaFalsa(**bolsa)
+    cuenta = Cuenta(falsa, falsa.mercado, libro)
+    await cuenta.abrir(falsa.reloj.ahora_ms())
+    falsa.reloj.instante_ms += HORA_MS
+    return cuenta, falsa
+
+
+async def comprar(cuenta: Cuenta, bolsa: BolsaFalsa, cantidad: float = 0.1) -> None:
+    """The agent's own fill."""
+    bolsa.operar(cantidad, id_cliente="tm-PROPIA")
+    await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+
+
+def avisos(bitacora: Eventos) -> list[str]:
+    return [e["event"] for e in bitacora if e["log_level"] in ("warning", "error")]
+
+
+# --- the snapshot ---
+
+
+async def test_lo_operado_antes_es_historia():
+    bolsa = BolsaFalsa()
+    bolsa.operar(0.2)
+    cuenta = Cuenta(bolsa, bolsa.mercado)
+
+    estado = await cuenta.abrir(bolsa.reloj.ahora_ms())
+    novedades = await cuenta.actualizar()
+
+    assert estado.cantidad == 0.2
+    assert novedades.ajenos == ()
+
+
+async def test_sin_novedad_no_hay_nada_que_explicar(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+    assert avisos(bitacora) == []
+
+
+# --- the agent's own fills ---
+
+
+async def test_lo_propio_casa_con_la_aritmetica_del_nucleo(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+
+    bolsa.operar(0.1, 30_000.0, "tm-A")
+    entrada = await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+    bolsa.operar(-0.1, 31_000.0, "tm-B")
+    salida = await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+
+    assert entrada.despues.posicion == Posicion(0.1, 30_000.0)
+    assert (entrada.comision, salida.comision) == (1.5, 1.55)
+    assert salida.pnl == 100.0
+    assert cuenta.estado.saldo == 10_000.0 - 1.5 - 1.55 + 100.0
+    assert avisos(bitacora) == []
+    assert (await cuenta.actualizar()).ajenos == ()
+
+
+async def test_una_divergencia_con_la_bolsa_se_avisa(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.1, id_cliente="tm-A")
+    filas = [fila._replace(comision=0.0) for fila in await bolsa.transacciones("BTCUSDT")]
+
+    await cuenta.tras_ejecutar(filas)
+
+    assert "divergencia_con_la_bolsa" in avisos(bitacora)
+
+
+# --- fills of others ---
+
+
+async def test_lo_operado_a_mano_se_explica_como_manual():
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.2, 29_000.0, "web_1")
+
+    novedades = await cuenta.actualizar()
+
+    (ajeno,) = novedades.ajenos
+    assert ajeno.status is StatusFila.MANUAL
+    assert (ajeno.precio, ajeno.instante_ms) == (29_000.0, bolsa.reloj.ahora_ms())
+    assert ajeno.movimiento.despues == cuenta.estado == bolsa.estado
+    assert (novedades.funding, novedades.transferido) == (0.0, 0.0)
+
+
+async def test_varias_operaciones_se_explican_una_a_una(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    for cantidad, precio in ((0.2, 29_000.0), (0.1, 29_500.0), (-0.3, 30_000.0)):
+        bolsa.operar(cantidad, precio, f"web_{precio}")
+    bolsa.operar(-0.05, 30_100.0, "web_x")
+
+    ajenos = (await cuenta.actualizar()).ajenos
+
+    assert [a.movimiento.despues.cantidad for a in ajenos] == pytest.approx([0.2, 0.3, 0.0, -0.05])
+    for antes, despues in zip(ajenos, ajenos[1:], strict=False):
+        assert antes.movimiento.despues == despues.movimiento.antes
+    assert ajenos[-1].movimiento.despues == bolsa.estado
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_una_operacion_que_da_la_vuelta_pasa_por_plano(bitacora: Eventos):
+    """One fill by hand turns a long into a short: a close and an opening."""
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.1)
+    bolsa.operar(-0.3, 31_000.0, "web_1")
+
+    novedades = await cuenta.actualizar()
+
+    cierre, apertura = novedades.ajenos
+    assert cierre.movimiento.despues.posicion is None
+    assert cierre.movimiento.pnl == 100.0
+    assert apertura.movimiento.pnl == 0.0
+    assert apertura.movimiento.despues == bolsa.estado
+    assert cierre.movimiento.comision + apertura.movimiento.comision == pytest.approx(0.3 * 31_000 * 0.0005)
+    assert (novedades.funding, novedades.transferido) == (0.0, 0.0)
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_lo_propio_cuya_respuesta_se_perdio_no_es_manual():
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.1, id_cliente="tm-PERDIDA")
+
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    assert ajeno.status is StatusFila.OK
+
+
+async def test_una_liquidacion_se_reconoce():
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.5)
+    bolsa.liquidar(15_000.0)
+
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    assert ajeno.status is StatusFila.LIQUIDACION
+    assert ajeno.movimiento.pnl == -7_500.0
+    assert ajeno.movimiento.comision == 0.5 * 15_000 * 0.0125
+    assert cuenta.estado.posicion is None
+
+
+async def test_lo_que_cubre_el_fondo_de_seguros_no_lo_pierde_la_cuenta(bitacora: Eventos):
+    cuenta, bolsa = await abrir(estado=una_cuenta(saldo=1_000.0))
+    await comprar(cuenta, bolsa, 0.06)
+    antes = cuenta.estado.saldo
+    bolsa.liquidar(12_000.0)
+
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    movimiento = ajeno.movimiento
+    assert cuenta.estado.saldo == movimiento.despues.saldo == 0.0
+    assert movimiento.cubierto > 0.0
+    assert movimiento.pnl - movimiento.comision == pytest.approx(-antes)
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_una_operacion_ajena_que_tarda_en_listarse_se_espera(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.2)
+    bolsa.transacciones_tardias = 3
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.cantidad for a in novedades.ajenos] == [0.2]
+    assert novedades.funding == 0.0
+    assert "posicion_sin_explicar" not in avisos(bitacora)
+
+
+async def test_una_posicion_sin_explicar_se_grita_y_se_toma_como_es(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.estado = una_cuenta(cantidad=0.3)
+
+    await cuenta.actualizar()
+
+    assert cuenta.estado.cantidad == 0.3
+    assert "posicion_sin_explicar" in avisos(bitacora)
+
+
+# --- income ---
+
+
+async def test_el_funding_explica_la_cartera(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -3.25)
+
+    novedades = await cuenta.actualizar()
+
+    assert novedades == ((), -3.25, 0.0)
+    assert avisos(bitacora) == []
+
+
+async def test_un_deposito_no_es_ganancia(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.cobrar(ClaseIngreso.TRANSFER, 5_000.0)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, 1.5)
+
+    novedades = await cuenta.actualizar()
+
+    assert (novedades.funding, novedades.transferido) == (1.5, 5_000.0)
+    assert avisos(bitacora) == []
+
+
+async def test_un_saldo_sin_explicar_se_avisa(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(-7.0)
+
+    await cuenta.actualizar()
+
+    assert "saldo_sin_explicar" in avisos(bitacora)
+
+
+@pytest.mark.parametrize("retraso_ms", [0, 150])
+@pytest.mark.parametrize("clase", [ClaseIngreso.TRANSFER, ClaseIngreso.FUNDING_FEE])
+async def test_un_ingreso_cuenta_una_sola_vez(clase: ClaseIngreso, retraso_ms: int, bitacora: Eventos):
+    """Funding is posted a little after the boundary that the candle is known by."""
+    cuenta, bolsa = await abrir()
+    frontera = bolsa.reloj.ahora_ms()
+    bolsa.cobrar(clase, 100.0, frontera + retraso_ms)
+    primera = await cuenta.actualizar()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0, frontera + HORA_MS)
+
+    segunda = await cuenta.actualizar()
+
+    assert primera.funding + primera.transferido == 100.0
+    assert (segunda.funding, segunda.transferido) == (-1.0, 0.0)
+    assert avisos(bitacora) == []
+
+
+async def test_un_ingreso_del_mismo_milisegundo_que_el_anterior_tambien_cuenta():
+    """In lockstep the clock stands still: two things may happen at the same instant."""
+    cuenta, bolsa = await abrir()
+    frontera = bolsa.reloj.ahora_ms()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0, frontera)
+    await cuenta.actualizar()
+    bolsa.cobrar(ClaseIngreso.TRANSFER, 100.0, frontera)
+
+    novedades = await cuenta.actualizar()
+
+    assert (novedades.funding, novedades.transferido) == (0.0, 100.0)
+
+
+# --- the agent's own ledger ---
+
+
+async def test_el_libro_empieza_con_lo_asignado():
+    cuenta, _ = await abrir(Libro(2_500.0))
+
+    assert cuenta.estado.saldo == 2_500.0
+
+
+async def test_el_libro_no_ve_el_dinero_de_otros_simbolos(bitacora: Eventos):
+    cuenta, bolsa = await abrir(Libro(2_500.0))
+    bolsa.sumar_a_la_cartera(750.0)
+
+    novedades = await cuenta.actualizar()
+
+    assert cuenta.estado.saldo == 2_500.0
+    assert novedades == ((), 0.0, 0.0)
+    assert avisos(bitacora) == []
+
+
+async def test_el_libro_gana_y_pierde_con_lo_suyo(bitacora: Eventos):
+    cuenta, bolsa = await abrir(Libro(2_500.0))
+    bolsa.operar(0.1, 30_000.0, "tm-A")
+    await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+    bolsa.sumar_a_la_cartera(750.0)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0)
+    await cuenta.actualizar()
+    bolsa.operar(-0.1, 31_000.0, "tm-B")
+
+    movimiento = await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+
+    assert cuenta.estado.saldo == pytest.approx(2_500.0 - 1.5 - 2.0 + 100.0 - 1.55)
+    assert equity_de(movimiento.despues, 31_000.0) == cuenta.estado.saldo
+    assert avisos(bitacora) == []
+
+
+async def test_una_operacion_a_mano_del_simbolo_es_del_libro():
+    cuenta, bolsa = await abrir(Libro(2_500.0))
+    bolsa.operar(0.1, 30_000.0, "web_1")
+
+    await cuenta.actualizar()
+
+    assert cuenta.estado == (2_498.5, Posicion(0.1, 30_000.0))
+
+
+@pytest.mark.parametrize("retraso_ms", [0, 150])
+async def test_el_funding_entra_en_el_libro_una_sola_vez(retraso_ms: int):
+    cuenta, bolsa = await abrir(Libro(2_500.0))
+    frontera = bolsa.reloj.ahora_ms()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0, frontera + retraso_ms)
+    await cuenta.actualizar()
+
+    await cuenta.actualizar()
+
+    assert cuenta.estado.saldo == 2_498.0
+
+
+async def test_el_libro_se_pone_al_dia_tras_un_reinicio():
+    """Fills and funding while the daemon was down are its own; they are taken once."""
+    cuenta, bolsa = await abrir(Libro(2_500.0))
+    await comprar(cuenta, bolsa, 0.1)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
+    await cuenta.actualizar()
+    guardado = cuenta.libro
+    bolsa.reloj.instante_ms += HORA_MS
+    bolsa.operar(-0.04, 31_000.0, "tm-C")
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0)
+    bolsa.sumar_a_la_cartera(500.0)
+
+    otra = Cuenta(bolsa, bolsa.mercado, guardado)
+    estado = await otra.abrir(bolsa.reloj.ahora_ms())
+    await otra.actualizar()
+
+    assert estado.saldo == pytest.approx(2_500.0 - 1.5 - 1.0 + 40.0 - 0.62 - 2.0)
+    assert otra.estado.saldo == estado.saldo
+    assert otra.estado.cantidad == pytest.approx(0.06)
+
+
+async def test_un_libro_nuevo_no_hereda_lo_de_antes():
+    bolsa = BolsaFalsa()
+    bolsa.operar(0.2)
+    bolsa.operar(-0.2, 20_000.0)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -50.0)
+    bolsa.reloj.instante_ms += HORA_MS
+
+    estado = await Cuenta(bolsa, bolsa.mercado, Libro(2_500.0)).abrir(INICIO_MS + HORA_MS)
+
+    assert estado.saldo == 2_500.0
