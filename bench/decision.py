@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import subprocess
 import sys
 import tempfile
@@ -13,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import structlog
-
-from bench.banco import Cronometro, Instante, SinDiario, conexion, decidir
+from bench.banco import conexion, decidir
+from bench.cronometro import Cronometro, Instante
+from bench.desglose import desglosar
 from bench.medida import Cota, Medida, mediana, percentil
 from bench.taller import SIMBOLO, Taller, abrir_taller
 from src.produccion.binance import BinanceConnector
@@ -23,6 +21,7 @@ from src.produccion.diario import DiarioSqlite
 
 _PREVIAS = 100  # decisions that are not counted
 _VELAS, _VELAS_RAPIDO = 2_000, 300
+_VELAS_SEMILLA = 100
 _LECTURAS = 500
 _NS_POR_MS = 1e6
 
@@ -30,7 +29,6 @@ _NS_POR_MS = 1e6
 def medir_decision(*, rapido: bool) -> list[Medida]:
     """The decision's latency, and the waits that are not part of it."""
     velas = _VELAS_RAPIDO if rapido else _VELAS
-    callar()
     taller = abrir_taller(3_600)
     with tempfile.TemporaryDirectory(prefix="bench-", dir="build") as nombre, servidor() as puerto:
         return asyncio.run(_medir(taller, puerto, velas, Path(nombre)))
@@ -39,13 +37,15 @@ def medir_decision(*, rapido: bool) -> list[Medida]:
 async def _medir(taller: Taller, puerto: int, velas: int, carpeta: Path) -> list[Medida]:
     diario = DiarioSqlite(carpeta / "diario.sqlite")
     try:
-        cronometro = await _correr(taller, puerto, velas, carpeta, SinDiario())
-        con_disco = await _correr(taller, puerto, velas // 4, carpeta, diario)
+        cronometro = await _correr(taller, puerto, velas, carpeta / "sin_diario", None)
+        con_disco = await _correr(taller, puerto, velas // 2, carpeta / "con_diario", diario)
         espera = await cronometrar(
             lambda: diario.anotar("bench", "ORDER_INTENT", 0, {"quantity": 1.0}), _LECTURAS
         )
         async with conexion(taller, puerto, Cronometro()) as bolsa:
             lectura = await cronometrar(lambda: BinanceConnector.cuenta(bolsa, SIMBOLO), _LECTURAS)
+            piezas = desglosar(taller, bolsa.cliente)
+        antes = await _como_antes(taller, puerto)
     finally:
         diario.cerrar()
     c = cronometro
@@ -71,17 +71,37 @@ async def _medir(taller: Taller, puerto: int, velas: int, carpeta: Path) -> list
         _fila("decision_exit_with_journal_ms", con_diario[1::2], "sent beside the journal's writing"),
         _fila("journal_sync_ms", espera, "one event until SQLite has synced it (FULL)"),
         _fila("account_read_ms", lectura, "signed account read over loopback"),
+        *piezas,
+        _contra_la_semilla(mediana(totales), mediana(antes)),
     ]
 
 
-async def _correr(
-    taller: Taller, puerto: int, velas: int, carpeta: Path, diario: DiarioSqlite | SinDiario
-) -> Cronometro:
+async def _como_antes(taller: Taller, puerto: int) -> list[float]:
+    from bench.semilla import decidir_como_antes  # brings torch and pandas, which the daemon does not have
+
     cronometro = Cronometro()
     async with conexion(taller, puerto, cronometro) as bolsa:
-        gc.collect()
-        gc.freeze()
-        await decidir(taller, bolsa, diario, cronometro, carpeta, velas)
+        await decidir_como_antes(taller, bolsa, cronometro, _PREVIAS + _VELAS_SEMILLA)
+    return _paredes(cronometro.llegada, cronometro.envio)
+
+
+def _contra_la_semilla(propia_ms: float, suya_ms: float) -> Medida:
+    return Medida(
+        nombre="decision_vs_seed",
+        valor=suya_ms / propia_ms,
+        unidad="×",
+        par=suya_ms,
+        razon=suya_ms / propia_ms,
+        cota=Cota(10, minimo=True),
+        nota="medians; peer, in ms: pandas window, ta, StandardScaler, SAC.predict, the same order",
+    )
+
+
+async def _correr(
+    taller: Taller, puerto: int, velas: int, carpeta: Path, diario: DiarioSqlite | None
+) -> Cronometro:
+    cronometro = Cronometro()
+    await decidir(taller, puerto, cronometro, diario, carpeta, velas)
     return cronometro
 
 
@@ -91,11 +111,11 @@ def _fila(nombre: str, muestras: list[float], nota: str) -> Medida:
 
 def _paredes(desde: list[Instante], hasta: list[Instante]) -> list[float]:
     """Milliseconds between instants of the same decision, without the first decisions."""
-    return [(b.pared - a.pared) / _NS_POR_MS for a, b in zip(desde, hasta, strict=True)][_PREVIAS:]
+    return [(b.pared - a.pared) / _NS_POR_MS for a, b in zip(desde, hasta, strict=False)][_PREVIAS:]
 
 
 def _cpus(desde: list[Instante], hasta: list[Instante]) -> list[float]:
-    return [(b.cpu - a.cpu) / _NS_POR_MS for a, b in zip(desde, hasta, strict=True)][_PREVIAS:]
+    return [(b.cpu - a.cpu) / _NS_POR_MS for a, b in zip(desde, hasta, strict=False)][_PREVIAS:]
 
 
 async def cronometrar(accion: Callable[[], Awaitable[object]], veces: int) -> list[float]:
@@ -118,8 +138,3 @@ def servidor() -> Iterator[int]:
             yield int(proceso.stdout.readline())
         finally:
             proceso.terminate()
-
-
-def callar() -> None:
-    """Log to nowhere, as a daemon whose console nobody reads."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -75,7 +75,7 @@ def medir_soak(*, rapido: bool) -> list[Medida]:
             valor=despues[f"{proceso}_rss_mb"] - antes[f"{proceso}_rss_mb"],
             unidad="MB",
             cota=Cota(20),
-            nota=f"{proceso} from candle {desde} to {hasta}; {despues[f'{proceso}_rss_mb']:.0f} MB at the end",
+            nota=f"{proceso}, candles {desde} to {hasta}; {despues[f'{proceso}_rss_mb']:.0f} MB at the end",
         )
         for proceso in ("daemon", "simulator")
     ]

@@ -20,6 +20,7 @@ from src.artefactos.tipos_yaml import (
     Tasa,
 )
 from src.artefactos.yaml_exacto import NumeroEscrito
+from src.nucleo.indicadores import VELAS_CALENTAMIENTO
 from src.nucleo.observacion import Rasgos
 from src.nucleo.recompensa import FormaRecompensa
 from src.nucleo.tipos import Camino
@@ -37,16 +38,21 @@ class DataDownloader(Seccion):
     limit: Annotated[Entero, Field(ge=1, le=1500)] = 1500  # candles per request
 
 
-class SeccionIndicadores(Seccion):
-    """Lengths of the indicators, in candles."""
+_Ventana = Annotated[Positivo, Field(le=VELAS_CALENTAMIENTO)]
+_Wilder = Annotated[Positivo, Field(le=25)]  # longer averages still remember their start after the warm-up
+_Exponencial = Annotated[Positivo, Field(le=50)]
 
-    SMA_short: Positivo = 50
-    SMA_long: Positivo = 200
-    RSI_length: Positivo = 14
-    MACD_fast: Positivo = 12
-    MACD_slow: Positivo = 26
-    MACD_signal: Positivo = 9
-    BB_length: Positivo = 20
+
+class SeccionIndicadores(Seccion):
+    """Lengths of the indicators, in candles; no longer than the warm-up lets them forget."""
+
+    SMA_short: _Ventana = 50
+    SMA_long: _Ventana = 200
+    RSI_length: _Wilder = 14
+    MACD_fast: _Exponencial = 12
+    MACD_slow: _Exponencial = 26
+    MACD_signal: _Exponencial = 9
+    BB_length: _Ventana = 20
     BB_std: Annotated[Numero, Field(gt=0.0)] = 2.0
 
 

@@ -14,12 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
-from src.datos.sintetico import generar
+from src.datos.sintetico import CLIMA, generar
 from src.datos.velas import TablaVelas, escribir_velas
 
 CARPETA = Path("build/demo")
 CONFIGURACION = Path("config/demo.yaml")
 SIMBOLO, INTERVALO, VELAS, SEMILLA = "BTCUSDT", "1h", 9_000, 7
+CLIMA_DEMO = CLIMA._replace(volatilidad_anual=0.4, deriva_tendencia=0.3, duracion_regimen=150.0)
+"""Trends that last and carry, so that there is something to learn in a minute of training."""
+
 VELAS_ANTES = 1_500
 """Candles that are past when the simulated market opens."""
 
@@ -32,7 +35,7 @@ def demo(carpeta: Path = CARPETA) -> None:
     shutil.rmtree(carpeta, ignore_errors=True)
     carpeta.mkdir(parents=True)
     velas = carpeta / f"{SIMBOLO}-{INTERVALO}.csv.gz"
-    tabla = generar(SIMBOLO, INTERVALO, VELAS, SEMILLA)
+    tabla = generar(SIMBOLO, INTERVALO, VELAS, SEMILLA, clima=CLIMA_DEMO)
     escribir_velas(tabla, velas)
     consola.print(f"[bold]1. {VELAS} candles made[/]: regimes, jumps, volatility clustering → {velas}")
 
@@ -61,10 +64,10 @@ def demo(carpeta: Path = CARPETA) -> None:
 
 
 def _por_vivir(artefacto: Artefacto, tabla: TablaVelas) -> TablaVelas:
-    """The evaluation span, and before it what warms up the daemon."""
+    """The evaluation span, and before it what warms up the daemon; both decide first on the same candle."""
     desde_ms, _ = artefacto.manifiesto.datos.evaluacion_ms
     primera = int((tabla.apertura_ms < desde_ms).sum())
-    return tabla[primera - VELAS_ANTES :]
+    return tabla[primera + 1 - VELAS_ANTES :]
 
 
 def _timonel(*argumentos: str) -> dict[str, Any]:
@@ -96,10 +99,9 @@ def _resumir(
     tabla = Table(title=f"Done in {duracion_s:.0f} s", show_header=False)
     for nombre, camino, forma in _FIGURAS:
         tabla.add_row(nombre, _figura(resumen["summary"], camino, forma))
-    tabla.add_row("artefact", str(artefacto.ruta))
-    tabla.add_row("picture", str(imagen))
-    tabla.add_row("[bold]report[/]", f"[bold]{pagina}[/]")
     consola.print(tabla)
+    for nombre, ruta in (("artefact", artefacto.ruta), ("picture", imagen), ("report", pagina)):
+        consola.print(f"{nombre:9} {ruta}", soft_wrap=True)
 
 
 _FIGURAS = (

@@ -16,8 +16,9 @@ from src.artefactos.manifiesto import escribir_atomico
 from src.artefactos.secciones import MetadataExecution
 from src.entrenamiento.datos import Fuente, Material, obtener
 from src.entrenamiento.entorno import DatosEntorno
+from src.entrenamiento.evaluacion import repartir_inicios
 from src.entrenamiento.preprocesamiento import DatosPreparados, Fechas, Tramo, preparar
-from src.nucleo.errores import ArtefactoInvalido
+from src.nucleo.errores import ArtefactoInvalido, ConfiguracionInvalida
 
 _PETICION = "peticion.json"
 
@@ -92,7 +93,7 @@ def planear(configuracion: ConfiguracionArtefacto, peticion: Peticion) -> Plan:
     )
     completa = configuracion.model_copy(update={"metadata_execution": ejecucion})
     carpeta = Path(configuracion.Output.base_dir) / train_id
-    (carpeta / rutas.CHECKPOINTS).mkdir(parents=True)
+    _crear(carpeta / rutas.CHECKPOINTS)
     escribir_descripcion(carpeta, completa, material.mercado)
     # Without an end the exchange would give more candles next time.
     cerrada = replace(peticion, evaluacion_hasta=ejecucion.eval_date_range[1])
@@ -151,7 +152,17 @@ def _reunir(configuracion: ConfiguracionArtefacto, peticion: Peticion) -> tuple[
         evaluacion_hasta=peticion.evaluacion_hasta,
     )
     material = obtener(peticion.fuente, configuracion, pedido.start_date, peticion.evaluacion_hasta)
-    return material, preparar(material.tabla, configuracion, fechas)
+    preparados = preparar(material.tabla, configuracion, fechas)
+    # Better told now than after the training.
+    repartir_inicios(preparados.evaluacion.primera, preparados.evaluacion.ultima, peticion.episodios)
+    return material, preparados
+
+
+def _crear(carpeta: Path) -> None:
+    try:
+        carpeta.mkdir(parents=True)
+    except OSError as fallo:
+        raise ConfiguracionInvalida(f"cannot make the directory {carpeta}: {fallo.strerror}") from fallo
 
 
 def _fechas(preparados: DatosPreparados, tramo: Tramo) -> tuple[str, str]:

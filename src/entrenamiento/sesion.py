@@ -97,9 +97,12 @@ def _aprender(
         try:
             agente.learn(total - agente.num_timesteps, callback=vigilante, reset_num_timesteps=False)
         except Detencion:
-            guardar()
-            return True
-    return False
+            interrumpido = True
+        else:
+            interrumpido = False
+    # Whatever goes wrong from here on costs no training.
+    guardar()
+    return interrumpido
 
 
 def _cerrar(plan: Plan, agente: SAC, desarrollo: Desarrollo) -> tuple[Artefacto, ResultadoEvaluacion]:

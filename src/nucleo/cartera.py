@@ -112,7 +112,7 @@ def cobrar_funding(cuenta: EstadoCuenta, mark: float, tasa: float) -> tuple[Esta
 
 def abonar_funding(saldo: float, cantidad: float, mark: float, tasa: float) -> tuple[float, float]:
     """`cobrar_funding` on plain numbers: the balance afterwards, and the amount."""
-    monto = -producto(cantidad, mark, tasa)
+    monto = 0.0 - producto(cantidad, mark, tasa)
     return redondear(saldo + monto), monto
 
 
@@ -140,7 +140,10 @@ def debe_liquidarse(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]
 
 def no_cubre_mantenimiento(equity: float, cantidad: float, mark: float, tramos: tuple[Tramo, ...]) -> bool:
     """Whether an equity is too small to keep a position at a mark price."""
-    return equity <= margen_mantenimiento(abs(cantidad) * mark, tramos)
+    nocional = abs(cantidad) * mark
+    if equity > nocional:  # more than any bracket asks for
+        return False
+    return equity <= margen_mantenimiento(nocional, tramos)
 
 
 def precio_liquidacion(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]) -> float | None:

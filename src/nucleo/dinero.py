@@ -115,7 +115,7 @@ def precio_en_tick(precio: Decimal, escala: tuple[int, int], *, hacia_arriba: bo
 
 
 def _d(valor: float) -> Decimal:
-    return Decimal(repr(valor))
+    return Decimal(repr(float(valor)))
 
 
 def _a_float(monto: Decimal) -> float:

@@ -182,6 +182,8 @@ def _media_exacta(valores: list[float]) -> float:
 
 def _media_y_desviacion(valores: list[float]) -> tuple[float, float]:
     """Mean and population standard deviation (ddof = 0), from exactly rounded sums."""
+    if min(valores) == max(valores):
+        return valores[0], 0.0
     media = fsum(valores) / len(valores)
     return media, sqrt(fsum([(x - media) * (x - media) for x in valores]) / len(valores))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +95,7 @@ def vector_portafolio(valor: tuple[float, float, float], forma: FormaPortafolio)
     capital, _, normalizar, lado = forma
     if not isfinite(equity):
         raise DatosInvalidos(f"equity is {equity}; the account or the price cannot be trusted")
+    exposicion = recortar(exposicion)
     if lado and exposicion != 0.0:
         exposicion = 1.0 if exposicion > 0.0 else -1.0
     if normalizar:
@@ -104,15 +105,19 @@ def vector_portafolio(valor: tuple[float, float, float], forma: FormaPortafolio)
 
 
 def exposicion_de(cantidad: float, precio: float, equity: float, apalancamiento: float) -> float:
-    """Share of equity × leverage that a position uses, signed, clipped to [−1, 1].
+    """Share of equity × leverage that a position uses, signed; beyond ±1 after losses.
 
-    With no equity left any position is full exposure.
+    With no equity left any position is infinite exposure.
     """
     if cantidad == 0.0:
         return 0.0
     if equity <= 0.0:
-        return 1.0 if cantidad > 0 else -1.0
-    exposicion = cantidad * precio / (equity * apalancamiento)
+        return inf if cantidad > 0 else -inf
+    return cantidad * precio / (equity * apalancamiento)
+
+
+def recortar(exposicion: float) -> float:
+    """An exposure as observations and rows show it: within [−1, 1]."""
     if exposicion > 1.0:
         return 1.0
     return -1.0 if exposicion < -1.0 else exposicion

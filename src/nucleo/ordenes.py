@@ -10,9 +10,9 @@ from src.nucleo.tipos import EstadoCuenta, Filtros, LadoOrden, Operacion, Tramo
 
 _MANTENER = Operacion.MANTENER
 _crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
-_CIERRAN = (Operacion.CERRAR_LONG, Operacion.CERRAR_SHORT)
-_AUMENTAN = tuple(operacion for operacion in Operacion if operacion.aumenta_exposicion)
-_COMPRAN = (Operacion.ABRIR_LONG, Operacion.AUMENTAR_LONG)
+_CERRAR_LONG, _CERRAR_SHORT = Operacion.CERRAR_LONG, Operacion.CERRAR_SHORT
+_REDUCIR_LONG, _REDUCIR_SHORT = Operacion.REDUCIR_LONG, Operacion.REDUCIR_SHORT
+_ABRIR_LONG, _AUMENTAR_LONG = Operacion.ABRIR_LONG, Operacion.AUMENTAR_LONG
 _REDUCEN_A_CIERRE = {
     Operacion.REDUCIR_LONG: Operacion.CERRAR_LONG,
     Operacion.REDUCIR_SHORT: Operacion.CERRAR_SHORT,
@@ -81,7 +81,7 @@ def planificar_cantidad(
     if operacion is _MANTENER:
         return SIN_ORDENES
     filtros, apalancamiento, nocional_max = limites
-    if operacion in _CIERRAN:
+    if operacion is _CERRAR_LONG or operacion is _CERRAR_SHORT:
         return _crear(Plan, (operacion, trocear(-actual, filtros), True, ""))
     nocional = fraccion * equity * apalancamiento
     if nocional > nocional_max:
@@ -89,13 +89,14 @@ def planificar_cantidad(
     escala = filtros.escala_lote
     objetivo = pasos_enteros(nocional / precio, escala) * escala[0] / escala[1] if nocional > 0.0 else 0.0
     cambio = al_paso(objetivo - abs(actual), escala)
-    if operacion in _AUMENTAN:
+    if operacion is not _REDUCIR_LONG and operacion is not _REDUCIR_SHORT:
         motivo = _motivo_para_no_aumentar(cambio, precio, filtros)
         if motivo:
             return Plan(operacion, (), False, motivo)
-        cantidades = trocear(cambio if operacion in _COMPRAN else -cambio, filtros)
+        largo = operacion is _ABRIR_LONG or operacion is _AUMENTAR_LONG
+        cantidades = trocear(cambio if largo else -cambio, filtros)
         return _crear(Plan, (operacion, cantidades, False, ""))
-    if cambio >= 0.0:
+    if -cambio < filtros.minimo_lote:
         return SIN_ORDENES
     if objetivo == 0.0:
         return Plan(_REDUCEN_A_CIERRE[operacion], trocear(-actual, filtros), True)
@@ -111,12 +112,15 @@ def _motivo_para_no_aumentar(cambio: float, precio: float, filtros: Filtros) -> 
 
 
 def trocear(cantidad: float, filtros: Filtros) -> tuple[float, ...]:
-    """Split a signed quantity into orders of at most the market lot's maximum."""
+    """Split a signed quantity into as few orders as the market lot's maximum allows, of nearly equal size.
+
+    Equal sizes, so that no last piece falls below the minimums.
+    """
     if abs(cantidad) <= filtros.maximo_lote:
         return (cantidad,)
-    signo = 1.0 if cantidad > 0 else -1.0
-    resto, trozos = abs(cantidad), []
-    while resto > filtros.maximo_lote:
-        trozos.append(signo * filtros.maximo_lote)
-        resto = al_paso(resto - filtros.maximo_lote, filtros.escala_lote)
-    return (*trozos, signo * resto) if resto > 0 else tuple(trozos)
+    numerador, denominador = filtros.escala_lote
+    total = round(abs(cantidad) * denominador / numerador)
+    trozos = -(-total // pasos_enteros(filtros.maximo_lote, filtros.escala_lote))
+    pasos, mayores = divmod(total, trozos)
+    signo = 1 if cantidad > 0 else -1
+    return tuple(signo * (pasos + (indice < mayores)) * numerador / denominador for indice in range(trozos))

@@ -16,7 +16,7 @@ from src.nucleo.accion import Interpretacion
 from src.nucleo.cartera import equity_de, margen_de, pnl_no_realizado
 from src.nucleo.columnas import REGISTRO
 from src.nucleo.contabilidad import Contabilidad, Movimiento, TradeActivo
-from src.nucleo.observacion import exposicion_de
+from src.nucleo.observacion import exposicion_de, recortar
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, TipoAccion
 
@@ -180,7 +180,7 @@ def _dinero(precio: float, movimiento: Movimiento, apalancamiento: float) -> Fil
     margen_despues = margen_de(cuenta, precio, apalancamiento)
     exposicion = exposicion_de(cuenta.cantidad, precio, equity_de(cuenta, precio), apalancamiento)
     return {
-        "porcentaje_inversion": abs(exposicion),
+        "porcentaje_inversion": abs(recortar(exposicion)),
         "comision": movimiento.comision,
         "slippage": movimiento.slippage(precio),
         "margen": margen_despues,

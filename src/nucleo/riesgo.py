@@ -18,6 +18,9 @@ CONFIRMACION_MS = 1_000
 """A breach counts when a second mark update at least this much later still shows it."""
 
 
+_MARGEN_REDONDEO = 1e-12
+
+
 class Drawdown(NamedTuple):
     """Fall from the peak, as a fraction of the peak."""
 
@@ -29,8 +32,16 @@ class Drawdown(NamedTuple):
 def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Drawdown:
     """Measure the drawdown; it is fine as long as it is below the limit."""
     actual = 1.0 - equity / equity_maximo
-    excedido = actual >= limite
-    return Drawdown(actual, excedido, not excedido and actual >= FRACCION_AVISO * limite)
+    excedido = excede(actual, limite)
+    return Drawdown(actual, excedido, not excedido and excede(actual, FRACCION_AVISO * limite))
+
+
+def excede(drawdown: float, limite: float) -> bool:
+    """Whether a drawdown has reached a limit; one that is not a number has.
+
+    A drawdown that is exactly the limit may come out of its division one bit below it.
+    """
+    return not drawdown < limite - _MARGEN_REDONDEO
 
 
 class EstadoRiesgo(NamedTuple):
@@ -77,7 +88,7 @@ def vigilar_extremos(estado: EstadoRiesgo, menor: float, mayor: float, limite: f
     if es_pico:
         maximo = mayor
     actual = 1.0 - menor / maximo
-    if desde is not None or actual >= limite:
+    if desde is not None or excede(actual, limite):
         return None
     if actual <= max_drawdown:
         return _crear(EstadoRiesgo, (maximo, max_drawdown, None)) if es_pico else estado

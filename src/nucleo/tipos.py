@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from math import inf, isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ class Posicion:
     precio_entrada: float  # quote asset per unit
 
     def __post_init__(self) -> None:
-        if self.cantidad == 0 or not self.precio_entrada > 0:
+        if self.cantidad == 0 or not isfinite(self.cantidad) or not 0 < self.precio_entrada < inf:
             raise ValueError(f"not a position: {self!r}")
 
 

@@ -35,7 +35,6 @@ class RegistroProduccion:
     """
 
     def __init__(self, carpeta: Path, sello: str) -> None:
-        carpeta.mkdir(parents=True, exist_ok=True)
         self.sello = sello
         self.ruta = carpeta / f"registro_{self.sello}.csv"
         self.ruta_emergencias = carpeta / f"emergencias_{self.sello}.csv"
@@ -77,6 +76,7 @@ class _ArchivoCsv:
         self._bufer = io.StringIO()
         self._escritor = csv.writer(self._bufer, lineterminator="\n")
         try:
+            ruta.parent.mkdir(parents=True, exist_ok=True)
             self._archivo: TextIO = ruta.open("x", encoding="utf-8", newline="")
         except OSError as fallo:
             raise EmergenciaOperacional(f"{ruta} cannot be created: {fallo}") from fallo

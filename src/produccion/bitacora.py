@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import Processor
 
+from src.nucleo.errores import ConfiguracionInvalida
+
 _CAMPOS_SECRETOS = frozenset({"secreto", "secret", "signature", "api_secret", "listenKey", "token"})
 _OCULTO = "***"
 
@@ -32,8 +34,17 @@ def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
     Args:
         ruta: The session's log file.
         detallado: Show informational events on the console too; warnings always are.
+
+    Raises:
+        ConfiguracionInvalida: The file cannot be written.
     """
-    ruta.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        ruta.parent.mkdir(parents=True, exist_ok=True)
+        archivo = logging.FileHandler(ruta, encoding="utf-8")
+    except OSError as fallo:
+        raise ConfiguracionInvalida(
+            f"{ruta} cannot be written: {fallo.strerror}. Check the permissions of the artefact's directory"
+        ) from fallo
     comunes: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -52,7 +63,6 @@ def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    archivo = logging.FileHandler(ruta, encoding="utf-8")
     archivo.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=comunes,

@@ -1,7 +1,8 @@
 """The agent's append-only journal and the folds over it.
 
 SQLite in WAL mode with full synchronisation, written by one thread, so that the event loop never
-waits for the disk. Several events that arrive together are committed together.
+waits for the disk. Events that nobody waits for are written a moment later, those of that moment
+together, so that a busy market costs few commits; one that is waited for takes along all before it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ CREATE TRIGGER IF NOT EXISTS events_are_final_delete BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 """
 _VERSION_ESQUEMA = 1
+_DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
 _ESPACIO = uuid.UUID("6f1a3b52-7c0e-5d1c-9a44-2f6b1c7d8e90")
 
 
@@ -85,6 +87,7 @@ class DiarioSqlite:
                 " free space"
             ) from fallo
         self._cola: queue.SimpleQueue[_Pedido | None] = queue.SimpleQueue()
+        self._urge = threading.Event()
         self._hilo = threading.Thread(target=self._escribir, name="diario", daemon=True)
         self._hilo.start()
 
@@ -110,6 +113,7 @@ class DiarioSqlite:
     def cerrar(self) -> None:
         """Write what is queued, then close the file."""
         self._cola.put(None)
+        self._urge.set()
         self._hilo.join()
         self._conexion.close()
 
@@ -127,20 +131,23 @@ class DiarioSqlite:
                 f"the journal {self._ruta} cannot be written: {self._fallo}"
             ) from self._fallo
         self._cola.put(_Pedido(agregado, tipo, instante_ms, orjson.dumps(contenido), aviso, bucle))
+        if aviso is not None:
+            self._urge.set()
 
     def _escribir(self) -> None:
-        while True:
-            pedido = self._cola.get()
-            lote: list[_Pedido] = []
+        pedido = self._cola.get()
+        while pedido is not None:
+            self._urge.wait(_DEMORA_S)
+            self._urge.clear()
+            lote = []
             while pedido is not None:
                 lote.append(pedido)
                 if self._cola.empty():
                     break
                 pedido = self._cola.get()
-            if lote:
-                self._confirmar(lote)
-            if pedido is None:
-                return
+            self._confirmar(lote)
+            if pedido is not None:
+                pedido = self._cola.get()
 
     def _confirmar(self, lote: list[_Pedido]) -> None:
         try:

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import structlog
 
-from src.nucleo.errores import ErrorBolsa
+from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.tipos import Vela
 from src.produccion.puertos import (
     EventoConexion,
@@ -69,7 +69,7 @@ class FlujoMercado:
                     async for evento in self._leer(socket):
                         espera = 0.0
                         yield evento
-            except (aiohttp.ClientError, TimeoutError, OSError) as fallo:
+            except (aiohttp.ClientError, LecturaFallida, TimeoutError, OSError) as fallo:
                 log.warning("flujo_caido", flujo="market", motivo=f"{type(fallo).__name__}: {fallo}")
             espera = min(_ESPERA_MAXIMA_S, max(0.5, espera * 2))
             await asyncio.sleep(espera * random.uniform(0.5, 1.0))
@@ -140,18 +140,41 @@ class FlujoCuenta:
             if mensaje.type is not aiohttp.WSMsgType.TEXT:
                 log.warning("flujo_cerrado", flujo="private", codigo=socket.close_code)
                 return
-            dato: dict[str, Any] = orjson.loads(mensaje.data)
-            if dato.get("e") == "listenKeyExpired":
+            tipo, instante_ms = leer_aviso(mensaje.data)
+            if tipo == "listenKeyExpired":
                 return
-            if dato.get("e") in _CAMBIAN_LA_CUENTA:
-                self._reloj.observar(int(dato["E"]))
-                yield EventoCuenta(int(dato["E"]))
+            if tipo in _CAMBIAN_LA_CUENTA:
+                self._reloj.observar(instante_ms)
+                yield EventoCuenta(instante_ms)
+
+
+def leer_aviso(texto: str | bytes) -> tuple[str, int]:
+    """Kind and time of a message of the user stream.
+
+    Raises:
+        LecturaFallida: It cannot be read; the account must be read by REST.
+    """
+    try:
+        dato: dict[str, Any] = orjson.loads(texto)
+        return str(dato.get("e", "")), int(dato.get("E", 0))
+    except (ValueError, TypeError, AttributeError) as fallo:
+        raise LecturaFallida(f"unreadable message of the user stream: {fallo!r}") from fallo
 
 
 def leer_evento(texto: str | bytes) -> EventoMercado | None:
-    """Translate one message; kinds that nobody uses are ``None``."""
-    crudo: dict[str, Any] = orjson.loads(texto)
-    dato: dict[str, Any] = crudo.get("data", crudo)
+    """Translate one message; kinds that nobody uses are ``None``.
+
+    Raises:
+        LecturaFallida: It cannot be read; what it said must be read by REST.
+    """
+    try:
+        crudo: dict[str, Any] = orjson.loads(texto)
+        return _evento_de(crudo.get("data", crudo))
+    except (ValueError, KeyError, TypeError, AttributeError) as fallo:
+        raise LecturaFallida(f"unreadable message {texto[:100]!r}: {fallo!r}") from fallo
+
+
+def _evento_de(dato: dict[str, Any]) -> EventoMercado | None:
     match dato.get("e"):
         case "kline":
             k = dato["k"]

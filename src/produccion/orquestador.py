@@ -212,6 +212,7 @@ class Orquestador:
             case _Refresco():
                 self._refresco_pedido = False
                 await self.ciclo.refrescar_cuenta()
+                self._errores = 0
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None

@@ -10,13 +10,14 @@ from src.artefactos import leer_artefacto, rutas
 from src.artefactos.manifiesto import huellas, leer_manifiesto
 from src.artefactos.yaml_exacto import leer_yaml
 from src.datos.velas import escribir_velas
+from src.entrenamiento.datos import Fuente
 from src.entrenamiento.exportar import leer_modelo, principal
-from src.entrenamiento.plan import replanear
+from src.entrenamiento.plan import Peticion, planear, replanear
 from src.entrenamiento.reevaluacion import reevaluar
 from src.entrenamiento.sesion import Resultado, entrenar
 from src.entrenamiento.vigilancia import Interruptor
-from src.nucleo.errores import ArtefactoInvalido
-from tests.entrenamiento.fabrica_agente import VELAS, pesos, un_plan, una_tabla
+from src.nucleo.errores import ArtefactoInvalido, ConfiguracionInvalida
+from tests.entrenamiento.fabrica_agente import VELAS, pesos, un_plan, una_configuracion, una_tabla
 
 
 class InterruptorTras(Interruptor):
@@ -150,6 +151,21 @@ def test_retomar_con_otras_velas_se_rechaza(tmp_path):
 
     with pytest.raises(ArtefactoInvalido, match="have changed since"):
         replanear(tmp_path / "entrenamientos", plan.carpeta.name, {})
+
+
+def test_demasiados_episodios_se_notan_antes_de_entrenar(tmp_path):
+    escribir_velas(una_tabla(), tmp_path / "velas.csv")
+    peticion = Peticion(fuente=Fuente(fichero=tmp_path / "velas.csv"), episodios=1_000)
+
+    with pytest.raises(ConfiguracionInvalida, match="1000 episodes cannot start on 79 candles"):
+        planear(una_configuracion(tmp_path), peticion)
+
+
+def test_una_carpeta_que_no_se_puede_crear_se_nombra(tmp_path):
+    (tmp_path / "entrenamientos").write_text("a file")
+
+    with pytest.raises(ConfiguracionInvalida, match="cannot make the directory"):
+        un_plan(tmp_path)
 
 
 def test_un_artefacto_a_medias_no_se_puede_usar(tmp_path):

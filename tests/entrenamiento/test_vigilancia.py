@@ -20,7 +20,9 @@ class ProgresoFalso:
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    return un_plan(tmp_path_factory.mktemp("vigilancia"), entorno__total_timesteps=600)
+    return un_plan(
+        tmp_path_factory.mktemp("vigilancia"), entorno__total_timesteps=600, SACmodel__learning_starts=599
+    )
 
 
 @pytest.fixture

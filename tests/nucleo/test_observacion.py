@@ -15,6 +15,7 @@ from src.nucleo.observacion import (
     FormaPortafolio,
     construir_observacion,
     exposicion_de,
+    recortar,
     valorar,
     vector_portafolio,
 )
@@ -100,12 +101,12 @@ class TestExposicion:
             (0.0, 10_000.0, 0.0),
             (0.25, 10_000.0, 0.375),
             (-0.25, 10_000.0, -0.375),
-            (1.0, 10_000.0, 1.0),
-            (-1.0, 10_000.0, -1.0),
-            (0.001, 0.0, 1.0),
-            (-0.001, 0.0, -1.0),
-            (0.001, -50.0, 1.0),
-            (-0.001, -50.0, -1.0),
+            (1.0, 10_000.0, 1.5),
+            (-1.0, 10_000.0, -1.5),
+            (0.001, 0.0, math.inf),
+            (-0.001, 0.0, -math.inf),
+            (0.001, -50.0, math.inf),
+            (-0.001, -50.0, -math.inf),
             (0.0, -50.0, 0.0),
         ],
     )
@@ -113,11 +114,14 @@ class TestExposicion:
         assert exposicion_de(cantidad, 30_000.0, equity, 2.0) == esperada
 
     @given(st.floats(-100, 100), st.floats(1e-6, 1e6), st.floats(-1e6, 1e6), st.floats(1, 125))
-    def test_no_sale_de_menos_uno_a_uno_y_su_signo_es_el_lado(self, cantidad, precio, equity, apalancamiento):
+    def test_su_signo_es_el_lado_y_recortada_no_sale_de_menos_uno_a_uno(
+        self, cantidad, precio, equity, apalancamiento
+    ):
         exposicion = exposicion_de(cantidad, precio, equity, apalancamiento)
 
-        assert -1.0 <= exposicion <= 1.0
         assert exposicion * cantidad >= 0.0
+        assert -1.0 <= recortar(exposicion) <= 1.0
+        assert recortar(exposicion) == exposicion or abs(exposicion) > 1.0
 
 
 class TestEscalador:

@@ -186,18 +186,22 @@ class TestTrocear:
     def test_lo_que_pasa_del_maximo_se_parte(self, lado):
         trozos = trocear(lado * 300.5, unos_filtros())
 
-        assert trozos == (lado * 120.0, lado * 120.0, lado * 60.5)
+        assert trozos == (lado * 100.167, lado * 100.167, lado * 100.166)
 
     def test_un_multiplo_del_maximo_no_deja_un_trozo_vacio(self):
         assert trocear(-240.0, unos_filtros()) == (-120.0, -120.0)
 
+    def test_ningun_trozo_queda_por_debajo_de_los_minimos(self):
+        """A last piece of 0.001 would be refused for its notional."""
+        assert trocear(120.001, unos_filtros()) == (60.001, 60.0)
+
     def test_tambien_se_parten_las_salidas(self):
-        assert planear(Operacion.CERRAR_SHORT, cantidad=-250.0).cantidades == (120.0, 120.0, 10.0)
+        assert planear(Operacion.CERRAR_SHORT, cantidad=-250.0).cantidades == (83.334, 83.333, 83.333)
 
     def test_y_las_aperturas_y_las_reducciones(self):
         pequenas = unos_filtros(cantidad_max_mercado="0.15")
 
-        assert planear(Operacion.ABRIR_LONG, 0.6, filtros=pequenas).cantidades == (0.15, 0.15, 0.1)
+        assert planear(Operacion.ABRIR_LONG, 0.6, filtros=pequenas).cantidades == (0.134, 0.133, 0.133)
         assert planear(Operacion.REDUCIR_LONG, 0.3, cantidad=0.5, filtros=pequenas).cantidades == (
             -0.15,
             -0.15,

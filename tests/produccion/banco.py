@@ -23,7 +23,7 @@ from src.produccion.cuenta import Cuenta, Libro
 from src.produccion.dataprovider import DataProvider, RangoRasgos
 from src.produccion.ejecutor import Ejecutor
 from src.produccion.observacion import ObservacionBuilder
-from src.produccion.Registro import RegistroProduccion
+from src.produccion.Registro import RegistroProduccion, sello_libre
 from tests.constructores import HORA_MS, una_vela, unas_velas, unos_limites
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, PoliticaGuion
 
@@ -129,9 +129,10 @@ async def montar(
         limites,
         limite,
         equity_maximo or estado.saldo,
-        fraccion_fuera_max,
+        con_libro=libro is not None,
+        fraccion_fuera_max=fraccion_fuera_max,
     )
-    registro = RegistroProduccion(carpeta, falsa.reloj.ahora_ms())
+    registro = RegistroProduccion(carpeta, sello_libre(carpeta, falsa.reloj.ahora_ms()))
     politica = PoliticaGuion(*acciones)
     piezas = Piezas(
         datos=datos,

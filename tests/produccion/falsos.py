@@ -167,13 +167,17 @@ class BolsaFalsa:
     fallos: deque[Fallo] = field(default_factory=deque)
     consultas_ausentes: int = 0  # how many times `consultar` does not know an order that exists
     consultas_fallidas: int = 0
+    consultas_en_curso: bool = False  # `consultar` says that the order is still working
     lecturas_fallidas: int = 0  # how many times `cuenta` gets no answer
+    lecturas_atrasadas: int = 0  # how many times `cuenta` answers what was true before the last fill
+    velas_fallidas: int = 0  # how many times `velas` gets no answer
     transacciones_tardias: int = 0  # how many reads of fills come back empty
     modo: ModoCuenta = ModoCuenta(False, False)
     estado_simbolo: str = "TRADING"
     apalancamiento: int = 2
     acepta_apalancamiento: bool = True
-    margen: TipoMargen = TipoMargen.ISOLATED
+    margen: TipoMargen = TipoMargen.CROSSED
+    acepta_margen: bool = True
     enviadas: list[Orden] = field(default_factory=list)
     aceptadas: list[Orden] = field(default_factory=list)
     cancelaciones: int = 0
@@ -182,6 +186,7 @@ class BolsaFalsa:
     _respuestas: dict[str, RespuestaOrden] = field(default_factory=dict)
     _operadas: list[Transaccion] = field(default_factory=list)
     _ingresos: list[Ingreso] = field(default_factory=list)
+    _antes: EstadoCuenta = EstadoCuenta(0.0)
 
     # --- the port ---
 
@@ -199,7 +204,8 @@ class BolsaFalsa:
             self.apalancamiento = apalancamiento
 
     async def fijar_margen(self, simbolo: str, tipo: TipoMargen) -> None:
-        self.margen = tipo
+        if self.acepta_margen:
+            self.margen = tipo
 
     async def velas(
         self,
@@ -211,6 +217,9 @@ class BolsaFalsa:
         limite: int,
     ) -> Sequence[Vela]:
         self.pedidos.append("velas")
+        if self.velas_fallidas > 0:
+            self.velas_fallidas -= 1
+            raise LecturaFallida("no answer from the exchange")
         cerradas = [
             vela
             for vela in self.historia
@@ -225,7 +234,11 @@ class BolsaFalsa:
         if self.lecturas_fallidas > 0:
             self.lecturas_fallidas -= 1
             raise LecturaFallida("no answer from the exchange")
-        return CuentaBolsa(self.estado, self.estado.saldo, self.apalancamiento, False)
+        estado = self.estado
+        if self.lecturas_atrasadas > 0:
+            self.lecturas_atrasadas -= 1
+            estado = self._antes
+        return CuentaBolsa(estado, estado.saldo, self.apalancamiento, self.margen is TipoMargen.ISOLATED)
 
     async def precio(self, simbolo: str) -> float:
         return self.precio_actual
@@ -250,6 +263,8 @@ class BolsaFalsa:
         if self.consultas_fallidas > 0:
             self.consultas_fallidas -= 1
             raise LecturaFallida("no answer from the exchange")
+        if self.consultas_en_curso:
+            return RespuestaOrden(id_cliente, 0, EstadoOrden.NEW, 0.0, None)
         if id_cliente in self._respuestas and self.consultas_ausentes > 0:
             self.consultas_ausentes -= 1
             return None
@@ -330,6 +345,7 @@ class BolsaFalsa:
     ) -> RespuestaOrden:
         id_bolsa = len(self._respuestas) + 1
         comision_total = pnl = 0.0
+        self._antes = self.estado
         for trozo in self._trozos(cantidad):
             self.estado, fill = aplicar_compraventa(self.estado, trozo, precio, comision, self.mercado.filtros)
             comision_total, pnl = redondear(comision_total + fill.comision), pnl + fill.pnl_realizado

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from src.nucleo.errores import (
+    BolsaIncompatible,
     CredencialesInvalidas,
     FalloPasajero,
     LecturaFallida,
@@ -240,10 +241,13 @@ async def test_el_tipo_de_margen_ya_puesto_no_es_un_error(servidor: Servidor, bo
     await bolsa.fijar_margen("BTCUSDT", TipoMargen.CROSSED)
 
 
-async def test_el_tipo_de_margen_que_no_se_puede_cambiar_si(servidor: Servidor, bolsa: BinanceConnector):
-    servidor.contesta("v1/marginType", (400, {"code": -4048, "msg": "there exists position."}))
+@pytest.mark.parametrize("codigo", [-4047, -4048])
+async def test_el_tipo_de_margen_ocupado_se_dice_con_el_remedio(
+    servidor: Servidor, bolsa: BinanceConnector, codigo: int
+):
+    servidor.contesta("v1/marginType", (400, {"code": codigo, "msg": "there exists position."}))
 
-    with pytest.raises(OrdenRechazada):
+    with pytest.raises(BolsaIncompatible, match="Close them"):
         await bolsa.fijar_margen("BTCUSDT", TipoMargen.CROSSED)
 
 

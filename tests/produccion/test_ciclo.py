@@ -110,7 +110,7 @@ async def test_la_decision_queda_en_el_diario_con_su_orden(abrir: Abrir):
     assert banco.bolsa.aceptadas[0].id_cliente == id_cliente_de(ficha)
     decidida = banco.diario.ultimo("CANDLE_DECIDED")
     assert (decidida["candle"], decidida["operation"]) == (apertura, "abrir_long")
-    assert recordar_agente(banco.diario.eventos, AGENTE).ultima_decidida_ms == apertura
+    assert recordar_agente(banco.diario.eventos, AGENTE, con_libro=False).ultima_decidida_ms == apertura
 
 
 # --- what is not sent ---
@@ -181,30 +181,35 @@ async def test_sin_poder_leer_la_cuenta_no_se_decide(abrir: Abrir):
 
 
 async def test_una_orden_sin_resolver_impide_abrir(abrir: Abrir):
-    banco = await abrir(0.5, 0.9, estado=una_cuenta(cantidad=0.1), consultas_fallidas=12)
+    banco = await abrir(0.5, 0.9, estado=una_cuenta(cantidad=0.1), consultas_en_curso=True)
     banco.bolsa.fallos.append(Pierde.ANTES)
     await banco.cerrar_vela(30_000.0)
-    assert banco.control.bloqueos == {Bloqueo.INCIERTO}
-    banco.bolsa.consultas_fallidas = 1
+    await banco.cerrar_vela(30_000.0)
+
+    assert columna(banco, "resultado") == ["incierta", "rechazada"]
+    assert banco.filas[1]["error"] == "entries_blocked: an order is unresolved"
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_sin_poder_preguntar_por_una_orden_no_se_decide(abrir: Abrir):
+    banco = await abrir(0.5, consultas_fallidas=13)
+    banco.bolsa.fallos.append(Pierde.ANTES)
+    await banco.cerrar_vela(30_000.0)
 
     with pytest.raises(LecturaFallida):
         await banco.cerrar_vela(30_000.0)
     assert len(banco.bolsa.enviadas) == 1
 
 
-async def test_una_orden_sin_resolver_no_impide_salir(abrir: Abrir, monkeypatch: pytest.MonkeyPatch):
-    banco = await abrir(0.5, -0.5, estado=una_cuenta(cantidad=0.1), consultas_fallidas=12)
+async def test_una_orden_sin_resolver_no_impide_salir(abrir: Abrir):
+    banco = await abrir(0.5, -0.5, estado=una_cuenta(cantidad=0.1), consultas_en_curso=True)
     banco.bolsa.fallos.append(Pierde.ANTES)
     await banco.cerrar_vela(30_000.0)
-
-    async def sigue_sin_saberse() -> bool:
-        return False
-
-    monkeypatch.setattr(banco.ciclo._p.ejecutor, "resolver_pendiente", sigue_sin_saberse)
     await banco.cerrar_vela(30_000.0)
 
     assert columna(banco, "resultado") == ["incierta", "ejecutada"]
     assert columna(banco, "operacion") == ["aumentar_long", "cerrar_long"]
+    assert banco.control.bloqueos == {Bloqueo.INCIERTO}
     assert banco.bolsa.estado.posicion is None
 
 
@@ -302,7 +307,7 @@ async def test_el_libro_queda_en_el_diario_tras_cada_vela(abrir: Abrir):
     banco = await abrir(0.5, libro=Libro(2_000.0))
     await banco.cerrar_vela(30_000.0)
 
-    guardado = recordar_agente(banco.diario.eventos, AGENTE).libro
+    guardado = recordar_agente(banco.diario.eventos, AGENTE, con_libro=True).libro
     assert guardado is not None
     assert guardado.saldo == banco.cuenta.estado.saldo < 2_000.0
     assert guardado.ultima_transaccion == 1
@@ -348,7 +353,7 @@ async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
 
     assert fallo.value.codigo_salida == 3
     assert banco.bolsa.estado.posicion is None
-    assert banco.diario.tipos("risk") == ["LATCHED"]
+    assert banco.diario.tipos("risk") == ["PEAK", "LATCHED"]
     (fila,) = banco.filas[1:]
     assert (fila["status"], fila["operacion"], fila["terminated"]) == ("emergencia", "cerrar_long", "true")
     (emergencia,) = banco.emergencias
@@ -438,7 +443,7 @@ async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Ab
     with pytest.raises(EmergenciaOperacional):
         await banco.ciclo.emergencia(Razon.OPERACIONAL, frontera(1) + 900_000, "x")
 
-    assert recordar_agente(banco.diario.eventos, AGENTE).ultima_decidida_ms == frontera()
+    assert recordar_agente(banco.diario.eventos, AGENTE, con_libro=False).ultima_decidida_ms == frontera()
 
 
 async def test_sin_equity_es_una_emergencia(abrir: Abrir):

@@ -28,7 +28,15 @@ def montar(
     falsa, diario = BolsaFalsa(**bolsa), DiarioFalso()
     ejecutor = Ejecutor(falsa, diario, falsa.reloj, "BTCUSDT")
     control = ControlRiesgo(
-        falsa, ejecutor, diario, falsa.reloj, falsa.mercado, unos_limites(), limite, 10_000.0, fuera
+        falsa,
+        ejecutor,
+        diario,
+        falsa.reloj,
+        falsa.mercado,
+        unos_limites(),
+        limite,
+        10_000.0,
+        fraccion_fuera_max=fuera,
     )
     return control, falsa, diario
 
@@ -42,7 +50,7 @@ def rechazo(codigo: int) -> OrdenRechazada:
 
 def test_el_aviso_suena_una_vez_por_acercamiento(bitacora: list[dict[str, Any]]):
     control, _, _ = montar()
-    for instante, equity in enumerate((8_500.0, 8_300.0, 8_200.0, 9_000.0, 8_350.0, 8_300.0)):
+    for instante, equity in enumerate((8_500.0, 8_300.0, 8_500.0, 8_200.0, 9_500.0, 8_350.0, 8_300.0)):
         control.verificar_drawdown(equity, instante)
 
     avisos = [e for e in bitacora if e["event"] == "drawdown_cerca_del_limite"]
@@ -65,6 +73,15 @@ def test_una_brecha_que_se_cierra_vuelve_a_empezar():
     assert not control.verificar_drawdown(7_900.0, 6_000).confirmado
 
 
+def test_el_primer_pico_se_guarda_aunque_no_haya_subido():
+    """Otherwise a restart would start the drawdown again from the equity of that moment."""
+    control, _, diario = montar()
+    control.guardar_pico()
+    control.guardar_pico()
+
+    assert [e.contenido["equity"] for e in diario.eventos] == [10_000.0]
+
+
 def test_el_pico_se_guarda_cuando_sube_y_solo_entonces():
     control, _, diario = montar()
     for equity in (10_500.0, 10_400.0, 11_000.0, 9_000.0):
@@ -81,7 +98,7 @@ def test_un_deposito_escala_el_pico_y_queda_escrito():
     control.escalar(1.5)
 
     assert control.estado.equity_maximo == 18_000.0
-    assert diario.ultimo("PEAK") == {"equity": 18_000.0}
+    assert diario.ultimo("PEAK")["equity"] == 18_000.0
     assert not control.verificar_drawdown(16_000.0, 9_000).drawdown.excedido
 
 

@@ -86,6 +86,17 @@ async def test_una_divergencia_con_la_bolsa_se_avisa(bitacora: Eventos):
     assert "divergencia_con_la_bolsa" in avisos(bitacora)
 
 
+async def test_una_lectura_que_va_por_detras_de_la_orden_se_repite(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.1, id_cliente="tm-A")
+    bolsa.lecturas_atrasadas = 3
+
+    movimiento = await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+
+    assert movimiento.despues == bolsa.estado
+    assert avisos(bitacora) == []
+
+
 # --- fills of others ---
 
 

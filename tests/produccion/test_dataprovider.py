@@ -89,11 +89,8 @@ async def test_un_hueco_se_lee_antes_de_actuar(bitacora: list[dict[str, Any]]):
 async def test_un_hueco_que_no_se_puede_leer_deja_la_ventana_como_estaba():
     datos, bolsa = await calentado()
     antes = datos.ventana().copy()
+    bolsa.velas_fallidas = 1
 
-    async def sin_respuesta(*_: object, **__: object) -> list[Vela]:
-        raise LecturaFallida("no answer")
-
-    bolsa.velas = sin_respuesta  # type: ignore[method-assign]
     with pytest.raises(LecturaFallida):
         await datos.actualizar(hasta(bolsa, N_CALENTAMIENTO + 3))
     np.testing.assert_array_equal(datos.ventana(), antes)

@@ -1,0 +1,136 @@
+"""Logs: JSON on disk, no secrets, one status line."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.bitacora import LineaEstado, configurada, ocultar_secretos
+
+
+@pytest.fixture(autouse=True)
+def _configuracion_de_antes() -> Iterator[None]:
+    antes = structlog.get_config()
+    yield
+    structlog.configure(**antes)
+
+
+def lineas(ruta: Path) -> list[dict[str, Any]]:
+    return [json.loads(linea) for linea in ruta.read_text(encoding="utf-8").splitlines()]
+
+
+def test_los_secretos_se_tapan():
+    evento = {"event": "x", "signature": "abc", "secreto": "s", "token": "t", "listenKey": "l", "simbolo": "B"}
+
+    assert ocultar_secretos(None, "info", dict(evento)) == {
+        "event": "x",
+        "signature": "***",
+        "secreto": "***",
+        "token": "***",
+        "listenKey": "***",
+        "simbolo": "B",
+    }
+
+
+def test_cada_evento_es_una_linea_de_json(tmp_path: Path):
+    ruta = tmp_path / "produccion" / "produccion_x.log"
+
+    with configurada(ruta):
+        structlog.get_logger("a.b").info("orden_ejecutada", cantidad=0.1, secret="s3cr3t")
+        structlog.get_logger("a.b").warning("flujo_caido", flujo="market")
+
+    ejecutada, caido = lineas(ruta)
+    assert (ejecutada["event"], ejecutada["cantidad"], ejecutada["level"]) == ("orden_ejecutada", 0.1, "info")
+    assert ejecutada["logger"] == "a.b"
+    assert ejecutada["timestamp"].endswith("Z")
+    assert caido["flujo"] == "market"
+    assert "s3cr3t" not in ruta.read_text()
+
+
+def test_una_traza_cabe_en_su_linea(tmp_path: Path):
+    ruta = tmp_path / "x.log"
+
+    with configurada(ruta):
+        try:
+            raise ZeroDivisionError("a defect")
+        except ZeroDivisionError:
+            structlog.get_logger("x").exception("fallo_inesperado")
+
+    (linea,) = lineas(ruta)
+    assert "ZeroDivisionError: a defect" in linea["exception"]
+
+
+def test_lo_que_registran_las_bibliotecas_va_al_mismo_sitio(tmp_path: Path):
+    ruta = tmp_path / "x.log"
+
+    with configurada(ruta):
+        logging.getLogger("una.biblioteca").warning("something %s", "odd")
+
+    assert lineas(ruta)[0]["event"] == "something odd"
+
+
+@pytest.mark.parametrize(("detallado", "esperados"), [(False, ["malo"]), (True, ["bueno", "malo"])])
+def test_la_consola_calla_lo_que_va_bien(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], detallado: bool, esperados: list[str]
+):
+    with configurada(tmp_path / "x.log", detallado=detallado):
+        structlog.get_logger("x").info("bueno")
+        structlog.get_logger("x").warning("malo")
+
+    escrito = capsys.readouterr()
+    assert [palabra for palabra in ("bueno", "malo") if palabra in escrito.err] == esperados
+    assert escrito.out == ""
+
+
+def test_una_carpeta_donde_no_se_puede_escribir_se_nombra(tmp_path: Path):
+    (tmp_path / "fichero").write_text("")
+
+    with (
+        pytest.raises(ConfiguracionInvalida, match=r"x\.log cannot be written: File exists"),
+        configurada(tmp_path / "fichero" / "x.log"),
+    ):
+        pass
+
+
+def test_al_salir_todo_queda_como_estaba(tmp_path: Path):
+    raiz = logging.getLogger()
+    antes = (list(raiz.handlers), raiz.level)
+
+    with configurada(tmp_path / "x.log"):
+        pass
+
+    assert (list(raiz.handlers), raiz.level) == antes
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_la_linea_de_estado_se_reescribe_en_su_sitio():
+    terminal = Terminal()
+    linea = LineaEstado(terminal)
+
+    linea.mostrar("a long status")
+    linea.mostrar("short")
+    linea.terminar()
+
+    assert terminal.getvalue() == "\ra long status" + "\rshort        " + "\n"
+
+
+def test_sin_terminal_la_linea_calla():
+    salida = io.StringIO()
+    linea = LineaEstado(salida)
+
+    linea.mostrar("x")
+    linea.terminar()
+
+    assert salida.getvalue() == ""
