@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import aiohttp
+import structlog
 
 from src.nucleo.errores import LecturaFallida
+from src.produccion.puertos import Direcciones
+
+log = structlog.get_logger(__name__)
 
 
 class AvanceReal:
@@ -28,20 +33,26 @@ class AvanceSimulado:
 
     Args:
         sesion: HTTP session.
-        base: The simulator's address.
+        direcciones: Where the simulator is.
         clave: API key that names the account.
         al_ir_en_paso: Called once when the market turns out to wait for its agents.
     """
 
     def __init__(
-        self, sesion: aiohttp.ClientSession, base: str, clave: str, al_ir_en_paso: Callable[[], None]
+        self,
+        sesion: aiohttp.ClientSession,
+        direcciones: Direcciones,
+        clave: str,
+        al_ir_en_paso: Callable[[], None],
     ) -> None:
         self._al_ir_en_paso = al_ir_en_paso
         self._sesion = sesion
-        self._base = f"{base}/sim/v1"
+        self._direcciones = direcciones
         self._cabeceras = {"X-MBX-APIKEY": clave}
         self._agente: str | None = None
         self._en_paso = False
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._oyente: asyncio.Task[None] | None = None
 
     async def unirse(self, simbolo: str, intervalo: str) -> bool:
         """Join the market; true when it waits for this agent."""
@@ -54,19 +65,35 @@ class AvanceSimulado:
 
     async def hecho(self) -> None:
         """Let the market take its next step."""
-        if self._en_paso:
-            await self._pedir("done", {"agent": self._agente})
+        if not self._en_paso:
+            return
+        try:
+            socket = await self._abierto()
+            await socket.send_str(f'{{"method":"DONE","params":["{self._agente}",null],"id":1}}')
+        except (aiohttp.ClientError, OSError) as fallo:
+            raise LecturaFallida(f"the simulator did not answer: {fallo}") from fallo
 
     async def salir(self) -> None:
         """Leave, so that the market does not wait for a daemon that ended on purpose."""
+        if self._oyente is not None:
+            self._oyente.cancel()
+        if self._socket is not None:
+            await self._socket.close()
         if self._agente is not None:
             await self._pedir("leave", {"agent": self._agente})
             self._agente = None
 
+    async def _abierto(self) -> aiohttp.ClientWebSocketResponse:
+        """The socket that carries `hecho`; much cheaper than a request at every step."""
+        if self._socket is None or self._socket.closed:
+            self._socket = await self._sesion.ws_connect(f"{self._direcciones.flujos}/market/ws")
+            self._oyente = asyncio.create_task(_escuchar(self._socket), name="avance")
+        return self._socket
+
     async def _pedir(self, ruta: str, cuerpo: dict[str, object]) -> dict[str, object]:
         try:
             async with self._sesion.post(
-                f"{self._base}/{ruta}", json=cuerpo, headers=self._cabeceras
+                f"{self._direcciones.rest}/sim/v1/{ruta}", json=cuerpo, headers=self._cabeceras
             ) as respuesta:
                 if respuesta.status != 200:
                     raise LecturaFallida(
@@ -76,3 +103,9 @@ class AvanceSimulado:
                 return resultado
         except (aiohttp.ClientError, TimeoutError) as fallo:
             raise LecturaFallida(f"the simulator did not answer: {fallo}") from fallo
+
+
+async def _escuchar(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Answer pings; whatever else arrives is a complaint."""
+    async for mensaje in socket:
+        log.error("avance_rechazado", respuesta=str(mensaje.data))

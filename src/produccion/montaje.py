@@ -262,7 +262,7 @@ class Montaje:
         if destino.modo is not Modo.SIMULADO:
             return AvanceReal()
         return AvanceSimulado(
-            self._sesion, destino.direcciones.rest, destino.credenciales.clave, self._reloj.congelar
+            self._sesion, destino.direcciones, destino.credenciales.clave, self._reloj.congelar
         )
 
 

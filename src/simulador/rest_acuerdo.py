@@ -35,11 +35,13 @@ def _terminar(s: Simulacion, avance: Avance, _: str | None, cuerpo: Cuerpo) -> C
 
 
 def terminar_paso(s: Simulacion, avance: Avance, agente: str, paso: object) -> None:
-    """An agent is done with a step; one that is over is ignored.
+    """An agent is done with a step, ``None`` being the present one; a step that is over is ignored.
 
     Raises:
         ErrorApi: −1130 for an agent that has not joined or a step that has not happened.
     """
+    if paso is None:
+        paso = s.paso
     if not isinstance(paso, int) or paso > s.paso:
         raise ErrorApi(-1130, nombre="step")
     if not s.acuerdo.conoce(agente):
