@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from src.produccion.puertos import (
 from src.produccion.reloj import RelojMercado
 
 _ACCION = 0.5
+_SIGLO_S = 100 * 365 * 86_400.0  # the candles are of any year
 _CREDENCIALES = Credenciales(clave="k" * 64, secreto="s" * 64)
 
 
@@ -51,6 +53,8 @@ class BolsaEnMemoria(BinanceConnector):
         self._apalancamiento = taller.configuracion.portafolio.apalancamiento
         self._velas = [taller.tabla.vela(i) for i in range(velas_de_calentamiento(taller))]
         self._cronometro = cronometro
+        self._operada = False
+        self.turno = asyncio.Event()  # the decision is over, the next candle may come
         self._estado = EstadoCuenta(taller.configuracion.portafolio.capital_inicial)
         self._fills: list[Transaccion] = []
 
@@ -58,6 +62,10 @@ class BolsaEnMemoria(BinanceConnector):
     def cliente(self) -> AsyncClient:
         """The library's client."""
         return self._cliente
+
+    async def clave_escucha(self) -> str:
+        """Of a user stream that says nothing."""
+        return "bench"
 
     async def hora_ms(self) -> int:
         """The close of the warm-up."""
@@ -82,7 +90,10 @@ class BolsaEnMemoria(BinanceConnector):
         return self._velas if desde_ms is None else []
 
     async def cuenta(self, simbolo: str) -> CuentaBolsa:
-        """The account as the orders left it."""
+        """The account as the orders left it; reading it after an order ends the decision."""
+        if self._operada:
+            self._operada = False
+            asyncio.get_running_loop().call_soon(self.turno.set)
         return CuentaBolsa(self._estado, self._estado.saldo, self._apalancamiento, False)
 
     async def ingresos(self, *_: Any, **__: Any) -> Sequence[Ingreso]:
@@ -95,13 +106,14 @@ class BolsaEnMemoria(BinanceConnector):
 
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         """Send for real."""
-        self._cronometro.pedir()
+        self._cronometro.pedir(entrada=not orden.solo_reduce)
         respuesta = await super().enviar(orden)
         cantidad = orden.cantidad if orden.lado is LadoOrden.BUY else -orden.cantidad
         precio = float(PRECIO)
         self._fills = [Transaccion(1, respuesta.id_bolsa, cantidad, precio, 0.0, 0.0, 0)]
         posicion = None if orden.solo_reduce else Posicion(cantidad, precio)
         self._estado = EstadoCuenta(self._estado.saldo, posicion)
+        self._operada = True
         return respuesta
 
 
@@ -174,14 +186,16 @@ async def decidir(
     artefacto = leer_artefacto(carpeta, escribir_artefacto(taller, carpeta))
     lugar = Lugar(
         artefacto,
-        Ajustes(),
+        Ajustes.model_validate({"risk": {"max_clock_skew_s": _SIGLO_S}}),
         Opciones(train_id=artefacto.train_id, salida=PoliticaSalida.MANTENER),
-        Destino(modo=Modo.SIMULADO, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
+        Destino(modo=Modo.TESTNET, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
         PoliticaAlterna(artefacto.actor),
     )
     primera = velas_de_calentamiento(taller)
-    sesion = SesionFalsa([taller.tabla.vela(i) for i in range(primera, primera + velas)], cronometro)
     async with conexion(taller, puerto, cronometro) as bolsa:
+        sesion = SesionFalsa(
+            [taller.tabla.vela(i) for i in range(primera, primera + velas)], bolsa.turno, cronometro
+        )
         conexiones = Conexiones(
             diario=diario or cast(DiarioSqlite, SinDiario()),
             bolsa=bolsa,

@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
 
-class Instante(NamedTuple):
-    """Two clocks, both in nanoseconds."""
-
-    pared: int
-    cpu: int  # of this thread
-
-
-def ahora() -> Instante:
-    """Look at both clocks."""
-    return Instante(time.perf_counter_ns(), time.thread_time_ns())
-
-
 class Cronometro:
-    """The instants of every decision that ends in an order."""
+    """The instants, in nanoseconds, of every decision that ends in an order."""
 
     def __init__(self) -> None:
-        self.llegada: list[Instante] = []  # the kline's bytes are there
-        self.peticion: list[Instante] = []  # the order is handed to the exchange's client
-        self.escritura: list[Instante] = []  # the request goes to the socket
-        self.envio: list[Instante] = []  # the socket has taken it
+        self.llegada_ns: list[int] = []  # the kline's bytes are there
+        self.entradas: list[bool] = []  # the order opens or increases
+        self.peticion_ns: list[int] = []  # the order is handed to the exchange's client
+        self.escritura_ns: list[int] = []  # the request goes to the socket
+        self.envio_ns: list[int] = []  # the socket has taken it
 
     def llegar(self) -> None:
         """A kline is there."""
-        self.llegada.append(ahora())
+        self.llegada_ns.append(time.perf_counter_ns())
 
-    def pedir(self) -> None:
+    def pedir(self, *, entrada: bool) -> None:
         """An order is about to be sent; one that answers no kline does not count."""
-        if len(self.peticion) < len(self.llegada):
-            self.peticion.append(ahora())
+        if len(self.peticion_ns) < len(self.llegada_ns):
+            self.entradas.append(entrada)
+            self.peticion_ns.append(time.perf_counter_ns())
 
-    def enviar(self, antes: Instante) -> None:
+    def enviar(self, antes_ns: int) -> None:
         """Bytes were written; only those of an order count."""
-        if len(self.envio) < len(self.peticion):
-            self.escritura.append(antes)
-            self.envio.append(ahora())
+        if len(self.envio_ns) < len(self.peticion_ns):
+            self.escritura_ns.append(antes_ns)
+            self.envio_ns.append(time.perf_counter_ns())
 
 
 class SocketCronometrado(socket.socket):
@@ -52,10 +42,10 @@ class SocketCronometrado(socket.socket):
     cronometro: Cronometro
 
     def send(self, *args: Any) -> int:
-        """Write between two looks at the clocks."""
-        antes = ahora()
+        """Write between two looks at the clock."""
+        antes_ns = time.perf_counter_ns()
         escritos = super().send(*args)
-        self.cronometro.enviar(antes)
+        self.cronometro.enviar(antes_ns)
         return escritos
 
 

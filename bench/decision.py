@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.banco import conexion, decidir
-from bench.cronometro import Cronometro, Instante
+from bench.cronometro import Cronometro
 from bench.desglose import desglosar
 from bench.medida import Cota, Medida, mediana, percentil
 from bench.taller import SIMBOLO, Taller, abrir_taller
@@ -37,42 +37,38 @@ def medir_decision(*, rapido: bool) -> list[Medida]:
 async def _medir(taller: Taller, puerto: int, velas: int, carpeta: Path) -> list[Medida]:
     diario = DiarioSqlite(carpeta / "diario.sqlite")
     try:
-        cronometro = await _correr(taller, puerto, velas, carpeta / "sin_diario", None)
-        con_disco = await _correr(taller, puerto, velas // 2, carpeta / "con_diario", diario)
-        espera = await cronometrar(
+        solo, con_diario = Cronometro(), Cronometro()
+        await decidir(taller, puerto, solo, None, carpeta / "solo", velas)
+        await decidir(taller, puerto, con_diario, diario, carpeta / "con_diario", velas // 2)
+        sincronizacion = await cronometrar(
             lambda: diario.anotar("bench", "ORDER_INTENT", 0, {"quantity": 1.0}), _LECTURAS
         )
-        async with conexion(taller, puerto, Cronometro()) as bolsa:
-            lectura = await cronometrar(lambda: BinanceConnector.cuenta(bolsa, SIMBOLO), _LECTURAS)
-            piezas = desglosar(taller, bolsa.cliente)
-        antes = await _como_antes(taller, puerto)
     finally:
         diario.cerrar()
-    c = cronometro
-    totales = _paredes(c.llegada, c.envio)
-    con_diario = _paredes(con_disco.llegada, con_disco.envio)
+    async with conexion(taller, puerto, Cronometro()) as bolsa:
+        lectura = await cronometrar(lambda: BinanceConnector.cuenta(bolsa, SIMBOLO), _LECTURAS)
+        piezas = desglosar(taller, bolsa.cliente)
+    totales = _ms(solo.llegada_ns, solo.envio_ns)
+    entradas, salidas = _por_clase(con_diario)
     nota = f"{len(totales)} candles, an order on each; without account reads and journal"
     return [
-        Medida(nombre="decision_p50_ms", valor=mediana(totales), unidad="ms", cota=Cota(0.3), nota=nota),
-        Medida(
-            nombre="decision_p99_ms", valor=percentil(totales, 99.0), unidad="ms", cota=Cota(2.0), nota=nota
+        _medida("decision_p50_ms", mediana(totales), nota, Cota(0.3)),
+        _medida("decision_p99_ms", percentil(totales, 99.0), nota, Cota(2.0)),
+        _medida(
+            "decision_before_request_ms", _mediana(solo.llegada_ns, solo.peticion_ns), "until it is planned"
         ),
-        _fila("decision_cpu_ms", _cpus(c.llegada, c.envio), "the same in CPU time of the deciding thread"),
-        _fila(
-            "decision_before_request_ms", _paredes(c.llegada, c.peticion), "kline bytes to a planned order"
+        _medida(
+            "decision_request_ms", _mediana(solo.peticion_ns, solo.escritura_ns), "building and signing it"
         ),
-        _fila("decision_request_ms", _paredes(c.peticion, c.escritura), "building and signing the request"),
-        _fila("decision_write_ms", _paredes(c.escritura, c.envio), "the kernel takes the request"),
-        _fila(
-            "decision_entry_with_journal_ms",
-            con_diario[::2],
-            "the intent is on disk before the order is sent",
+        _medida("decision_write_ms", _mediana(solo.escritura_ns, solo.envio_ns), "the kernel takes it"),
+        _medida(
+            "decision_entry_with_journal_ms", mediana(entradas), "the intent is on disk before it is sent"
         ),
-        _fila("decision_exit_with_journal_ms", con_diario[1::2], "sent beside the journal's writing"),
-        _fila("journal_sync_ms", espera, "one event until SQLite has synced it (FULL)"),
-        _fila("account_read_ms", lectura, "signed account read over loopback"),
+        _medida("decision_exit_with_journal_ms", mediana(salidas), "the intent is written beside it"),
+        _medida("journal_sync_ms", mediana(sincronizacion), "one event until SQLite has synced it (FULL)"),
+        _medida("account_read_ms", mediana(lectura), "signed account read over loopback"),
         *piezas,
-        _contra_la_semilla(mediana(totales), mediana(antes)),
+        _contra_la_semilla(mediana(totales), mediana(await _como_antes(taller, puerto))),
     ]
 
 
@@ -82,7 +78,7 @@ async def _como_antes(taller: Taller, puerto: int) -> list[float]:
     cronometro = Cronometro()
     async with conexion(taller, puerto, cronometro) as bolsa:
         await decidir_como_antes(taller, bolsa, cronometro, _PREVIAS + _VELAS_SEMILLA)
-    return _paredes(cronometro.llegada, cronometro.envio)
+    return _ms(cronometro.llegada_ns, cronometro.envio_ns)
 
 
 def _contra_la_semilla(propia_ms: float, suya_ms: float) -> Medida:
@@ -97,25 +93,27 @@ def _contra_la_semilla(propia_ms: float, suya_ms: float) -> Medida:
     )
 
 
-async def _correr(
-    taller: Taller, puerto: int, velas: int, carpeta: Path, diario: DiarioSqlite | None
-) -> Cronometro:
-    cronometro = Cronometro()
-    await decidir(taller, puerto, cronometro, diario, carpeta, velas)
-    return cronometro
+def _medida(nombre: str, valor: float, nota: str, cota: Cota | None = None) -> Medida:
+    return Medida(nombre=nombre, valor=valor, unidad="ms", cota=cota, nota=nota)
 
 
-def _fila(nombre: str, muestras: list[float], nota: str) -> Medida:
-    return Medida(nombre=nombre, valor=mediana(muestras), unidad="ms", nota=nota)
+def _ms(desde_ns: list[int], hasta_ns: list[int]) -> list[float]:
+    """Between instants of the same decision, without the first decisions."""
+    pares = zip(desde_ns, hasta_ns, strict=False)
+    return [(hasta - desde) / _NS_POR_MS for desde, hasta in pares][_PREVIAS:]
 
 
-def _paredes(desde: list[Instante], hasta: list[Instante]) -> list[float]:
-    """Milliseconds between instants of the same decision, without the first decisions."""
-    return [(b.pared - a.pared) / _NS_POR_MS for a, b in zip(desde, hasta, strict=False)][_PREVIAS:]
+def _mediana(desde_ns: list[int], hasta_ns: list[int]) -> float:
+    return mediana(_ms(desde_ns, hasta_ns))
 
 
-def _cpus(desde: list[Instante], hasta: list[Instante]) -> list[float]:
-    return [(b.cpu - a.cpu) / _NS_POR_MS for a, b in zip(desde, hasta, strict=False)][_PREVIAS:]
+def _por_clase(cronometro: Cronometro) -> tuple[list[float], list[float]]:
+    """Entries and exits apart."""
+    totales = _ms(cronometro.llegada_ns, cronometro.envio_ns)
+    clases = cronometro.entradas[_PREVIAS:]
+    entradas = [total for total, entrada in zip(totales, clases, strict=True) if entrada]
+    salidas = [total for total, entrada in zip(totales, clases, strict=True) if not entrada]
+    return entradas, salidas
 
 
 async def cronometrar(accion: Callable[[], Awaitable[object]], veces: int) -> list[float]:

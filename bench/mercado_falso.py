@@ -1,11 +1,11 @@
-"""A market in memory that speaks to the daemon through its HTTP session: klines and lockstep."""
+"""A market in memory that speaks to the daemon through its HTTP session."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import aiohttp
 import orjson
@@ -14,8 +14,6 @@ from bench.cronometro import Cronometro
 from bench.taller import INTERVALO, SIMBOLO
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.tipos import Vela
-
-_TEXTO = aiohttp.WSMsgType.TEXT
 
 
 class _Contexto:
@@ -28,51 +26,44 @@ class _Contexto:
 
 
 class SesionFalsa:
-    """Stands in for aiohttp's session: one market socket, and a simulator that waits for its agent.
+    """Stands in for aiohttp's session: a market socket, and a user stream that says nothing.
 
     Args:
-        velas: Closed candles to send; the next one comes when the last one is done with.
+        velas: Closed candles to send; one each time that `turno` is set.
+        turno: Set by whoever is done with the last candle.
         cronometro: Told when a candle's bytes are there.
     """
 
-    def __init__(self, velas: Sequence[Vela], cronometro: Cronometro) -> None:
-        self.turno = asyncio.Event()
-        self._socket = _Socket(velas, cronometro, self.turno)
+    def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
+        self._mercado = _Mercado(velas, turno, cronometro)
 
-    def ws_connect(self, url: str, **_: Any) -> _Socket:
-        """The market socket."""
-        return self._socket
-
-    def post(self, url: str, **_: Any) -> _Respuesta:
-        """Lockstep: joined for ever; done lets the next candle come."""
-        if url.endswith("/done"):
-            self.turno.set()
-        return _Respuesta()
+    def ws_connect(self, url: str, **_: Any) -> _Mercado | _Silencio:
+        """The socket of a route."""
+        return self._mercado if "/market/" in url else _Silencio()
 
 
-class _Respuesta(_Contexto):
-    status = 200
+class _Silencio(_Contexto):
+    async def receive(self, **_: Any) -> NoReturn:
+        """Nothing, for ever."""
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets that event")
 
-    async def json(self) -> dict[str, Any]:
-        return {"agent": "agent-1", "lockstep": True}
 
-
-class _Socket(_Contexto):
+class _Mercado(_Contexto):
     close_code = None
 
-    def __init__(self, velas: Sequence[Vela], cronometro: Cronometro, turno: asyncio.Event) -> None:
+    def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
         self._mensajes = self._escribir(velas)
-        self._cronometro = cronometro
         self._turno = turno
+        self._cronometro = cronometro
 
     async def receive(self, **_: Any) -> aiohttp.WSMessage:
         """The next message."""
         await self._turno.wait()
         self._turno.clear()
-        await asyncio.sleep(0)
         texto = next(self._mensajes)
         self._cronometro.llegar()
-        return aiohttp.WSMessage(_TEXTO, texto, None)
+        return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, texto, None)
 
     @staticmethod
     def _escribir(velas: Sequence[Vela]) -> Iterator[str]:

@@ -89,7 +89,8 @@ def _dibujar(registros: list[Path], ruta: Path) -> Path:
     from src.graficos import figura_panorama, guardar
 
     informe = analizar(registros)
-    guardar(figura_panorama(informe.datos, informe.resumen, f"{SIMBOLO} {INTERVALO} · live run"), ruta)
+    titulo = f"{SIMBOLO} {INTERVALO} · dry run on synthetic candles"
+    guardar(figura_panorama(informe.datos, informe.resumen, titulo), ruta)
     return ruta
 
 

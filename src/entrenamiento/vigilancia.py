@@ -25,7 +25,7 @@ _PASOS_ENTRE_REGISTROS = 500
 _PASOS_ENTRE_REFRESCOS = 20
 
 
-class Detencion(Exception):  # noqa: N818 - it is a wish, not an error
+class Detencion(Exception):
     """Someone asked the training to stop; model, memory and environment agree at this point."""
 
 

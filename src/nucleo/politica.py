@@ -54,7 +54,8 @@ class ActorNumpy:
         market, portfolio = observacion
         if market.size + portfolio.size != self.entradas:
             raise ArtefactoInvalido(
-                f"the observation has {market.size + portfolio.size} numbers, the actor expects {self.entradas}"
+                f"the observation has {market.size + portfolio.size} numbers,"
+                f" the actor expects {self.entradas}"
             )
         x = self._entrada
         x[: market.size] = market.ravel()

@@ -45,7 +45,7 @@ def paridad(
     output: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path("build/parity.json"),
 ) -> None:
     """Compare training environment and daemon over the same candles: observations bit for bit."""
-    logging.disable(logging.ERROR)
+    logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="timonel-parity-") as carpeta:
         tabla = _tabla(data, _ENTRENAMIENTO + CALENTAMIENTO + candles)
         artefacto = _entrenar(tabla[:_ENTRENAMIENTO], Path(carpeta))
@@ -109,8 +109,8 @@ def _tabla_final(comparaciones: list[Comparacion]) -> Table:
         "candles",
         "orders",
         "funding",
-        "liquidations",
-        "emergency",
+        "liq.",
+        "emerg.",
         "final equity",
         "verdict",
     ):
@@ -123,7 +123,7 @@ def _tabla_final(comparaciones: list[Comparacion]) -> Table:
             f"{c.pagos_funding:,}",
             str(c.liquidaciones),
             "yes" if c.emergencia else "no",
-            f"{c.equity_daemon:,.8f}",
+            f"{c.equity_daemon:,.2f}",
             "[green]equal[/]" if c.iguales else "[red]different[/]",
         )
     return tabla

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import aiohttp
+import orjson
 import structlog
 
 from src.nucleo.errores import LecturaFallida
@@ -106,6 +107,7 @@ class AvanceSimulado:
 
 
 async def _escuchar(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Answer pings; whatever else arrives is a complaint."""
+    """Answer pings, and tell complaints; market events are not for this socket."""
     async for mensaje in socket:
-        log.error("avance_rechazado", respuesta=str(mensaje.data))
+        if "code" in orjson.loads(mensaje.data):
+            log.error("avance_rechazado", respuesta=str(mensaje.data))

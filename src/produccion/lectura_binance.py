@@ -77,11 +77,20 @@ def leer_simbolo(
     info: Mapping[str, Any], simbolo: str, tramos: Any, comision: Mapping[str, Any], funding: Sequence[Any]
 ) -> InfoSimbolo:
     """Everything published about a symbol, as a `Mercado`."""
+    mercado = mercado_de_bolsa(simbolo, info, funding, tramos, comision)
+    return InfoSimbolo(mercado=mercado, estado=estado_de(info, simbolo))
+
+
+def estado_de(info: Mapping[str, Any], simbolo: str) -> str:
+    """The symbol's status in ``exchangeInfo``.
+
+    Raises:
+        BolsaIncompatible: The exchange does not list it.
+    """
     fila = _buscar(info["symbols"], "symbol", simbolo)
     if fila is None:
         raise BolsaIncompatible(f"symbol {simbolo!r} is not listed by this exchange")
-    mercado = mercado_de_bolsa(simbolo, info, funding, tramos, comision)
-    return InfoSimbolo(mercado=mercado, estado=str(fila["status"]))
+    return str(fila["status"])
 
 
 def _buscar(filas: Iterable[Mapping[str, Any]], clave: str, valor: str) -> Mapping[str, Any] | None:

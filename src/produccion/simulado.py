@@ -67,7 +67,8 @@ async def _esperar(proceso: asyncio.subprocess.Process, listo: Path) -> str:
     while not listo.exists():
         if proceso.returncode is not None:
             texto = (await proceso.stderr.read()).decode(errors="replace").strip() if proceso.stderr else ""
-            raise ConfiguracionInvalida(texto or f"the simulator ended with code {proceso.returncode}")
+            queja = texto.removeprefix("error: ")
+            raise ConfiguracionInvalida(queja or f"the simulator ended with code {proceso.returncode}")
         if asyncio.get_running_loop().time() > limite:
             raise ConfiguracionInvalida(f"the simulator did not start within {_ESPERA_S:.0f} s")
         await asyncio.sleep(0.05)

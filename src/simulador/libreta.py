@@ -94,7 +94,7 @@ class Libreta:
             maker=maker,
             tiempo_ms=ahora_ms,
         )
-        titular.libro.operadas.append(operada)
+        titular.libro.anotar(operada)
         self._avisar_llenado(titular, orden, operada)
         if titular.libro.abiertas:
             self._expirar_reductoras(titular, orden.simbolo, ahora_ms)

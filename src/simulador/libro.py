@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 
 from src.simulador.ordenes import EstadoOrden, Operada, Orden
 
@@ -16,7 +17,8 @@ class Libro:
 
     def __init__(self) -> None:
         self.abiertas: dict[int, Orden] = {}
-        self.operadas: deque[Operada] = deque(maxlen=MAX_OPERADAS)
+        self._operadas: deque[Operada] = deque()
+        self._por_orden: dict[int, list[Operada]] = {}
         self._ids_abiertos: dict[str, int] = {}
         self._cerradas: dict[int, Orden] = {}
         self._ids_cerrados: dict[str, int] = {}
@@ -38,6 +40,23 @@ class Libro:
         del self.abiertas[orden.id]
         del self._ids_abiertos[orden.id_cliente]
         self._recordar(orden)
+
+    def anotar(self, operada: Operada) -> None:
+        """Keep a fill; the oldest is forgotten beyond the limit."""
+        if len(self._operadas) == MAX_OPERADAS:
+            vieja = self._operadas.popleft()
+            self._por_orden[vieja.orden_id].remove(vieja)
+            if not self._por_orden[vieja.orden_id]:
+                del self._por_orden[vieja.orden_id]
+        self._operadas.append(operada)
+        self._por_orden.setdefault(operada.orden_id, []).append(operada)
+
+    def operadas(self, orden_id: int | None = None, desde_id: int = 0) -> list[Operada]:
+        """Fills by ascending id: of one order or of all, from an id on."""
+        if orden_id is not None:
+            return [fila for fila in self._por_orden.get(orden_id, ()) if fila.id >= desde_id]
+        recientes = takewhile(lambda fila: fila.id >= desde_id, reversed(self._operadas))
+        return list(recientes)[::-1]
 
     def abierta(self, orden_id: int | None, id_cliente: str | None) -> Orden | None:
         """An open order by id, or else by client id."""

@@ -131,11 +131,8 @@ def _operadas(s: Simulacion, t: Titular, p: Parametros) -> Any:
     desde, hasta = p.entero_o("startTime", 0), p.entero_o("endTime", 2**62)
     elegidas = [
         fila
-        for fila in t.libro.operadas
-        if fila.simbolo == simbolo
-        and fila.id >= desde_id
-        and orden_id in (None, fila.orden_id)
-        and desde <= fila.tiempo_ms <= hasta
+        for fila in t.libro.operadas(orden_id, desde_id)
+        if fila.simbolo == simbolo and desde <= fila.tiempo_ms <= hasta
     ]
     recortadas = _recortar(elegidas, p, 500, adelante=p.tiene("fromId") or p.tiene("startTime"))
     return [respuestas.operada(fila, t.cuenta.activo) for fila in recortadas]

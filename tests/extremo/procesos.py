@@ -83,13 +83,12 @@ def un_artefacto_inquieto(base: Path, velas: Sequence[Vela]) -> str:
     configuracion = una_configuracion(preprocesamiento__rasgos="estacionarios")
     indicadores = Indicadores(configuracion.parametros_indicadores(), configuracion.preprocesamiento.rasgos)
     rasgos = np.array([indicadores.actualizar(vela) for vela in velas])
-    actor = un_actor(configuracion, semilla=1)
     return crear_artefacto(
         base,
         configuracion,
         mercado=mercado_por_defecto("BTCUSDT"),
         escalador=pickle.dumps(StandardScaler().fit(rasgos[VELAS_CALENTAMIENTO:])),
-        actor={nombre: 2.0 * pesos for nombre, pesos in actor.items()},
+        actor=un_actor(configuracion, semilla=5),
     )
 
 

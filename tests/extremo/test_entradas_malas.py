@@ -21,7 +21,9 @@ def test_un_artefacto_desconocido_nombra_los_mas_cercanos(tmp_path: Path):
     assert "Traceback" not in salida.texto
 
 
-@pytest.mark.parametrize("fichero", ["modelos/modelo.zip", "scaler_train.pkl", "config_metadata.yaml", "mercado.json"])
+@pytest.mark.parametrize(
+    "fichero", ["modelos/modelo.zip", "scaler_train.pkl", "config_metadata.yaml", "mercado.json"]
+)
 def test_un_fichero_cambiado_se_nombra(tmp_path: Path, fichero: str):
     train_id = un_artefacto(tmp_path / "ent")
     ruta = tmp_path / "ent" / train_id / fichero
@@ -50,14 +52,17 @@ def test_unas_claves_que_la_bolsa_no_conoce_se_dicen(tmp_path: Path):
     assert "-1022" in mal_firmada.texto
 
 
-def test_un_intervalo_que_la_bolsa_no_tiene_se_dice(tmp_path: Path):
+def test_un_mercado_que_la_bolsa_no_tiene_se_dice(tmp_path: Path):
     with un_simulador(tmp_path, unas_velas(CALENTAMIENTO + 5)) as bolsa:
-        train_id = un_artefacto(tmp_path / "ent", data_downloader__symbol="ETHUSDT")
-        salida = Agente(tmp_path, train_id, bolsa.url).correr()
+        otro_simbolo = un_artefacto(tmp_path / "uno" / "ent", data_downloader__symbol="ETHUSDT")
+        sin_simbolo = Agente(tmp_path / "uno", otro_simbolo, bolsa.url).correr()
+        otro_intervalo = un_artefacto(tmp_path / "dos" / "ent", data_downloader__interval="5m")
+        sin_intervalo = Agente(tmp_path / "dos", otro_intervalo, bolsa.url).correr()
 
-    assert salida.codigo == 2
-    assert "ETHUSDT" in salida.texto
-    assert "Traceback" not in salida.texto
+    assert sin_simbolo.codigo == sin_intervalo.codigo == 2
+    assert "ETHUSDT" in sin_simbolo.texto
+    assert "BTCUSDT 5m" in sin_intervalo.texto
+    assert "Traceback" not in sin_simbolo.texto + sin_intervalo.texto
 
 
 def test_una_cuenta_vacia_se_dice(tmp_path: Path):
@@ -82,9 +87,9 @@ def test_una_historia_corta_se_dice(tmp_path: Path):
     [
         (lambda velas: [*velas[:500], velas[500]._replace(low=-1.0), *velas[501:]], "line 502"),
         (lambda velas: [*velas[:500], velas[499], *velas[500:]], "line 502"),
-        (lambda velas: [*velas[:500], *velas[503:]], "ffill"),
+        (lambda velas: [*velas[:499], velas[500], velas[499], *velas[501:]], "line 502"),
     ],
-    ids=["negative", "duplicate", "gap"],
+    ids=["negative", "duplicate", "unordered"],
 )
 def test_unos_datos_malos_nombran_la_linea(tmp_path: Path, estropear, nombrado: str):
     datos = escribir(tmp_path / "velas.csv", estropear(unas_velas(1_600)))

@@ -21,9 +21,11 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture
 def bitacora() -> Iterator[list[dict[str, object]]]:
-    """Every log event of the test."""
+    """Every log event of the test, as long as nothing configures logging."""
+    configuracion = structlog.get_config()
     with structlog.testing.capture_logs() as eventos:
         yield eventos
+    structlog.configure(**configuracion)
 
 
 @pytest.fixture(autouse=True)

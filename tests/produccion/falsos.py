@@ -49,6 +49,9 @@ class Acuse(Enum):
     NEW = auto()
 
 
+_CUENTA = EstadoCuenta(10_000.0)
+_MODO = ModoCuenta(False, False)
+
 Fallo = Exception | Pierde | Parcial | Acuse | None
 
 
@@ -160,7 +163,7 @@ class BolsaFalsa:
 
     mercado: Mercado = field(default_factory=un_mercado)
     reloj: RelojFalso = field(default_factory=RelojFalso)
-    estado: EstadoCuenta = EstadoCuenta(10_000.0)
+    estado: EstadoCuenta = _CUENTA
     precio_actual: float = 30_000.0
     historia: list[Vela] = field(default_factory=list)
     intervalo: str = "1h"
@@ -172,7 +175,7 @@ class BolsaFalsa:
     lecturas_atrasadas: int = 0  # how many times `cuenta` answers what was true before the last fill
     velas_fallidas: int = 0  # how many times `velas` gets no answer
     transacciones_tardias: int = 0  # how many reads of fills come back empty
-    modo: ModoCuenta = ModoCuenta(False, False)
+    modo: ModoCuenta = _MODO
     estado_simbolo: str = "TRADING"
     apalancamiento: int = 2
     acepta_apalancamiento: bool = True
@@ -186,7 +189,7 @@ class BolsaFalsa:
     _respuestas: dict[str, RespuestaOrden] = field(default_factory=dict)
     _operadas: list[Transaccion] = field(default_factory=list)
     _ingresos: list[Ingreso] = field(default_factory=list)
-    _antes: EstadoCuenta = EstadoCuenta(0.0)
+    _antes: EstadoCuenta = _CUENTA
 
     # --- the port ---
 
@@ -347,7 +350,9 @@ class BolsaFalsa:
         comision_total = pnl = 0.0
         self._antes = self.estado
         for trozo in self._trozos(cantidad):
-            self.estado, fill = aplicar_compraventa(self.estado, trozo, precio, comision, self.mercado.filtros)
+            self.estado, fill = aplicar_compraventa(
+                self.estado, trozo, precio, comision, self.mercado.filtros
+            )
             comision_total, pnl = redondear(comision_total + fill.comision), pnl + fill.pnl_realizado
         self._operadas.append(
             Transaccion(

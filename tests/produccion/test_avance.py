@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
 
 from src.nucleo.errores import LecturaFallida
 from src.produccion.avance import AvanceReal, AvanceSimulado
+from src.produccion.config.config import direcciones_de
 from src.simulador.servidor import Servidor
 from tests.simulador.banco import planas, una_simulacion
 
@@ -27,6 +29,21 @@ async def sesion() -> AsyncIterator[aiohttp.ClientSession]:
         yield abierta
 
 
+def un_avance(
+    url: str, sesion: aiohttp.ClientSession, al_ir_en_paso: Callable[[], None] = lambda: None
+) -> AvanceSimulado:
+    return AvanceSimulado(sesion, direcciones_de(url), "simulador", al_ir_en_paso)
+
+
+async def hasta(condicion: Callable[[], bool]) -> None:
+    """Wait until the simulator, which takes its steps by itself, has got there."""
+    for _ in range(500):
+        if condicion():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
 async def test_una_bolsa_de_verdad_no_espera_a_nadie():
     avance = AvanceReal()
 
@@ -39,31 +56,31 @@ async def test_en_paso_el_mercado_se_mueve_cuando_se_dice_hecho(
     servidor: Servidor, sesion: aiohttp.ClientSession
 ):
     congelado: list[bool] = []
-    avance = AvanceSimulado(sesion, servidor.url, "simulador", lambda: congelado.append(True))
+    avance = un_avance(servidor.url, sesion, lambda: congelado.append(True))
 
     assert await avance.unirse("BTCUSDT", "1h")
     assert congelado == [True]
-    antes = servidor.simulacion.paso
-    await avance.hecho()
-    await avance.hecho()
-    assert servidor.simulacion.paso >= antes + 1
+    for _ in range(3):
+        antes = servidor.simulacion.paso
+        await avance.hecho()
+        await hasta(lambda antes=antes: servidor.simulacion.paso == antes + 1)  # type: ignore[misc]
     await avance.salir()
     assert servidor.simulacion.acuerdo.agentes == ()
 
 
 async def test_salir_sin_haberse_unido_no_hace_nada(servidor: Servidor, sesion: aiohttp.ClientSession):
-    await AvanceSimulado(sesion, servidor.url, "simulador", lambda: None).salir()
+    await un_avance(servidor.url, sesion).salir()
 
 
 async def test_lo_que_el_simulador_rechaza_se_dice(servidor: Servidor, sesion: aiohttp.ClientSession):
-    avance = AvanceSimulado(sesion, servidor.url, "simulador", lambda: None)
+    avance = un_avance(servidor.url, sesion)
 
     with pytest.raises(LecturaFallida, match="the simulator answered 400"):
         await avance.unirse("BTCUSDT", "1m")
 
 
 async def test_un_simulador_que_no_esta_se_dice(sesion: aiohttp.ClientSession):
-    avance = AvanceSimulado(sesion, "http://127.0.0.1:1", "simulador", lambda: None)
+    avance = un_avance("http://127.0.0.1:1", sesion)
 
     with pytest.raises(LecturaFallida, match="did not answer"):
         await avance.unirse("BTCUSDT", "1h")
@@ -71,12 +88,16 @@ async def test_un_simulador_que_no_esta_se_dice(sesion: aiohttp.ClientSession):
 
 async def test_volver_a_unirse_ocupa_el_sitio_de_antes(servidor: Servidor, sesion: aiohttp.ClientSession):
     """A daemon that died keeps the market still until its successor joins."""
-    muerto = AvanceSimulado(sesion, servidor.url, "simulador", lambda: None)
+    muerto = un_avance(servidor.url, sesion)
     await muerto.unirse("BTCUSDT", "1h")
-    sucesor = AvanceSimulado(sesion, servidor.url, "simulador", lambda: None)
+    sucesor = un_avance(servidor.url, sesion)
     await sucesor.unirse("BTCUSDT", "1h")
 
     assert len(servidor.simulacion.acuerdo.agentes) == 1
-    with pytest.raises(LecturaFallida):
-        await muerto.hecho()
+    antes = servidor.simulacion.paso
+    await muerto.hecho()
+    await asyncio.sleep(0.05)
+    assert servidor.simulacion.paso == antes
     await sucesor.hecho()
+    await hasta(lambda: servidor.simulacion.paso == antes + 1)
+    await sucesor.salir()

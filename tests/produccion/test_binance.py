@@ -29,7 +29,11 @@ RED = True
 MINUTO = 60_000
 ORDEN = Orden("BTCUSDT", LadoOrden.SELL, 0.001, True, "tm-ABC")
 EJECUTADA = {
-    "clientOrderId": "tm-ABC", "orderId": 7, "status": "FILLED", "executedQty": "0.001", "avgPrice": "30000"
+    "clientOrderId": "tm-ABC",
+    "orderId": 7,
+    "status": "FILLED",
+    "executedQty": "0.001",
+    "avgPrice": "30000",
 }
 
 Respuesta = tuple[int, Any] | Callable[[dict[str, str]], Any]
@@ -139,13 +143,13 @@ async def test_una_entrada_no_dice_nada_de_reducir(servidor: Servidor, bolsa: Bi
         ((502, "<html>"), ResultadoIncierto),
         ((503, {"code": -1000, "msg": "Unknown error, please check your request or try again later."}),
          ResultadoIncierto),
-        ((408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}), ResultadoIncierto),
+        ((408, {"code": -1007, "msg": "Timeout waiting for response."}), ResultadoIncierto),
         ((200, "cortar"), ResultadoIncierto),
         ((503, {"code": 0, "msg": "Service Unavailable."}), FalloPasajero),
         ((503, {"code": -1008, "msg": "Request throttled by system-level protection."}), FalloPasajero),
         ((400, {"code": -2019, "msg": "Margin is insufficient."}), OrdenRechazada),
         ((429, {"code": -1003, "msg": "Too many requests."}), OrdenRechazada),
-        ((401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}), CredencialesInvalidas),
+        ((401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions."}), CredencialesInvalidas),
     ],
 )  # fmt: skip
 async def test_una_orden_se_envia_una_sola_vez(
@@ -173,7 +177,9 @@ async def test_una_bolsa_inalcanzable_no_ha_aceptado_nada(reloj: RelojFalso):
 
 
 async def test_una_lectura_se_repite(servidor: Servidor, bolsa: BinanceConnector):
-    servidor.contesta("v1/premiumIndex", (502, "<html>"), (429, {"code": -1003, "msg": "x"}), (200, {"markPrice": "5"}))
+    servidor.contesta(
+        "v1/premiumIndex", (502, "<html>"), (429, {"code": -1003, "msg": "x"}), (200, {"markPrice": "5"})
+    )
 
     assert await bolsa.precio("BTCUSDT") == 5.0
 
@@ -347,3 +353,20 @@ async def test_cancelar_todo_borra_las_del_simbolo(servidor: Servidor, bolsa: Bi
     await bolsa.cancelar_todas("BTCUSDT")
 
     assert servidor.pedidas[-1][:2] == ("DELETE", "/fapi/v1/allOpenOrders")
+
+
+async def test_un_intervalo_que_la_bolsa_no_tiene_se_nombra(servidor: Servidor, bolsa: BinanceConnector):
+    servidor.contesta("v1/klines", (400, {"code": -1120, "msg": "Invalid interval."}))
+
+    with pytest.raises(BolsaIncompatible, match=r"BTCUSDT 1m: .*-1120"):
+        await bolsa.velas("BTCUSDT", "1m", limite=3)
+
+
+async def test_un_simbolo_que_no_cotiza_se_nombra_antes_de_preguntar_mas(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    servidor.contesta("v1/exchangeInfo", (200, {"symbols": [{"symbol": "BTCUSDT", "status": "TRADING"}]}))
+
+    with pytest.raises(BolsaIncompatible, match="'ETHUSDT' is not listed"):
+        await bolsa.info_simbolo("ETHUSDT")
+    assert len(servidor.pedidas) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,19 @@ from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.bitacora import LineaEstado, configurada, ocultar_secretos
 
 
-@pytest.fixture(autouse=True)
-def _configuracion_de_antes() -> Iterator[None]:
-    antes = structlog.get_config()
-    yield
-    structlog.configure(**antes)
-
-
 def lineas(ruta: Path) -> list[dict[str, Any]]:
     return [json.loads(linea) for linea in ruta.read_text(encoding="utf-8").splitlines()]
 
 
 def test_los_secretos_se_tapan():
-    evento = {"event": "x", "signature": "abc", "secreto": "s", "token": "t", "listenKey": "l", "simbolo": "B"}
+    evento = {
+        "event": "x",
+        "signature": "abc",
+        "secreto": "s",
+        "token": "t",
+        "listenKey": "l",
+        "simbolo": "B",
+    }
 
     assert ocultar_secretos(None, "info", dict(evento)) == {
         "event": "x",

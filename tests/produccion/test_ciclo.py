@@ -320,9 +320,7 @@ async def test_el_libro_queda_en_el_diario_tras_cada_vela(abrir: Abrir):
 def marcar(banco: Banco, precio: float, segundos: float) -> bool:
     """A mark price some seconds after the last candle."""
     banco.bolsa.precio_actual = precio
-    return banco.ciclo.tomar_mark(
-        EventoMark(precio, banco.bolsa.reloj.ahora_ms() + int(segundos * 1_000))
-    )
+    return banco.ciclo.tomar_mark(EventoMark(precio, banco.bolsa.reloj.ahora_ms() + int(segundos * 1_000)))
 
 
 async def test_una_brecha_entre_velas_se_confirma_con_dos_precios(abrir: Abrir):
@@ -458,7 +456,11 @@ async def test_una_posicion_encontrada_al_empezar_se_cuenta(abrir: Abrir):
     await banco.cerrar_vela(30_000.0)
 
     (fila,) = banco.filas
-    assert (fila["posicion_abierta"], fila["trade_id_activo"], fila["cantidad_activa"]) == ("true", "1", "0.1")
+    assert (fila["posicion_abierta"], fila["trade_id_activo"], fila["cantidad_activa"]) == (
+        "true",
+        "1",
+        "0.1",
+    )
 
 
 async def test_cerrar_al_salir_es_una_fila_manual(abrir: Abrir):

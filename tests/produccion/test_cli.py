@@ -25,7 +25,14 @@ def correr(*argumentos: str, entorno: dict[str, str] | None = None, escrito: str
 @pytest.fixture
 def artefacto(tmp_path: Path) -> list[str]:
     train_id = crear_artefacto(tmp_path / "ent")
-    return ["--train-id", train_id, "--artefacts", str(tmp_path / "ent"), "--state-dir", str(tmp_path / "est")]
+    return [
+        "--train-id",
+        train_id,
+        "--artefacts",
+        str(tmp_path / "ent"),
+        "--state-dir",
+        str(tmp_path / "est"),
+    ]
 
 
 def test_con_dinero_real_sin_terminal_hace_falta_la_variable(artefacto: list[str]):

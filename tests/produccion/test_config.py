@@ -124,7 +124,8 @@ def test_una_direccion_ajena_se_trata_como_testnet():
 
 
 @pytest.mark.parametrize(
-    ("url", "flujos"), [("http://h:1", "ws://h:1"), ("https://h:2/ruta", "wss://h:2"), ("https://h", "wss://h")]
+    ("url", "flujos"),
+    [("http://h:1", "ws://h:1"), ("https://h:2/ruta", "wss://h:2"), ("https://h", "wss://h")],
 )
 def test_de_una_direccion_salen_las_dos(url: str, flujos: str):
     assert direcciones_de(url).flujos == flujos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ async def test_lo_operado_antes_es_historia():
 
 
 async def test_sin_novedad_no_hay_nada_que_explicar(bitacora: Eventos):
-    cuenta, bolsa = await abrir()
+    cuenta, _ = await abrir()
 
     assert await cuenta.actualizar() == ((), 0.0, 0.0)
     assert avisos(bitacora) == []
@@ -122,7 +123,7 @@ async def test_varias_operaciones_se_explican_una_a_una(bitacora: Eventos):
     ajenos = (await cuenta.actualizar()).ajenos
 
     assert [a.movimiento.despues.cantidad for a in ajenos] == pytest.approx([0.2, 0.3, 0.0, -0.05])
-    for antes, despues in zip(ajenos, ajenos[1:], strict=False):
+    for antes, despues in pairwise(ajenos):
         assert antes.movimiento.despues == despues.movimiento.antes
     assert ajenos[-1].movimiento.despues == bolsa.estado
     assert "saldo_sin_explicar" not in avisos(bitacora)

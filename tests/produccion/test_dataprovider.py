@@ -53,7 +53,9 @@ async def test_una_historia_corta_se_dice_con_el_remedio():
     bolsa = BolsaFalsa(historia=TODAS[: N_CALENTAMIENTO - 1])
     bolsa.reloj.instante_ms = TODAS[-1].apertura_ms
 
-    with pytest.raises(DatosInvalidos, match=rf"{N_CALENTAMIENTO - 1} closed candles.*needs {N_CALENTAMIENTO}"):
+    with pytest.raises(
+        DatosInvalidos, match=rf"{N_CALENTAMIENTO - 1} closed candles.*needs {N_CALENTAMIENTO}"
+    ):
         await un_proveedor(bolsa).calentar()
 
 

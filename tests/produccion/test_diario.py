@@ -60,8 +60,13 @@ async def test_las_versiones_no_tienen_huecos_por_agregado(ruta: Path):
             await diario.anotar(f"b{i % 2}", "X", i, {})
         diario.cerrar()
 
-    versiones = dict(leer(ruta, "SELECT aggregate, GROUP_CONCAT(version) FROM (SELECT * FROM events ORDER BY seq)"
-                     " GROUP BY aggregate"))
+    versiones = dict(
+        leer(
+            ruta,
+            "SELECT aggregate, GROUP_CONCAT(version) FROM (SELECT * FROM events ORDER BY seq)"
+            " GROUP BY aggregate",
+        )
+    )
     assert versiones == {
         "a": "1,2,3,4,5,6,7,8,9,10",
         "b0": "1,2,3,4,5,6",

@@ -112,7 +112,10 @@ async def test_un_plan_de_varias_ordenes_va_una_tras_otra():
 
     informe = await ejecutor.ejecutar(Plan(Operacion.ABRIR_SHORT, (-120.0, -30.0), False), FICHA)
 
-    assert [(o.lado, o.cantidad) for o in bolsa.aceptadas] == [(LadoOrden.SELL, 120.0), (LadoOrden.SELL, 30.0)]
+    assert [(o.lado, o.cantidad) for o in bolsa.aceptadas] == [
+        (LadoOrden.SELL, 120.0),
+        (LadoOrden.SELL, 30.0),
+    ]
     assert len({o.id_cliente for o in bolsa.aceptadas}) == 2
     assert sum(e.cantidad for e in informe.ejecuciones) == -150.0
 
@@ -312,4 +315,3 @@ async def test_unas_ejecuciones_que_no_se_listan_no_se_inventan():
     with pytest.raises(LecturaFallida, match="fills are not listed"):
         await ejecutor.ejecutar(COMPRA, FICHA)
     assert diario.tipos()[-1] == "ORDER_RESULT"
-

@@ -92,7 +92,12 @@ def test_los_dos_503_no_son_lo_mismo():
 
 @pytest.mark.parametrize(
     ("estado", "razon"),
-    [(500, "Internal Server Error"), (502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")],
+    [
+        (500, "Internal Server Error"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+    ],
 )
 def test_un_5xx_sin_json_es_desconocido(estado: int, razon: str):
     """The HTTP reason of a bare 503 reads like Binance's definite text; it proves nothing."""

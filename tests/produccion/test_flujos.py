@@ -111,7 +111,10 @@ def mercado(servidor: Servidor, sesion: aiohttp.ClientSession, **cambios: Any) -
     ("mensaje", "evento"),
     [
         (KLINE, EventoVela(Vela(0, 1.0, 3.0, 0.5, 2.0, 10.0), True, 1_000)),
-        (KLINE | {"k": KLINE["k"] | {"x": False}}, EventoVela(Vela(0, 1.0, 3.0, 0.5, 2.0, 10.0), False, 1_000)),
+        (
+            KLINE | {"k": KLINE["k"] | {"x": False}},
+            EventoVela(Vela(0, 1.0, 3.0, 0.5, 2.0, 10.0), False, 1_000),
+        ),
         (MARK, EventoMark(30_000.5, 2_000)),
         ({"e": "simEnd", "E": 3_000}, EventoFin(3_000)),
         ({"e": "aggTrade", "E": 4_000}, None),
@@ -137,7 +140,9 @@ async def test_se_piden_las_dos_corrientes_en_la_categoria_de_mercado(
     assert servidor.conexiones == ["/market/stream?streams=btcusdt@markPrice@1s/btcusdt@kline_1h"]
 
 
-async def test_los_eventos_llegan_en_orden_y_ponen_el_reloj(servidor: Servidor, sesion: aiohttp.ClientSession):
+async def test_los_eventos_llegan_en_orden_y_ponen_el_reloj(
+    servidor: Servidor, sesion: aiohttp.ClientSession
+):
     servidor.guiones = [envia({"e": "somethingNew", "E": 9}, KLINE, {"result": None, "id": 1}, MARK)]
     reloj = RelojFalso(500)
 
@@ -196,7 +201,9 @@ async def test_una_rafaga_no_pierde_nada(servidor: Servidor, sesion: aiohttp.Cli
     assert [e.instante_ms for e in eventos[1:]] == list(range(1_000))
 
 
-@pytest.mark.parametrize("texto", ["{not json", "[]", "3", '{"e": "kline", "E": 1, "k": {}}', '{"data": null}'])
+@pytest.mark.parametrize(
+    "texto", ["{not json", "[]", "3", '{"e": "kline", "E": 1, "k": {}}', '{"data": null}']
+)
 async def test_tras_un_mensaje_ilegible_se_reconecta(
     servidor: Servidor, sesion: aiohttp.ClientSession, texto: str, bitacora: list[dict[str, Any]]
 ):
@@ -237,7 +244,9 @@ def cuenta(servidor: Servidor, sesion: aiohttp.ClientSession, llave: LlaveFalsa)
 
 
 async def test_la_cuenta_se_escucha_con_su_clave(servidor: Servidor, sesion: aiohttp.ClientSession):
-    servidor.guiones = [envia({"e": "ACCOUNT_UPDATE", "E": 700}, {"e": "TRADE_LITE", "E": 1}, combinado=False)]
+    servidor.guiones = [
+        envia({"e": "ACCOUNT_UPDATE", "E": 700}, {"e": "TRADE_LITE", "E": 1}, combinado=False)
+    ]
 
     eventos = await tomar(cuenta(servidor, sesion, LlaveFalsa()).eventos(), 2)
 
@@ -245,8 +254,12 @@ async def test_la_cuenta_se_escucha_con_su_clave(servidor: Servidor, sesion: aio
     assert servidor.conexiones == ["/private/ws?listenKey=clave1"]
 
 
-@pytest.mark.parametrize("tipo", ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"])
-async def test_lo_que_cambia_la_cuenta_es_novedad(servidor: Servidor, sesion: aiohttp.ClientSession, tipo: str):
+@pytest.mark.parametrize(
+    "tipo", ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"]
+)
+async def test_lo_que_cambia_la_cuenta_es_novedad(
+    servidor: Servidor, sesion: aiohttp.ClientSession, tipo: str
+):
     servidor.guiones = [envia({"e": "algo", "E": 1}, {"e": tipo, "E": 700}, combinado=False)]
 
     assert (await tomar(cuenta(servidor, sesion, LlaveFalsa()).eventos(), 2))[1] == EventoCuenta(700)

@@ -19,7 +19,9 @@ def de_agente(tipo: str, agente: str = AGENTE, **contenido: object) -> tuple[str
     return (f"agent:{agente}", tipo, contenido)
 
 
-def referencia(equity: float, *, libro: bool = False, agente: str = AGENTE) -> tuple[str, str, dict[str, object]]:
+def referencia(
+    equity: float, *, libro: bool = False, agente: str = AGENTE
+) -> tuple[str, str, dict[str, object]]:
     return de_agente("REFERENCE", agente=agente, equity=equity, ledger=libro)
 
 
@@ -37,9 +39,7 @@ def test_sin_eventos_no_se_recuerda_nada():
 
 
 def test_el_capital_de_referencia_es_el_ultimo():
-    memoria = recordar_agente(
-        eventos(referencia(10_000.0), referencia(15_000.0)), AGENTE, con_libro=False
-    )
+    memoria = recordar_agente(eventos(referencia(10_000.0), referencia(15_000.0)), AGENTE, con_libro=False)
 
     assert memoria.capital_referencia == 15_000.0
 
@@ -76,7 +76,9 @@ def test_lo_de_otro_agente_no_cuenta():
 
 def test_la_ultima_vela_decidida_es_la_mayor():
     memoria = recordar_agente(
-        eventos(de_agente("CANDLE_DECIDED", candle=2 * HORA), de_agente("CANDLE_DECIDED", candle=HORA)), AGENTE, con_libro=False
+        eventos(de_agente("CANDLE_DECIDED", candle=2 * HORA), de_agente("CANDLE_DECIDED", candle=HORA)),
+        AGENTE,
+        con_libro=False,
     )
 
     assert memoria.ultima_decidida_ms == 2 * HORA
@@ -85,9 +87,7 @@ def test_la_ultima_vela_decidida_es_la_mayor():
 def test_un_intento_sin_resultado_cuenta_como_decision():
     """A daemon killed between intent and answer must not decide that candle again."""
     memoria = recordar_agente(
-        eventos(
-            de_agente("CANDLE_DECIDED", candle=HORA), intento(f"{AGENTE}:{2 * HORA}:abrir_long:0")
-        ),
+        eventos(de_agente("CANDLE_DECIDED", candle=HORA), intento(f"{AGENTE}:{2 * HORA}:abrir_long:0")),
         AGENTE,
         con_libro=False,
     )
@@ -97,9 +97,7 @@ def test_un_intento_sin_resultado_cuenta_como_decision():
 
 def test_una_salida_de_emergencia_no_es_decision_de_ninguna_vela():
     memoria = recordar_agente(
-        eventos(
-            intento(f"emergency:{AGENTE}:{2 * HORA}:max_drawdown:1:0"), intento(f"exit:{2 * HORA}:1:0")
-        ),
+        eventos(intento(f"emergency:{AGENTE}:{2 * HORA}:max_drawdown:1:0"), intento(f"exit:{2 * HORA}:1:0")),
         AGENTE,
         con_libro=False,
     )

@@ -200,7 +200,11 @@ async def test_tras_reconectar_se_lee_y_se_decide_lo_perdido(abrir: Abrir):
     guion = Guion(await abrir(0.0))
 
     await guion.correr(
-        guion.se_pierde(0), guion.se_pierde(1, 30_200.0), EventoConexion(frontera(2)), guion.cierra(2, 30_300.0), FIN
+        guion.se_pierde(0),
+        guion.se_pierde(1, 30_200.0),
+        EventoConexion(frontera(2)),
+        guion.cierra(2, 30_300.0),
+        FIN,
     )
 
     assert cierres(guion.banco) == ["30000.0", "30200.0", "30300.0"]

@@ -97,4 +97,3 @@ def test_una_carpeta_donde_no_se_puede_escribir_se_nombra(tmp_path: Path):
 
     with pytest.raises(EmergenciaOperacional, match=r"fichero.*cannot be created"):
         RegistroProduccion(tmp_path / "fichero" / "produccion", SELLO)
-

@@ -21,7 +21,7 @@ def test_la_comision_se_cobra_sobre_el_nocional():
     ordenar(simulacion, quantity="0.5")
 
     assert el_titular(simulacion).cuenta.saldo == D("9995.00000000")
-    assert el_titular(simulacion).libro.operadas[-1].comision == D("5.00000000")
+    assert el_titular(simulacion).libro.operadas()[-1].comision == D("5.00000000")
 
 
 def test_la_entrada_se_promedia_al_aumentar_y_no_cambia_al_reducir():
@@ -53,7 +53,7 @@ def test_el_resultado_realizado_se_asienta_aparte_de_la_comision():
     ordenar(simulacion, side="SELL", quantity="0.3")
 
     titular = el_titular(simulacion)
-    operada = titular.libro.operadas[-1]
+    operada = titular.libro.operadas()[-1]
     assert (operada.realizado, operada.comision) == (D("300.03000000"), D("3.15001500"))
     assert titular.cuenta.saldo == D("10291.87998500")
 
@@ -69,7 +69,7 @@ def test_una_orden_que_cruza_cero_cierra_y_abre_al_mismo_precio():
 
     posicion = el_titular(simulacion).cuenta.posiciones["BTCUSDT"]
     assert (posicion.cantidad, posicion.entrada) == (D("-0.3"), D("19000.0"))
-    assert el_titular(simulacion).libro.operadas[-1].realizado == D("-200.00000000")
+    assert el_titular(simulacion).libro.operadas()[-1].realizado == D("-200.00000000")
 
 
 @pytest.mark.parametrize(("lado", "monto"), [("BUY", "-1.00050000"), ("SELL", "1.00050000")])
@@ -151,7 +151,7 @@ class TestLiquidacion:
             simulacion.avanzar()
 
         titular = el_titular(simulacion)
-        operada = titular.libro.operadas[-1]
+        operada = titular.libro.operadas()[-1]
         assert operada.precio == D("16161.6")
         assert operada.realizado == D("-3838.40000000")
         assert operada.comision == D("202.02000000")
@@ -165,7 +165,7 @@ class TestLiquidacion:
         simulacion.avanzar()
 
         titular = el_titular(simulacion)
-        assert titular.libro.operadas[-1].precio == D("15000")
+        assert titular.libro.operadas()[-1].precio == D("15000")
         assert titular.cuenta.saldo == 0
         assert titular.cuenta.suma_ingresos["INSURANCE_CLEAR"] == D("-187.5") + D("1187.5")
 
@@ -178,7 +178,7 @@ class TestLiquidacion:
         for _ in range(3):
             simulacion.avanzar()
 
-        assert el_titular(simulacion).libro.operadas[-1].precio == D("23762.4")
+        assert el_titular(simulacion).libro.operadas()[-1].precio == D("23762.4")
 
     @pytest.mark.parametrize(("saldo", "queda"), [("4170", 0), ("4170.00000001", 1)])
     def test_el_margen_igual_al_mantenimiento_ya_liquida(self, saldo: str, queda: int):
@@ -298,7 +298,7 @@ def test_en_cruzado_solo_se_liquida_lo_necesario():
         simulacion.avanzar()
 
     cuenta = el_titular(simulacion).cuenta
-    assert el_titular(simulacion).libro.operadas[-1].precio == D("18337.2")
+    assert el_titular(simulacion).libro.operadas()[-1].precio == D("18337.2")
     assert cuenta.posiciones["ETHUSDT"].cantidad == -10
     assert cuenta.saldo == D("974.85")
 

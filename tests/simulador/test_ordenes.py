@@ -32,7 +32,7 @@ def test_un_limite_que_no_cruza_espera_y_se_llena_como_maker_a_su_precio():
     assert orden.estado is EstadoOrden.NEW
     simulacion.avanzar()
 
-    operada = el_titular(simulacion).libro.operadas[-1]
+    operada = el_titular(simulacion).libro.operadas()[-1]
     assert (operada.precio, operada.maker) == (D(19500), True)
     assert operada.comision == D("0.39000000")  # 0.1 · 19,500 · 0.0002
 
@@ -42,7 +42,7 @@ def test_un_limite_que_cruza_se_llena_al_mejor_precio_como_taker():
     orden = ordenar(simulacion, type="LIMIT", price="20500", quantity="0.1")
 
     assert (orden.estado, orden.precio_medio) == (EstadoOrden.FILLED, D(20000))
-    assert el_titular(simulacion).libro.operadas[-1].maker is False
+    assert el_titular(simulacion).libro.operadas()[-1].maker is False
 
 
 def test_un_salto_por_encima_llena_al_precio_del_limite():
@@ -164,7 +164,7 @@ def test_dos_limites_alcanzados_se_llenan_en_el_orden_del_camino():
     simulacion.avanzar()
     simulacion.avanzar()
 
-    filas = [fila.orden_id for fila in el_titular(simulacion).libro.operadas]
+    filas = [fila.orden_id for fila in el_titular(simulacion).libro.operadas()]
     assert filas == [cerca.id, lejos.id]
 
 

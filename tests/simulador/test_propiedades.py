@@ -60,7 +60,7 @@ def _revisar(simulacion):
     assert cuenta.saldo == sum(fila.monto for fila in cuenta.ingresos)
     assert cuenta.saldo >= 0
     assert cuenta.saldo.as_tuple().exponent >= -8
-    comprado = sum(fila.cantidad * (1 if fila.lado == "BUY" else -1) for fila in titular.libro.operadas)
+    comprado = sum(fila.cantidad * (1 if fila.lado == "BUY" else -1) for fila in titular.libro.operadas())
     assert posicion.cantidad == comprado
     assert (posicion.entrada > 0) == (posicion.cantidad != 0)
     assert not posicion.cartera_aislada or posicion.cantidad

@@ -1,0 +1,111 @@
+"""Whatever happens between candles, the rows explain the balance and the account is the exchange's."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from enum import Enum, auto
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.nucleo.errores import LecturaFallida, OrdenRechazada
+from src.produccion.puertos import ClaseIngreso
+from tests.constructores import HORA_MS
+from tests.produccion.banco import Banco, montar
+from tests.produccion.bucle import BucleVirtual
+from tests.produccion.falsos import Acuse, Parcial, Pierde
+
+RED = True  # the virtual loop is made here
+
+
+class Suceso(Enum):
+    """What the world does before a candle, or to its order."""
+
+    NADA = auto()
+    RESPUESTA_PERDIDA = auto()
+    PETICION_PERDIDA = auto()
+    SIN_PODER_PREGUNTAR = auto()
+    RECHAZO = auto()
+    A_MEDIAS = auto()
+    ACUSE = auto()
+    EJECUCIONES_TARDIAS = auto()
+    EJECUCIONES_SIN_LISTAR = auto()
+    LECTURA_FALLIDA = auto()
+    LECTURA_ATRASADA = auto()
+    A_MANO = auto()
+    VUELTA_A_MANO = auto()
+    FUNDING = auto()
+
+
+def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
+    bolsa = banco.bolsa
+    match suceso:
+        case Suceso.NADA:
+            pass
+        case Suceso.RESPUESTA_PERDIDA:
+            bolsa.fallos.append(Pierde.DESPUES)
+        case Suceso.PETICION_PERDIDA:
+            bolsa.fallos.append(Pierde.ANTES)
+        case Suceso.SIN_PODER_PREGUNTAR:
+            bolsa.fallos.append(Pierde.DESPUES)
+            bolsa.consultas_fallidas = 12
+        case Suceso.RECHAZO:
+            bolsa.fallos.append(OrdenRechazada("Margin is insufficient.", codigo=-2019))
+        case Suceso.A_MEDIAS:
+            bolsa.fallos.append(Parcial(0.001))
+        case Suceso.ACUSE:
+            bolsa.fallos.append(Acuse.NEW)
+        case Suceso.EJECUCIONES_TARDIAS:
+            bolsa.transacciones_tardias = 3
+        case Suceso.EJECUCIONES_SIN_LISTAR:
+            bolsa.transacciones_tardias = 10
+        case Suceso.LECTURA_FALLIDA:
+            bolsa.lecturas_fallidas = 1
+        case Suceso.LECTURA_ATRASADA:
+            bolsa.lecturas_atrasadas = 2 if bolsa.aceptadas else 0
+        case Suceso.A_MANO:
+            bolsa.operar(0.05, precio)
+        case Suceso.VUELTA_A_MANO:
+            bolsa.operar(-2 * bolsa.estado.cantidad or 0.02, precio)
+        case Suceso.FUNDING:
+            bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.25, bolsa.reloj.ahora_ms() + HORA_MS)
+
+
+async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]]) -> None:
+    banco = await montar(carpeta, *(accion for accion, _, _ in velas), limite=1.0)
+    precio, funding = 30_000.0, 0.0
+    for _, cambio, suceso in velas:
+        ocurre(suceso, banco, precio)
+        funding -= 1.25 * (suceso is Suceso.FUNDING)
+        precio = round(precio * (1.0 + cambio), 1)
+        try:
+            await banco.cerrar_vela(precio)
+        except LecturaFallida:
+            banco.bolsa.fallos.clear()
+        banco.bolsa.fallos.clear()
+    banco.bolsa.transacciones_tardias = banco.bolsa.lecturas_fallidas = banco.bolsa.lecturas_atrasadas = 0
+    await banco.cerrar_vela(precio)
+    banco.registro.cerrar()
+
+    dicho = sum(
+        float(f["pnl_realizado"]) + float(f["pnl_parcial"]) - float(f["comision"]) for f in banco.filas
+    )
+    assert banco.cuenta.estado == banco.bolsa.estado
+    assert 10_000.0 + dicho + funding == pytest.approx(banco.bolsa.estado.saldo, abs=1e-6)
+    assert len({o.id_cliente for o in banco.bolsa.aceptadas}) == len(banco.bolsa.aceptadas)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.floats(-1.0, 1.0), st.floats(-0.03, 0.03), st.sampled_from(Suceso)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_las_filas_explican_el_saldo_pase_lo_que_pase(velas: list[tuple[float, float, Suceso]]):
+    with tempfile.TemporaryDirectory() as carpeta, asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        corredor.run(recorrer(Path(carpeta), velas))

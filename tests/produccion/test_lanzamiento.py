@@ -1,0 +1,139 @@
+"""A whole session in this process, against a simulator in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.datos.mercados import mercado_por_defecto
+from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida, EmergenciaDrawdown
+from src.produccion.config.config import Opciones, PoliticaSalida
+from src.produccion.lanzamiento import desenclavar, ejecutar
+from src.produccion.montaje import Sesion
+from src.produccion.orquestador import Motivo
+from src.simulador.servidor import Servidor
+from tests.artefactos.fabrica import crear_artefacto, una_configuracion
+from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
+from tests.produccion.falsos import PoliticaGuion
+from tests.simulador.banco import planas, una_simulacion
+
+RED = True
+PRECIO = 30_000.0
+SUAVE = [PRECIO + 10.0 * i for i in range(40)]
+CAIDA = [PRECIO * 0.97**i for i in range(6)] + [PRECIO * 0.97**6] * 20
+
+
+class Puesto:
+    """An artefact, a state directory and a simulator on some closes."""
+
+    def __init__(self, carpeta: Path, url: str) -> None:
+        ajustes = carpeta / "timonel.yaml"
+        ajustes.write_text("feature_range: {hold_entries_above: 1}\n")
+        configuracion = una_configuracion(
+            entorno__max_drawdown_permitido=0.1, data_downloader__symbol="BTCUSDT"
+        )
+        self.opciones = Opciones(
+            train_id=crear_artefacto(carpeta / "ent", configuracion, mercado=mercado_por_defecto("BTCUSDT")),
+            base=carpeta / "ent",
+            estado=carpeta / "estado",
+            config=ajustes,
+            url=url,
+            salida=PoliticaSalida.MANTENER,
+        )
+
+    async def correr(self, *acciones: float, **cambios: Any) -> Sesion:
+        return await ejecutar(replace(self.opciones, **cambios), PoliticaGuion(*acciones))
+
+    def desenclavar(self) -> bool:
+        return desenclavar(self.opciones, "looked into it")
+
+
+@pytest.fixture
+async def puesto(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Puesto]:
+    cierres = getattr(request, "param", SUAVE)
+    velas = planas(*[round(c, 1) for c in [PRECIO] * N_CALENTAMIENTO + cierres])
+    async with Servidor(una_simulacion(velas, calentamiento=N_CALENTAMIENTO, camino="close")) as servidor:
+        yield Puesto(tmp_path, servidor.url)
+
+
+async def test_una_sesion_de_principio_a_fin(puesto: Puesto):
+    sesion = await puesto.correr(0.5, velas=5)
+
+    assert sesion.motivo is Motivo.VELAS
+    assert sesion.estadisticas.velas == 5
+    filas = leer_csv(sesion.registro)
+    assert [f["operacion"] for f in filas] == ["abrir_long", *["mantener"] * 4]
+    assert (
+        sesion.registro.with_name(sesion.registro.name.replace("registro", "produccion"))
+        .with_suffix(".log")
+        .exists()
+    )
+
+
+async def test_otra_sesion_sigue_donde_quedo_la_primera(puesto: Puesto):
+    primera = await puesto.correr(0.5, velas=5)
+    segunda = await puesto.correr(0.5, velas=5)
+
+    ultima, siguiente = leer_csv(primera.registro)[-1], leer_csv(segunda.registro)[0]
+    assert siguiente["cantidad_activa"] == ultima["cantidad_activa"]
+    assert siguiente["balance"] == ultima["balance"]
+    assert siguiente["timestamp"] > ultima["timestamp"]
+    assert segunda.estadisticas.operaciones == 0
+
+
+async def test_el_capital_asignado_es_un_libro_que_se_recuerda(puesto: Puesto):
+    primera = await puesto.correr(0.5, velas=3, capital=2_000.0)
+    segunda = await puesto.correr(0.5, velas=3, capital=2_000.0)
+
+    filas = leer_csv(primera.registro)
+    comision = float(filas[0]["comision"])
+    assert float(filas[0]["balance"]) == pytest.approx(2_000.0 - comision)
+    assert float(filas[0]["cantidad_activa"]) == pytest.approx(0.5 * 2_000 * 2 / PRECIO, abs=1e-3)
+    assert leer_csv(segunda.registro)[0]["balance"] == filas[-1]["balance"]
+
+
+@pytest.mark.parametrize(("antes", "despues"), [(2_000.0, None), (None, 2_000.0)])
+async def test_el_libro_y_la_cartera_entera_no_se_mezclan(
+    puesto: Puesto, antes: float | None, despues: float | None
+):
+    await puesto.correr(0.0, velas=1, capital=antes)
+
+    with pytest.raises(ConfiguracionInvalida, match="--capital"):
+        await puesto.correr(0.0, velas=1, capital=despues)
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+async def test_enclavado_no_se_opera_hasta_desenclavar(puesto: Puesto):
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.9)
+    with pytest.raises(AgenteEnclavado, match=rf"--exchange-url {puesto.opciones.url}.*--unlock") as fallo:
+        await puesto.correr(0.0)
+    assert fallo.value.codigo_salida == 5
+
+    assert puesto.desenclavar()
+    sesion = await puesto.correr(0.0, velas=2)
+
+    assert sesion.motivo is Motivo.VELAS
+    assert sesion.estadisticas.max_drawdown == 0.0
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+async def test_otro_artefacto_no_se_salta_el_enclavamiento(puesto: Puesto):
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.9)
+    otro = crear_artefacto(
+        puesto.opciones.base, mercado=mercado_por_defecto("BTCUSDT"), train_id="train_BTCUSDT_otro"
+    )
+
+    with pytest.raises(AgenteEnclavado):
+        await puesto.correr(0.0, train_id=otro)
+
+
+async def test_desenclavar_lo_que_no_lo_esta_no_cambia_nada(puesto: Puesto):
+    await puesto.correr(0.0, velas=1)
+
+    assert not puesto.desenclavar()
