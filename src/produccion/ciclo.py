@@ -185,7 +185,7 @@ class Ciclo:
         """Flatten the account and write the rows that say so; returns how many positions were closed."""
         self._p.cuenta.en_vuelo = True
         cerradas = await self._p.control.cerrar_todo(ficha)
-        novedades = await self._p.cuenta.actualizar()
+        novedades = await self._p.cuenta.actualizar(exigente=False)
         self._p.cuenta.en_vuelo = False
         for ajeno in novedades.ajenos:
             if ajeno.status is not StatusFila.OK:

@@ -12,6 +12,7 @@ import structlog
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import al_paso, redondear
+from src.nucleo.errores import LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
@@ -75,6 +76,7 @@ class Cuenta:
         self._mercado = mercado
         self._libro = libro
         self._ultima_transaccion = 0
+        self._cartera = 0.0  # the wallet as it was last read
         self._ingresos = LectorIngresos(bolsa, mercado.simbolo)
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
@@ -84,6 +86,7 @@ class Cuenta:
         filas = await self._bolsa.transacciones(self._mercado.simbolo)
         self._ultima_transaccion = max((fila.id for fila in filas), default=0)
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+        self._cartera = leido.saldo
         if self._libro is not None:
             leido = leido._replace(saldo=await self._ponerse_al_dia(self._libro))
         self._ingresos = LectorIngresos(self._bolsa, self._mercado.simbolo, ahora_ms)
@@ -98,14 +101,22 @@ class Cuenta:
             return None
         return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos.hasta_ms)
 
-    async def actualizar(self) -> Novedades:
+    async def actualizar(self, *, exigente: bool = True) -> Novedades:
         """Read the account and explain every difference from what was known.
 
-        A difference in quantity is explained by fills, one in the wallet by funding and transfers.
+        A difference in quantity is explained by fills, one in the wallet by fills, funding and transfers.
+
+        Args:
+            exigente: Whether a position that the listed fills do not explain is an error; otherwise it is
+                taken as it is.
+
+        Raises:
+            LecturaFallida: What is known did not change; the explanation may be listed later.
         """
         anterior = self.estado
-        leido, filas = await self._leer_con_operaciones(anterior)
-        ajenos = await self._explicar(anterior, leido, filas) if leido.posicion != anterior.posicion else ()
+        leido, filas = await self._leer_con_operaciones(anterior, exigente=exigente)
+        cartera = leido.saldo
+        ajenos = await self._explicar(anterior, filas)
         esperado = ajenos[-1].movimiento.despues if ajenos else anterior
         funding = transferido = 0.0
         if self._libro is not None:
@@ -113,7 +124,7 @@ class Cuenta:
             leido = leido._replace(saldo=redondear(esperado.saldo + funding))
         elif leido.saldo != esperado.saldo:
             funding, transferido = await self._repartir(redondear(leido.saldo - esperado.saldo))
-        self.estado = leido
+        self.estado, self._cartera = leido, cartera
         # Funding was settled while the position was still held, so it comes before the fills.
         ajenos = tuple(ajeno.desplazado(funding) for ajeno in ajenos)
         return Novedades(ajenos, funding, transferido)
@@ -123,6 +134,7 @@ class Cuenta:
         antes, ejecuciones = self.estado, ejecuciones_de(transacciones)
         sombra = self._sombra(antes, ejecuciones)
         leido = await self._leer_hasta(sombra.cantidad)
+        self._cartera = leido.saldo
         if self._libro is not None:
             leido = leido._replace(saldo=redondear(antes.saldo + resultado_de(transacciones)))
         if not _iguales(sombra, leido):
@@ -159,20 +171,27 @@ class Cuenta:
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
         return leido
 
-    async def _leer_con_operaciones(self, anterior: EstadoCuenta) -> tuple[EstadoCuenta, list[Transaccion]]:
+    async def _leer_con_operaciones(
+        self, anterior: EstadoCuenta, *, exigente: bool
+    ) -> tuple[EstadoCuenta, list[Transaccion]]:
         """The account and the fills that explain it; the two are listed at different moments."""
         escala = self._mercado.filtros.escala_lote
-        filas: list[Transaccion] = []
         for _ in range(_LECTURAS):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-            if leido.posicion == anterior.posicion:
+            quieta = _misma_posicion(anterior.posicion, leido.posicion)
+            if quieta and leido.saldo == self._cartera:
                 return leido, []
             filas = await self._transacciones_desde(self._ultima_transaccion)
-            cantidad = anterior.cantidad + sum(fila.cantidad for fila in filas)
-            if filas and al_paso(cantidad, escala) == al_paso(leido.cantidad, escala):
-                break
+            cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
+            if cantidad == al_paso(leido.cantidad, escala) and (quieta or filas):
+                return leido, filas
             await asyncio.sleep(_ESPERA_S)
-        return leido, filas
+        log.error("posicion_sin_explicar", conocida=str(anterior.posicion), bolsa=str(leido.posicion))
+        if exigente:
+            raise LecturaFallida(
+                f"the position is {leido.cantidad}, and the listed fills do not explain it from {anterior.cantidad}"
+            )
+        return leido, []
 
     def _sombra(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> EstadoCuenta:
         sombra = antes
@@ -185,9 +204,7 @@ class Cuenta:
         filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
         return [fila for fila in filas if fila.id > ultima]
 
-    async def _explicar(
-        self, anterior: EstadoCuenta, leido: EstadoCuenta, filas: Sequence[Transaccion]
-    ) -> tuple[Ajeno, ...]:
+    async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
         estado = anterior
         for fila in filas:
@@ -202,8 +219,6 @@ class Cuenta:
                 ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio))
                 estado = movimiento.despues
         self._ultima_transaccion = max((fila.id for fila in filas), default=self._ultima_transaccion)
-        if not _misma_posicion(estado.posicion, leido.posicion):
-            log.error("posicion_sin_explicar", conocida=str(estado.posicion), bolsa=str(leido.posicion))
         return tuple(ajenos)
 
     def _asentar(self, estado: EstadoCuenta, fill: Ejecucion) -> Movimiento:

@@ -74,6 +74,13 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
             bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.25, bolsa.reloj.ahora_ms() + HORA_MS)
 
 
+def sana(banco: Banco) -> None:
+    """From now on the exchange answers everything."""
+    bolsa = banco.bolsa
+    bolsa.transacciones_tardias = bolsa.lecturas_fallidas = bolsa.lecturas_atrasadas = 0
+    bolsa.consultas_fallidas = 0
+
+
 async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]]) -> None:
     banco = await montar(carpeta, *(accion for accion, _, _ in velas), limite=1.0)
     precio, funding = 30_000.0, 0.0
@@ -84,9 +91,9 @@ async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]]) -> N
         try:
             await banco.cerrar_vela(precio)
         except LecturaFallida:
-            banco.bolsa.fallos.clear()
+            banco.bolsa.pedidos.append("nothing was decided")
         banco.bolsa.fallos.clear()
-    banco.bolsa.transacciones_tardias = banco.bolsa.lecturas_fallidas = banco.bolsa.lecturas_atrasadas = 0
+    sana(banco)
     await banco.cerrar_vela(precio)
     banco.registro.cerrar()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from src.nucleo.cartera import equity_de
+from src.nucleo.errores import LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Posicion
 from src.produccion.cuenta import Cuenta, Libro
@@ -196,14 +197,41 @@ async def test_una_operacion_ajena_que_tarda_en_listarse_se_espera(bitacora: Eve
     assert "posicion_sin_explicar" not in avisos(bitacora)
 
 
-async def test_una_posicion_sin_explicar_se_grita_y_se_toma_como_es(bitacora: Eventos):
+async def test_una_posicion_sin_explicar_no_se_da_por_buena(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.3)
+    bolsa.transacciones_tardias = 10
+
+    with pytest.raises(LecturaFallida, match="do not explain"):
+        await cuenta.actualizar()
+    assert cuenta.estado.posicion is None
+    assert "posicion_sin_explicar" in avisos(bitacora)
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+    assert ajeno.movimiento.despues == bolsa.estado
+
+
+async def test_al_cerrar_la_posicion_sin_explicar_se_toma_como_es(bitacora: Eventos):
     cuenta, bolsa = await abrir()
     bolsa.estado = una_cuenta(cantidad=0.3)
 
-    await cuenta.actualizar()
+    await cuenta.actualizar(exigente=False)
 
     assert cuenta.estado.cantidad == 0.3
     assert "posicion_sin_explicar" in avisos(bitacora)
+
+
+async def test_una_ida_y_vuelta_a_mano_entre_dos_miradas_se_explica(bitacora: Eventos):
+    """The position is what it was, but the wallet paid for the trip."""
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.1, 30_000.0, "web_1")
+    bolsa.operar(-0.1, 31_000.0, "web_2")
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.cantidad for a in novedades.ajenos] == [0.1, 0.1]
+    assert (novedades.funding, novedades.transferido) == (0.0, 0.0)
+    assert (await cuenta.actualizar()).ajenos == ()
+    assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
 # --- income ---
