@@ -27,10 +27,10 @@ demo: install ## The whole main job on candles it makes itself: train, evaluate,
 	$(BIN)/python -m src.cli.demo
 
 test: install-test ## Run the test suite (< 10 min)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: install-test ## Run the tests that take minutes each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 1200
 
 check: install-test format-check lint types contracts test ## Everything that must be clean before a commit
 
