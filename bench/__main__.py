@@ -14,6 +14,7 @@ from bench.medida import Medida
 from bench.tabla import escribir, mostrar
 
 SALIDA = Path("build/bench.json")
+_ANCHO = 160  # where nobody says how wide the terminal is
 _UN_HILO = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -28,13 +29,14 @@ def principal(argumentos: Sequence[str] | None = None) -> None:
     opciones = lector.parse_args(argumentos)
     os.environ.update(dict.fromkeys(_UN_HILO, "1"))
     SALIDA.parent.mkdir(exist_ok=True)
-    consola, avisos = Console(), Console(stderr=True)
+    avisos = Console(stderr=True)
+    consola = Console() if avisos.is_terminal else Console(width=_ANCHO)
     medidas: list[Medida] = []
     for grupo in elegir(opciones.only, soak=opciones.soak):
         with avisos.status(f"measuring {', '.join(grupo.figuras)}"):
             medidas += medir(grupo, rapido=opciones.quick)
     mostrar(medidas, consola)
-    escribir(medidas, SALIDA)
+    escribir(medidas, SALIDA, conservar=bool(opciones.only))
     consola.print(f"written to {SALIDA}")
 
 

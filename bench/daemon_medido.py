@@ -17,7 +17,7 @@ from src.nucleo.tipos import Observacion
 from src.produccion.config.config import Opciones
 from src.produccion.lanzamiento import ejecutar
 
-_GUION = (0.3, 0.0, 0.0, -0.3, 0.0, 0.0)
+_GUION = (0.1, 0.0, 0.0, -0.1, 0.0, 0.0)
 """Opens, waits, closes, waits: an order on every third candle."""
 
 _MB = 1 << 20

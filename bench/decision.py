@@ -54,17 +54,11 @@ async def _medir(taller: Taller, puerto: int, velas: int, carpeta: Path) -> list
     return [
         _medida("decision_p50_ms", mediana(totales), nota, Cota(0.3)),
         _medida("decision_p99_ms", percentil(totales, 99.0), nota, Cota(2.0)),
-        _medida(
-            "decision_before_request_ms", _mediana(solo.llegada_ns, solo.peticion_ns), "until it is planned"
-        ),
-        _medida(
-            "decision_request_ms", _mediana(solo.peticion_ns, solo.escritura_ns), "building and signing it"
-        ),
+        _medida("decision_before_request_ms", _mediana(solo.llegada_ns, solo.peticion_ns), "until planned"),
+        _medida("decision_request_ms", _mediana(solo.peticion_ns, solo.escritura_ns), "build and sign"),
         _medida("decision_write_ms", _mediana(solo.escritura_ns, solo.envio_ns), "the kernel takes it"),
-        _medida(
-            "decision_entry_with_journal_ms", mediana(entradas), "the intent is on disk before it is sent"
-        ),
-        _medida("decision_exit_with_journal_ms", mediana(salidas), "the intent is written beside it"),
+        _medida("decision_entry_with_journal_ms", mediana(entradas), "intent on disk, then sent"),
+        _medida("decision_exit_with_journal_ms", mediana(salidas), "intent written beside it"),
         _medida("journal_sync_ms", mediana(sincronizacion), "one event until SQLite has synced it (FULL)"),
         _medida("account_read_ms", mediana(lectura), "signed account read over loopback"),
         *piezas,
@@ -99,7 +93,7 @@ def _medida(nombre: str, valor: float, nota: str, cota: Cota | None = None) -> M
 
 def _ms(desde_ns: list[int], hasta_ns: list[int]) -> list[float]:
     """Between instants of the same decision, without the first decisions."""
-    pares = zip(desde_ns, hasta_ns, strict=False)
+    pares = zip(desde_ns, hasta_ns, strict=True)
     return [(hasta - desde) / _NS_POR_MS for desde, hasta in pares][_PREVIAS:]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -53,7 +53,8 @@ class _Mercado(_Contexto):
     close_code = None
 
     def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
-        self._mensajes = self._escribir(velas)
+        self._mensajes = iter([mensaje_kline(vela).decode() for vela in velas])
+        self._fin = orjson.dumps({"data": {"e": "simEnd", "E": velas[-1].apertura_ms}}).decode()
         self._turno = turno
         self._cronometro = cronometro
 
@@ -61,15 +62,11 @@ class _Mercado(_Contexto):
         """The next message."""
         await self._turno.wait()
         self._turno.clear()
-        texto = next(self._mensajes)
+        texto = next(self._mensajes, None)
+        if texto is None:
+            return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, self._fin, None)
         self._cronometro.llegar()
         return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, texto, None)
-
-    @staticmethod
-    def _escribir(velas: Sequence[Vela]) -> Iterator[str]:
-        for vela in velas:
-            yield mensaje_kline(vela).decode()
-        yield orjson.dumps({"stream": "simEnd", "data": {"e": "simEnd", "E": velas[-1].apertura_ms}}).decode()
 
 
 def mensaje_kline(vela: Vela) -> bytes:

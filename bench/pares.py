@@ -26,7 +26,7 @@ def preparar() -> Path:
     if not marca.exists() or marca.read_text(encoding="utf-8") != huella:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENTORNO)], check=True)
         subprocess.run(
-            [*(str(interprete), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(CERRADURA))],
+            [*(str(interprete), "-m", "pip", "install", "-qq", "--no-deps", "-r", str(CERRADURA))],
             check=True,
         )
         marca.write_text(huella, encoding="utf-8")

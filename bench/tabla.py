@@ -12,9 +12,9 @@ from rich.table import Table
 from bench.medida import Medida, a_json
 
 
-def escribir(medidas: Sequence[Medida], ruta: Path) -> None:
-    """Write ``bench.json``; figures of an earlier run that were not measured now are kept."""
-    anteriores = json.loads(ruta.read_text(encoding="utf-8")) if ruta.exists() else {}
+def escribir(medidas: Sequence[Medida], ruta: Path, *, conservar: bool = False) -> None:
+    """Write ``bench.json``; ``conservar`` keeps what an earlier run measured and this one did not."""
+    anteriores = json.loads(ruta.read_text(encoding="utf-8")) if conservar and ruta.exists() else {}
     ruta.parent.mkdir(parents=True, exist_ok=True)
     ruta.write_text(json.dumps({**anteriores, **a_json(medidas)}, indent=2) + "\n", encoding="utf-8")
 

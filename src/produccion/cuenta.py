@@ -189,7 +189,8 @@ class Cuenta:
         log.error("posicion_sin_explicar", conocida=str(anterior.posicion), bolsa=str(leido.posicion))
         if exigente:
             raise LecturaFallida(
-                f"the position is {leido.cantidad}, and the listed fills do not explain it from {anterior.cantidad}"
+                f"the position went from {anterior.cantidad} to {leido.cantidad}, and the listed fills do not"
+                " explain it"
             )
         return leido, []
 

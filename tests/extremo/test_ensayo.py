@@ -92,6 +92,7 @@ def test_un_mercado_que_no_espera(tmp_path: Path):
     with un_simulador(tmp_path, minutos, "--speed", "30") as bolsa:
         train_id = un_artefacto(tmp_path / "ent", 0.5, data_downloader__interval="1m")
         agente = Agente(tmp_path, train_id, bolsa.url)
+        agente.ajustes += "decision: {max_candle_age_s: 600}\n"  # 20 s of this machine's time
         salida = agente.correr("--candles", "2")
 
         assert salida.codigo == 0, salida.texto

@@ -172,7 +172,7 @@ class BolsaFalsa:
     consultas_fallidas: int = 0
     consultas_en_curso: bool = False  # `consultar` says that the order is still working
     lecturas_fallidas: int = 0  # how many times `cuenta` gets no answer
-    lecturas_atrasadas: int = 0  # how many times `cuenta` answers what was true before the last fill
+    retraso_lecturas: int = 0  # how many times after a fill `cuenta` answers what was true before it
     velas_fallidas: int = 0  # how many times `velas` gets no answer
     transacciones_tardias: int = 0  # how many reads of fills come back empty
     modo: ModoCuenta = _MODO
@@ -189,7 +189,9 @@ class BolsaFalsa:
     _respuestas: dict[str, RespuestaOrden] = field(default_factory=dict)
     _operadas: list[Transaccion] = field(default_factory=list)
     _ingresos: list[Ingreso] = field(default_factory=list)
+    _creadas: int = 0
     _antes: EstadoCuenta = _CUENTA
+    _atrasadas: int = 0
 
     # --- the port ---
 
@@ -238,8 +240,8 @@ class BolsaFalsa:
             self.lecturas_fallidas -= 1
             raise LecturaFallida("no answer from the exchange")
         estado = self.estado
-        if self.lecturas_atrasadas > 0:
-            self.lecturas_atrasadas -= 1
+        if self._atrasadas > 0:
+            self._atrasadas -= 1
             estado = self._antes
         return CuentaBolsa(estado, estado.saldo, self.apalancamiento, self.margen is TipoMargen.ISOLATED)
 
@@ -297,8 +299,9 @@ class BolsaFalsa:
 
     # --- the world ---
 
-    def operar(self, cantidad: float, precio: float | None = None, id_cliente: str = "web_1") -> None:
+    def operar(self, cantidad: float, precio: float | None = None, id_cliente: str = "") -> None:
         """Somebody else trades the account."""
+        id_cliente = id_cliente or f"web_{self._creadas + 1}"
         self._registrar(id_cliente, cantidad, precio or self.precio_actual, self.mercado.comision_taker)
 
     def liquidar(self, precio: float) -> None:
@@ -316,6 +319,10 @@ class BolsaFalsa:
         """Money that another symbol made or lost."""
         self.estado = self.estado._replace(saldo=redondear(self.estado.saldo + monto))
 
+    def _siguiente_orden(self) -> int:
+        self._creadas += 1
+        return self._creadas
+
     def _ingreso(self, clase: ClaseIngreso, monto: float, instante_ms: int) -> Ingreso:
         return Ingreso(clase, monto, instante_ms, len(self._ingresos) + 1)
 
@@ -327,7 +334,7 @@ class BolsaFalsa:
         completa = cantidad == orden.cantidad
         estado = EstadoOrden.FILLED if completa else EstadoOrden.EXPIRED
         if cantidad == 0.0:
-            respuesta = RespuestaOrden(orden.id_cliente, len(self._respuestas) + 1, estado, 0.0, None)
+            respuesta = RespuestaOrden(orden.id_cliente, self._siguiente_orden(), estado, 0.0, None)
             self._respuestas[orden.id_cliente] = respuesta
             return respuesta
         return self._registrar(
@@ -346,9 +353,9 @@ class BolsaFalsa:
         comision: float,
         estado: EstadoOrden = EstadoOrden.FILLED,
     ) -> RespuestaOrden:
-        id_bolsa = len(self._respuestas) + 1
+        id_bolsa = self._siguiente_orden()
         comision_total = pnl = 0.0
-        self._antes = self.estado
+        self._antes, self._atrasadas = self.estado, self.retraso_lecturas
         for trozo in self._trozos(cantidad):
             self.estado, fill = aplicar_compraventa(
                 self.estado, trozo, precio, comision, self.mercado.filtros

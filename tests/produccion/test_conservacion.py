@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
         case Suceso.LECTURA_FALLIDA:
             bolsa.lecturas_fallidas = 1
         case Suceso.LECTURA_ATRASADA:
-            bolsa.lecturas_atrasadas = 2 if bolsa.aceptadas else 0
+            bolsa.retraso_lecturas = 2
         case Suceso.A_MANO:
             bolsa.operar(0.05, precio)
         case Suceso.VUELTA_A_MANO:
@@ -77,29 +78,26 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
 def sana(banco: Banco) -> None:
     """From now on the exchange answers everything."""
     bolsa = banco.bolsa
-    bolsa.transacciones_tardias = bolsa.lecturas_fallidas = bolsa.lecturas_atrasadas = 0
+    bolsa.fallos.clear()
+    bolsa.transacciones_tardias = bolsa.lecturas_fallidas = bolsa.retraso_lecturas = 0
     bolsa.consultas_fallidas = 0
 
 
 async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]]) -> None:
     banco = await montar(carpeta, *(accion for accion, _, _ in velas), limite=1.0)
-    precio, funding = 30_000.0, 0.0
-    for _, cambio, suceso in velas:
-        ocurre(suceso, banco, precio)
-        funding -= 1.25 * (suceso is Suceso.FUNDING)
-        precio = round(precio * (1.0 + cambio), 1)
-        try:
-            await banco.cerrar_vela(precio)
-        except LecturaFallida:
-            banco.bolsa.pedidos.append("nothing was decided")
-        banco.bolsa.fallos.clear()
-    sana(banco)
-    await banco.cerrar_vela(precio)
-    banco.registro.cerrar()
+    with banco.registro:
+        precio, funding = 30_000.0, 0.0
+        for _, cambio, suceso in velas:
+            ocurre(suceso, banco, precio)
+            funding -= 1.25 * (suceso is Suceso.FUNDING)
+            precio = round(precio * (1.0 + cambio), 1)
+            with suppress(LecturaFallida):  # nothing is decided on that candle
+                await banco.cerrar_vela(precio)
+            sana(banco)
+        await banco.cerrar_vela(precio)
+        filas = banco.filas
 
-    dicho = sum(
-        float(f["pnl_realizado"]) + float(f["pnl_parcial"]) - float(f["comision"]) for f in banco.filas
-    )
+    dicho = sum(float(f["pnl_realizado"]) + float(f["pnl_parcial"]) - float(f["comision"]) for f in filas)
     assert banco.cuenta.estado == banco.bolsa.estado
     assert 10_000.0 + dicho + funding == pytest.approx(banco.bolsa.estado.saldo, abs=1e-6)
     assert len({o.id_cliente for o in banco.bolsa.aceptadas}) == len(banco.bolsa.aceptadas)

@@ -89,9 +89,8 @@ async def test_una_divergencia_con_la_bolsa_se_avisa(bitacora: Eventos):
 
 
 async def test_una_lectura_que_va_por_detras_de_la_orden_se_repite(bitacora: Eventos):
-    cuenta, bolsa = await abrir()
+    cuenta, bolsa = await abrir(retraso_lecturas=3)
     bolsa.operar(0.1, id_cliente="tm-A")
-    bolsa.lecturas_atrasadas = 3
 
     movimiento = await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
 
@@ -202,7 +201,7 @@ async def test_una_posicion_sin_explicar_no_se_da_por_buena(bitacora: Eventos):
     bolsa.operar(0.3)
     bolsa.transacciones_tardias = 10
 
-    with pytest.raises(LecturaFallida, match="do not explain"):
+    with pytest.raises(LecturaFallida, match="do not explain it"):
         await cuenta.actualizar()
     assert cuenta.estado.posicion is None
     assert "posicion_sin_explicar" in avisos(bitacora)
