@@ -8,4 +8,6 @@ from src.cli.salida import con_codigo_de_salida
 from src.produccion.config.cli import live
 
 if __name__ == "__main__":
-    typer.run(con_codigo_de_salida(live))
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app.command()(con_codigo_de_salida(live))
+    app()

@@ -190,6 +190,7 @@ async def decidir(
         Opciones(train_id=artefacto.train_id, salida=PoliticaSalida.MANTENER),
         Destino(modo=Modo.TESTNET, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
         PoliticaAlterna(artefacto.actor),
+        lambda sesion: None,
     )
     primera = velas_de_calentamiento(taller)
     async with conexion(taller, puerto, cronometro) as bolsa:

@@ -11,8 +11,9 @@ import numpy as np
 from src.analisis.historia import Historia, tiempos_de, unir
 from src.analisis.lectura import Emergencia, Sesion, leer_emergencias, leer_sesiones
 from src.analisis.operaciones import OperacionCompleta, Salida, listar_operaciones
+from src.artefactos.rutas import MANIFIESTO, PRODUCCION
 from src.graficos.datos import DatosGrafico, TramoPosicion
-from src.graficos.estilo import cifra
+from src.graficos.estilo import cifra, contar
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.metricas import Costos, Resumen, resumir
 from src.nucleo.registro import StatusFila
@@ -46,6 +47,8 @@ class Episodio:
 class Informe:
     """The analysis of one run; amounts in margin asset."""
 
+    titulo: str
+    subtitulo: str  # empty when the title says it all
     historia: Historia
     resumen: Resumen
     operaciones: tuple[OperacionCompleta, ...]
@@ -101,15 +104,35 @@ def analizar(rutas: Sequence[Path], emergencias: Sequence[Path] = ()) -> Informe
         nuevas, propios = leer_emergencias(ruta)
         filas_emergencia += nuevas
         avisos += propios
-    return _componer(historia, episodios, tuple(filas_emergencia), avisos)
+    titulos = titular(rutas, historia)
+    return _componer(titulos, historia, episodios, tuple(filas_emergencia), avisos)
+
+
+def titular(rutas: Sequence[Path], historia: Historia) -> tuple[str, str]:
+    """Title and subtitle: the artefact whose sessions these are and their names, or only their names."""
+    nombres = ", ".join(sesion.nombre for sesion in historia.sesiones)
+    carpetas = {ruta.resolve().parent for ruta in rutas}
+    if len(carpetas) == 1:
+        (carpeta,) = carpetas
+        if carpeta.name == PRODUCCION and carpeta.parent.name:
+            return carpeta.parent.name, nombres
+        if (carpeta / MANIFIESTO).is_file():
+            return carpeta.name, nombres
+    return nombres, ""
 
 
 def _componer(
-    historia: Historia, episodios: Sequence[Sesion], emergencias: tuple[Emergencia, ...], avisos: list[str]
+    titulos: tuple[str, str],
+    historia: Historia,
+    episodios: Sequence[Sesion],
+    emergencias: tuple[Emergencia, ...],
+    avisos: list[str],
 ) -> Informe:
     operaciones = listar_operaciones(historia)
     resumen = _resumir(historia, operaciones)
     return Informe(
+        titulo=titulos[0],
+        subtitulo=titulos[1],
         historia=historia,
         resumen=resumen,
         operaciones=operaciones,
@@ -168,12 +191,13 @@ def _avisar(historia: Historia, episodios: int) -> list[str]:
     faltan = sum(hueco.velas for hueco in historia.huecos)
     if faltan:
         avisos.append(
-            f"{faltan} candles are missing from {len(historia.huecos)} spans; nothing was decided on them"
+            f"{contar(faltan, 'missing candle')} in {contar(len(historia.huecos), 'span')}; "
+            "nothing was decided there"
         )
     if historia.cambios_sin_ejecucion:
         avisos.append(
-            f"the position changed {historia.cambios_sin_ejecucion} times without a fill that tells it; "
-            "what that earned or cost may be taken for funding"
+            f"the position changed {contar(historia.cambios_sin_ejecucion, 'time')} without a fill that "
+            "tells it; what that earned or cost may be taken for funding"
         )
     if abs(historia.balance_no_atribuido) > _TOLERANCIA_FLOTANTE:
         cambio = cifra(historia.balance_no_atribuido, signo=True)
@@ -209,5 +233,5 @@ def _tramo(operacion: OperacionCompleta, inicio_ms: int) -> TramoPosicion:
         entrada_ms=entrada,
         precio_entrada=operacion.precio_inicial,
         salida_ms=operacion.salida_ms if vista else None,
-        precio_salida=operacion.precio_salida if vista else None,
+        precio_salida=operacion.precio_final if vista else None,
     )

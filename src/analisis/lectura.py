@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.analisis.tabla import Tabla, leer_tabla
+from src.artefactos.rutas import CONFIGURACION, EVALUACION, MANIFIESTO, PRODUCCION
 from src.nucleo.columnas import EMERGENCIAS, ENTORNO, OPERACION, PORTAFOLIO, REGISTRO, Clase
 from src.nucleo.errores import DatosInvalidos
 from src.nucleo.registro import Resultado, StatusFila
@@ -109,6 +110,7 @@ def leer_sesiones(ruta: Path) -> tuple[Sesion, ...]:
     Raises:
         DatosInvalidos: Something cannot be read; the text names file, line, column and remedy.
     """
+    _rechazar_artefacto(ruta)
     tabla = _leer_evaluacion(ruta) if ruta.is_dir() else leer_tabla(ruta, tuple(REGISTRO))
     if not len(tabla):
         raise DatosInvalidos(
@@ -159,6 +161,15 @@ def leer_emergencias(ruta: Path) -> tuple[tuple[Emergencia, ...], tuple[str, ...
         )
         for tiempo, razon, balance, equity, n, d in zip(*columnas, strict=True)
     ), avisos
+
+
+def _rechazar_artefacto(ruta: Path) -> None:
+    """An artefact holds an evaluation and sessions; it is neither."""
+    if (ruta / MANIFIESTO).is_file() or (ruta / CONFIGURACION).is_file():
+        raise DatosInvalidos(
+            f"{ruta}: an artefact is no session; report {ruta / EVALUACION} for its evaluation, "
+            f"or {ruta / PRODUCCION / 'registro_*.csv'} for its sessions"
+        )
 
 
 def _leer_evaluacion(carpeta: Path) -> Tabla:

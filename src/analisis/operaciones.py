@@ -38,17 +38,34 @@ class OperacionCompleta:
     larga: bool
     entrada_ms: int | None  # None when it was opened before the first row
     precio_inicial: float  # of the first entry
-    precio_entrada: float  # mean, after increases
-    cantidad: float  # largest, base asset, > 0
     paso_entrada: int
+    entrado: float  # all entries together, base asset, > 0
+    valor_entrado: float  # Σ quantity · price over them, quote asset
+    salido: float = 0.0  # all exits so far, base asset
+    valor_salido: float = 0.0  # Σ quantity · price over them, quote asset
     salida: Salida = Salida.ABIERTA
     salida_ms: int | None = None
-    precio_salida: float | None = None  # of the last fill
+    precio_final: float | None = None  # of the last fill; None while open, or when the exit was not seen
     velas: int | None = None  # candles it was held
     pnl: float = 0.0  # realised, before costs
     comision: float = 0.0
     slippage: float = 0.0
     funding: float = 0.0  # > 0 received
+
+    @property
+    def cantidad(self) -> float:
+        """Everything that was entered, base asset, > 0."""
+        return round(self.entrado, 8)
+
+    @property
+    def precio_entrada(self) -> float:
+        """Mean of all entries, weighted by quantity."""
+        return round(self.valor_entrado / self.entrado, 8)
+
+    @property
+    def precio_salida(self) -> float | None:
+        """Mean of all exits, weighted by quantity; ``None`` while open, or when the exit was not seen."""
+        return None if self.precio_final is None else round(self.valor_salido / self.salido, 8)
 
     @property
     def neto(self) -> float | None:
@@ -73,6 +90,7 @@ def listar_operaciones(historia: Historia) -> tuple[OperacionCompleta, ...]:
             actual = _al_empezar(historia, fila, actual, lista)
         if actual is not None:
             _anotar(actual, historia, fila)
+            _sumar(actual, historia, fila)
             if abs(despues) <= _IGUAL or (despues > 0) != actual.larga:
                 _cerrar(actual, historia, fila)
                 actual = None
@@ -81,9 +99,6 @@ def listar_operaciones(historia: Historia) -> tuple[OperacionCompleta, ...]:
             if abs(antes) <= _IGUAL:
                 _anotar(actual, historia, fila)
             lista.append(actual)
-        elif actual is not None and abs(despues) > _IGUAL:
-            actual.cantidad = max(actual.cantidad, abs(float(despues)))
-            actual.precio_entrada = float(filas.precio_entrada[fila])
     return tuple(lista)
 
 
@@ -98,13 +113,14 @@ def _al_empezar(
         actual.salida = Salida.DESCONOCIDA
     if abs(antes) <= _IGUAL:
         return None
+    precio = float(historia.filas.precio_entrada[fila])
     hallada = OperacionCompleta(
         larga=antes > 0,
         entrada_ms=None,
-        precio_inicial=float(historia.filas.precio_entrada[fila]),
-        precio_entrada=float(historia.filas.precio_entrada[fila]),
-        cantidad=abs(antes),
+        precio_inicial=precio,
         paso_entrada=int(historia.filas.paso[fila]),
+        entrado=abs(antes),
+        valor_entrado=abs(antes) * precio,
     )
     lista.append(hallada)
     return hallada
@@ -112,13 +128,14 @@ def _al_empezar(
 
 def _abrir(historia: Historia, fila: int) -> OperacionCompleta:
     filas = historia.filas
+    cantidad, precio = abs(float(filas.cantidad[fila])), float(filas.precio_entrada[fila])
     return OperacionCompleta(
         larga=bool(filas.cantidad[fila] > 0),
         entrada_ms=int(filas.tiempo_ms[fila]),
-        precio_inicial=float(filas.precio_entrada[fila]),
-        precio_entrada=float(filas.precio_entrada[fila]),
-        cantidad=abs(float(filas.cantidad[fila])),
+        precio_inicial=precio,
         paso_entrada=int(filas.paso[fila]),
+        entrado=cantidad,
+        valor_entrado=cantidad * precio,
     )
 
 
@@ -130,11 +147,38 @@ def _anotar(operacion: OperacionCompleta, historia: Historia, fila: int) -> None
     operacion.funding += float(historia.funding[fila])
 
 
+def _sumar(operacion: OperacionCompleta, historia: Historia, fila: int) -> None:
+    """Take what the row entered or took off; a row that turns the position takes all of it off."""
+    filas = historia.filas
+    lado = 1.0 if operacion.larga else -1.0
+    antes = lado * float(historia.cantidad_antes[fila])
+    despues = max(lado * float(filas.cantidad[fila]), 0.0)
+    if despues > antes:
+        # The row tells the mean price of the whole position: what is new in its value was entered now.
+        media = float(filas.precio_entrada[fila])
+        operacion.entrado += despues - antes
+        operacion.valor_entrado += despues * media - antes * _media_antes(historia, fila)
+    elif despues < antes:
+        operacion.salido += antes - despues
+        operacion.valor_salido += (antes - despues) * _precio_de_salida(historia, fila)
+
+
+def _media_antes(historia: Historia, fila: int) -> float:
+    """Mean entry price before a row; of a position that no earlier row tells, the row's own."""
+    filas = historia.filas
+    contada = fila > 0 and abs(filas.cantidad[fila - 1] - historia.cantidad_antes[fila]) <= _IGUAL
+    return float(filas.precio_entrada[fila - 1 if contada else fila])
+
+
+def _precio_de_salida(historia: Historia, fila: int) -> float:
+    salida = float(historia.filas.precio_salida[fila])
+    return salida if salida > 0.0 else float(historia.filas.precio[fila])
+
+
 def _cerrar(operacion: OperacionCompleta, historia: Historia, fila: int) -> None:
     filas = historia.filas
     operacion.salida = _SALIDAS.get(str(filas.status[fila]), Salida.AGENTE)
     operacion.salida_ms = int(filas.tiempo_ms[fila])
-    salida = float(filas.precio_salida[fila])
-    operacion.precio_salida = salida if salida > 0.0 else float(filas.precio[fila])
+    operacion.precio_final = _precio_de_salida(historia, fila)
     velas = int(filas.velas_abiertas[fila])
     operacion.velas = velas if velas >= 0 else int(filas.paso[fila]) - operacion.paso_entrada

@@ -31,7 +31,8 @@ def redactar(informe: Informe) -> str:
 
 def _contexto(informe: Informe) -> dict[str, Any]:
     return {
-        "titulo": ", ".join(sesion.nombre for sesion in informe.historia.sesiones),
+        "titulo": informe.titulo,
+        "subtitulo": informe.subtitulo,
         "lapso": vista.lapso(informe),
         "avisos": informe.avisos,
         "cifras": cifras_clave(informe.resumen),

@@ -20,6 +20,7 @@ from src.nucleo.tipos import Matriz
 
 _LOGICOS = {"True": True, "true": True, "False": False, "false": False}
 _REMEDIO = "restore the file as Timonel wrote it"
+_CABECERA = 1024  # bytes that tell whether a file is text at all
 _EPOCA = datetime.fromisoformat("1970-01-01T00:00:00.000Z")
 
 T = TypeVar("T")
@@ -147,12 +148,17 @@ def _texto_completo(ruta: Path) -> tuple[str, bool]:
         crudo = ruta.read_bytes()
     except OSError as fallo:
         raise DatosInvalidos(f"{ruta}: cannot be read ({fallo.strerror}); check the path") from fallo
+    if b"\0" in crudo[:_CABECERA]:
+        raise DatosInvalidos(f"{ruta}: not a session CSV (it is not text); give a registro_….csv")
     cuerpo, fin, cola = crudo.rpartition(b"\n")
     try:
         return (cuerpo + fin).decode("utf-8-sig"), bool(cola)
     except UnicodeDecodeError as fallo:
         linea = cuerpo.count(b"\n", 0, fallo.start) + 1
-        raise DatosInvalidos(f"{ruta}, line {linea}: not UTF-8 text; {_REMEDIO}") from fallo
+        raise DatosInvalidos(
+            f"{ruta}: not a session CSV (line {linea} is not UTF-8 text); give a registro_….csv, "
+            "or restore the file as Timonel wrote it"
+        ) from fallo
 
 
 def _registros(ruta: Path, texto: str) -> Iterator[tuple[int, list[str] | None]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from src.analisis.informe import Informe
 from src.analisis.operaciones import OperacionCompleta
-from src.graficos.estilo import cifra, porcentaje
+from src.graficos.estilo import cifra, contar, porcentaje
 from src.nucleo.bootstrap import Intervalo
 from src.nucleo.metricas import Riesgo
 
@@ -82,7 +82,7 @@ def comparar(informe: Informe) -> tuple[FilaComparada, ...]:
         fila("Sharpe, per year", numeros("sharpe"), _entre(intervalos and intervalos.sharpe)),
         fila("Sortino, per year", numeros("sortino")),
         fila(
-            "Max drawdown",
+            "Max drawdown (closes)",
             fracciones("max_drawdown"),
             _entre(intervalos and intervalos.max_drawdown, pct=True),
         ),
@@ -132,7 +132,7 @@ def datos_cuenta(informe: Informe) -> tuple[Dato, ...]:
         Dato("Final equity", cifra(informe.equity_final)),
         Dato("Final balance", cifra(informe.balance_final), "wallet, without open profit"),
         Dato("Max drawdown monitored", texto_fraccion(informe.max_drawdown_vigilado), "also inside candles"),
-        Dato("Longest time under the peak", f"{resumen.racha_bajo_maximo:,} candles"),
+        Dato("Longest time under the peak", contar(resumen.racha_bajo_maximo, "candle")),
     ]
     if informe.historia.balance_no_atribuido:
         datos.append(
@@ -147,7 +147,7 @@ def lapso(informe: Informe) -> str:
     """When, how many candles, of which interval."""
     filas = informe.historia.filas
     intervalo = informe.historia.intervalo
-    velas = f"{informe.historia.velas:,} candles" + (f" of {intervalo}" if intervalo else "")
+    velas = contar(informe.historia.velas, "candle") + (f" of {intervalo}" if intervalo else "")
     return f"{texto_hora(int(filas.tiempo_ms[0]))} – {texto_hora(int(filas.tiempo_ms[-1]))} UTC, {velas}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import subprocess
 import sys
 import zipfile
@@ -21,6 +22,7 @@ from src.nucleo.observacion import Escalador
 from src.nucleo.politica import ActorNumpy
 from src.nucleo.tipos import Mercado
 
+_ENTORNO_DEL_EXPORTADOR = frozenset({"PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV"})
 _PORTAFOLIO = 3  # numbers of the observation besides the window
 
 
@@ -125,7 +127,9 @@ def _texto(ruta: Path) -> str:
 def _exportar_actor(carpeta: Path) -> None:
     """Have a separate process read the model with torch, so that this one does not need it."""
     orden = [sys.executable, "-m", "src.entrenamiento.exportar", str(carpeta)]
-    proceso = subprocess.run(orden, capture_output=True, text=True, check=False)
+    # The model is unpickled there: it must not see the keys that may be in this environment.
+    entorno = {nombre: valor for nombre, valor in os.environ.items() if nombre in _ENTORNO_DEL_EXPORTADOR}
+    proceso = subprocess.run(orden, capture_output=True, text=True, check=False, env=entorno)
     if proceso.returncode != 0:
         detalle = proceso.stderr.strip().splitlines()[-1:] or ["no message"]
         raise ArtefactoInvalido(f"cannot export the actor of {carpeta / rutas.MODELO}: {detalle[0]}")

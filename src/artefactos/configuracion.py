@@ -23,6 +23,8 @@ from src.nucleo.recompensa import ReglaRecompensa
 from src.nucleo.tipos import Mercado
 
 _POR_CIENTO = 100.0
+_PARTE_AL_AZAR = 10
+"""Unless told otherwise, one step in so many is taken before learning starts."""
 
 
 class ConfiguracionArtefacto(Seccion):
@@ -39,11 +41,16 @@ class ConfiguracionArtefacto(Seccion):
 
     @model_validator(mode="after")
     def _hay_tiempo_de_aprender(self) -> Self:
-        inicio, total = self.SACmodel.learning_starts, self.entorno.total_timesteps
-        if inicio >= total:
+        sac, total = self.SACmodel, self.entorno.total_timesteps
+        if "learning_starts" not in sac.model_fields_set:
+            inicio = max(1, min(sac.learning_starts, total // _PARTE_AL_AZAR))
+            sac = sac.model_copy(update={"learning_starts": inicio})
+            object.__setattr__(self, "SACmodel", sac)
+        if sac.learning_starts >= total:
             raise ValueError(
-                f"SACmodel.learning_starts = {inicio} leaves nothing to learn in "
-                f"entorno.total_timesteps = {total}; lower the former or raise the latter"
+                f"SACmodel.learning_starts = {sac.learning_starts} leaves nothing to learn in "
+                f"entorno.total_timesteps = {total}; lower the former in a --config file, or raise the "
+                "latter there or with --total-timesteps"
             )
         return self
 

@@ -17,6 +17,13 @@ from src.nucleo.observacion import Rasgos
 
 VERSION_FORMATO = 1
 _BLOQUE = 1 << 20
+_IMPRESCINDIBLES = (
+    rutas.CONFIGURACION,
+    rutas.MERCADO,
+    rutas.ESCALADOR_ENTRENAMIENTO,
+    rutas.ESCALADOR_EVALUACION,
+    rutas.MODELO,
+)
 NO_LISTADOS = (rutas.MANIFIESTO, rutas.PRODUCCION, rutas.CHECKPOINTS)
 """What lies in an artefact without being part of it: its own list, later sessions, and means to resume."""
 
@@ -165,6 +172,11 @@ def verificar_huellas(carpeta: Path, manifiesto: Manifiesto) -> None:
         ArtefactoInvalido: A file is missing or has changed since training, or lies outside the artefact.
     """
     raiz = carpeta.resolve()
+    sin_listar = [nombre for nombre in _IMPRESCINDIBLES if nombre not in manifiesto.ficheros]
+    if sin_listar:
+        raise ArtefactoInvalido(
+            f"the manifest of {carpeta} does not list {', '.join(sin_listar)}; restore it or train again"
+        )
     for nombre, esperada in manifiesto.ficheros.items():
         ruta = carpeta / nombre
         if not ruta.resolve().is_relative_to(raiz):

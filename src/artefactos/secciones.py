@@ -142,7 +142,7 @@ class SACmodel(Seccion):
     policy: Literal["MultiInputPolicy"] = "MultiInputPolicy"
     learning_rate: Tasa = NumeroEscrito("3e-4")
     buffer_size: Positivo = 1_000_000  # transitions; never more than the run takes are allocated
-    learning_starts: NoNegativo = 5_000  # steps of random actions before learning
+    learning_starts: NoNegativo = 5_000  # random steps first; unless written, at most a tenth of all
     batch_size: Positivo = 256
     tau: Annotated[Numero, Field(gt=0.0, le=1.0)] = 0.005
     gamma: Annotated[Numero, Field(ge=0.0, le=1.0)] = 0.99

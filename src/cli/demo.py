@@ -37,7 +37,9 @@ def demo(carpeta: Path = CARPETA) -> None:
     velas = carpeta / f"{SIMBOLO}-{INTERVALO}.csv.gz"
     tabla = generar(SIMBOLO, INTERVALO, VELAS, SEMILLA, clima=CLIMA_DEMO)
     escribir_velas(tabla, velas)
-    consola.print(f"[bold]1. {VELAS} candles made[/]: regimes, jumps, volatility clustering → {velas}")
+    consola.print(
+        f"[bold]1. {VELAS} candles made[/]: regimes, jumps, volatility clustering: {velas}", soft_wrap=True
+    )
 
     consola.print("[bold]2. Train and evaluate[/]")
     base = carpeta / "entrenamientos"

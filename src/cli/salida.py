@@ -20,7 +20,7 @@ INTERRUMPIDO = 130
 
 def consola_de_mensajes() -> Console:
     """Standard error: standard output is for results."""
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def simulator(
     warmup: Annotated[int, typer.Option(min=0, help="Candles that are past when the market opens.")] = 1_500,
     account: Annotated[
         list[str] | None,
-        typer.Option(help="KEY:SECRET:BALANCE; repeatable; replaces the default simulador:simulador."),
+        typer.Option(help="<KEY>:<SECRET>:<BALANCE>; repeatable; replaces the default simulador:simulador."),
     ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets {url, pid} once the exchange listens.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.cli.evaluate import evaluacion_a_json, mostrar_evaluacion
+from src.cli.evaluate import avisar_de_simbolo, evaluacion_a_json, mostrar_evaluacion
 from src.cli.salida import INTERRUMPIDO, consola_de_mensajes
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def train(
             if config is None
             else leer_configuracion(config, dados)
         )
+        avisar_de_simbolo(consola, data, configuracion.data_downloader.symbol)
         fuente = Fuente(
             fichero=data,
             velas_sinteticas=candles if synthetic else None,
@@ -134,6 +135,8 @@ def _mostrar_expectativas(consola: Console, expectativas: list[Expectativa]) -> 
 
 def _despedir(consola: Console, resultado: Resultado) -> None:
     """What came of it, and what to do next."""
+    from src.entrenamiento.plan import orden_de_reanudar
+
     desarrollo, artefacto = resultado.desarrollo, resultado.artefacto
     consola.print(
         f"  {desarrollo.pasos} steps at {resultado.pasos_por_segundo:.0f}/s, "
@@ -142,7 +145,9 @@ def _despedir(consola: Console, resultado: Resultado) -> None:
     mostrar_evaluacion(consola, resultado.evaluacion)
     consola.print(f"  artefact: {artefacto.ruta}")
     if desarrollo.interrumpido:
-        consola.print(f"interrupted; go on with: timonel train --resume {artefacto.train_id}", style="yellow")
+        consola.print(
+            f"interrupted; go on with: {orden_de_reanudar(artefacto.ruta)}", style="yellow", markup=False
+        )
 
 
 def _a_json(resultado: Resultado, expectativas: list[Expectativa]) -> dict[str, Any]:

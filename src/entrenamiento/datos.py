@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from src.nucleo.tipos import Mercado
 if TYPE_CHECKING:
     from src.datos.fuente_binance import FuenteBinance
 
+_SIMBOLO_AL_PRINCIPIO = re.compile(r"[A-Z0-9]{2,16}(?:USDT|USDC)(?![A-Za-z0-9])")
 _SIN_FIN_MS = 4_102_444_800_000  # 2100; the download stops at the exchange's clock
 
 
@@ -51,6 +53,14 @@ class Material:
     def funding_registrado(self) -> bool:
         """Whether the rates are the exchange's own; otherwise they are one constant."""
         return not isinstance(self.tasas_funding, float)
+
+
+def aviso_de_simbolo(fichero: Path, simbolo: str) -> str | None:
+    """A warning when a file's name begins with another symbol than the one it is taken for."""
+    hallado = _SIMBOLO_AL_PRINCIPIO.match(fichero.name)
+    if hallado is None or hallado[0] == simbolo:
+        return None
+    return f"{fichero.name} looks like candles of {hallado[0]}, but they are taken for {simbolo}"
 
 
 def obtener(

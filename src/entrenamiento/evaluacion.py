@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
-from src.entrenamiento.balance import Balance, hacer_balance
+from src.entrenamiento.balance import Balance, hacer_balance, numero
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
 from src.entrenamiento.trayecto import Renglon, Trayecto, recorrer, relatar
@@ -47,6 +47,8 @@ class ResultadoEvaluacion:
     resumen: Resumen  # of the first episode, which covers the whole span
     episodios: tuple[EpisodioEvaluado, ...]
     balance: Balance  # of the first episode
+    limite_drawdown: float  # fraction of the peak; a longer breach ends an episode
+    drawdown_vigilado: float  # largest one that the monitor saw in the first episode, also inside candles
 
 
 def evaluar(
@@ -85,10 +87,12 @@ def evaluar(
             velas_ano=velas_ano,
         ),
         episodios=tuple(
-            _episodio(numero, trayecto, balance, velas_ano)
-            for numero, (trayecto, balance) in enumerate(zip(trayectos, balances, strict=True), start=1)
+            _episodio(orden, trayecto, balance, velas_ano)
+            for orden, (trayecto, balance) in enumerate(zip(trayectos, balances, strict=True), start=1)
         ),
         balance=primero,
+        limite_drawdown=configuracion.entorno.max_drawdown_permitido,
+        drawdown_vigilado=max(numero(fila["max_drawdown"]) for _, fila in relatos[0]),
     )
     if carpeta is not None:
         escribir_evaluacion(carpeta, [renglon for relato in relatos for renglon in relato])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from src.artefactos.artefacto import localizar
 from src.artefactos.configuracion import ConfiguracionArtefacto, leer_configuracion
 from src.artefactos.escritura import escribir_descripcion
 from src.artefactos.manifiesto import escribir_atomico
-from src.artefactos.secciones import MetadataExecution
+from src.artefactos.secciones import MetadataExecution, Output
 from src.entrenamiento.datos import Fuente, Material, obtener
 from src.entrenamiento.entorno import DatosEntorno
 from src.entrenamiento.evaluacion import repartir_inicios
@@ -134,6 +135,14 @@ def replanear(base: Path, train_id: str, cambios: dict[str, Any]) -> Plan:
     return Plan(
         configuracion=configuracion, carpeta=carpeta, material=material, preparados=preparados, retomado=True
     )
+
+
+def orden_de_reanudar(carpeta: Path) -> str:
+    """What to type to go on with the training of an artefact's directory."""
+    orden = ["timonel", "train", "--resume", carpeta.name]
+    if carpeta.parent != Path(Output().base_dir):
+        orden += ["--output-dir", str(carpeta.parent)]
+    return shlex.join(orden)
 
 
 def _peticion(contenido: dict[str, Any]) -> Peticion:

@@ -19,7 +19,7 @@ from src.entrenamiento.cierre import Desarrollo, firmar, guardar_modelo
 from src.entrenamiento.entorno import EntornoTrading
 from src.entrenamiento.evaluacion import ResultadoEvaluacion, evaluar
 from src.entrenamiento.expectativa import Expectativa, calcular_expectativas
-from src.entrenamiento.plan import Plan
+from src.entrenamiento.plan import Plan, orden_de_reanudar
 from src.entrenamiento.vigilancia import Detencion, Interruptor, Vigilante, mostrar_progreso
 
 
@@ -98,10 +98,17 @@ def _aprender(
             agente.learn(total - agente.num_timesteps, callback=vigilante, reset_num_timesteps=False)
         except Detencion:
             interrumpido = True
+            consola.print("interrupted: saving, then evaluating", style="yellow")
         else:
             interrumpido = False
     # Whatever goes wrong from here on costs no training.
     guardar()
+    if interrumpido:
+        consola.print(
+            f"saved; Ctrl+C again skips the evaluation; go on with: {orden_de_reanudar(plan.carpeta)}",
+            style="yellow",
+            markup=False,
+        )
     return interrumpido
 
 

@@ -15,9 +15,11 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 from stable_baselines3.common.callbacks import BaseCallback
 
 _PASOS_RECIENTES = 1_000
@@ -92,6 +94,13 @@ class BarraProgreso:
         self._barra.update(self._tarea, completed=pasos, detalle=detalle)
 
 
+class _Tiempo(TimeRemainingColumn):
+    """Time left, and once finished the time it took."""
+
+    def render(self, task: Task) -> Text:
+        return Text("elapsed " if task.finished else "ETA ").append_text(super().render(task))
+
+
 @contextmanager
 def mostrar_progreso(consola: Console, total: int, hechos: int = 0) -> Iterator[BarraProgreso]:
     """A progress bar for a training of ``total`` steps of which ``hechos`` are done."""
@@ -100,8 +109,7 @@ def mostrar_progreso(consola: Console, total: int, hechos: int = 0) -> Iterator[
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[detalle]}"),
-        TextColumn("ETA"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        _Tiempo(elapsed_when_finished=True),
     )
     with Progress(*columnas, console=consola) as barra:
         yield BarraProgreso(barra, total, hechos)

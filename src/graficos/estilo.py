@@ -116,6 +116,11 @@ def cifra(valor: float, decimales: int = 2, *, signo: bool = False) -> str:
     return texto.replace("-", "−")
 
 
+def contar(cantidad: int, nombre: str) -> str:
+    """How many of something, in the singular or the plural."""
+    return f"{cantidad:,} {nombre}{'' if cantidad == 1 else 's'}"
+
+
 def porcentaje(fraccion: float, decimales: int = 1, *, signo: bool = False) -> str:
     """A fraction of 1 for a label."""
     return f"{cifra(100.0 * fraccion, decimales, signo=signo)}%"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from src.graficos.acciones import pintar_acciones, pintar_histograma
 from src.graficos.curvas import pintar_drawdown, pintar_equity
 from src.graficos.datos import DatosGrafico
-from src.graficos.estilo import Color, cifra, nueva_figura, porcentaje
+from src.graficos.estilo import Color, cifra, contar, nueva_figura, porcentaje
 from src.graficos.operaciones import pintar_operaciones
 from src.nucleo.metricas import Resumen
 
@@ -44,7 +44,7 @@ def _cabecera(eje: Axes, datos: DatosGrafico, resumen: Resumen, titulo: str) -> 
     eje.text(
         1.0,
         1.25,
-        f"{desde} – {hasta}, {resumen.velas:,} candles",
+        f"{desde} – {hasta}, {contar(resumen.velas, 'candle')}",
         transform=eje.transAxes,
         ha="right",
         fontsize=9,
@@ -67,7 +67,7 @@ def cifras_clave(resumen: Resumen) -> tuple[tuple[str, str], ...]:
         ("Return", porcentaje(resumen.agente.rendimiento, signo=True)),
         ("Held 1×", porcentaje(resumen.mantener_1x.rendimiento, signo=True)),
         ("Sharpe, per year", cifra(resumen.agente.sharpe)),
-        ("Max drawdown", porcentaje(resumen.agente.max_drawdown)),
+        ("Max drawdown (closes)", porcentaje(resumen.agente.max_drawdown)),
         ("Closed trades", f"{operaciones.cerradas:,}"),
         ("Win rate", acierto),
     )

@@ -46,6 +46,11 @@ async def comprobar_bolsa(bolsa: Bolsa, entrenado: Mercado, apalancamiento: int)
         raise BolsaIncompatible(
             "the account is in hedge mode; Timonel trades one-way. Switch the position mode to one-way"
         )
+    if modo.comision_en_bnb:
+        raise BolsaIncompatible(
+            "the account pays futures fees in BNB, which the agent's books would take for"
+            f" {entrenado.activo_margen}; switch off 'use BNB for fees'"
+        )
     if modo.multiactivo != entrenado.multiactivo:
         raise BolsaIncompatible(
             f"multi-assets mode is {_si(modo.multiactivo)} on the account and {_si(entrenado.multiactivo)} in"

@@ -13,12 +13,19 @@ import aiohttp
 import orjson
 from binance import AsyncClient
 
-from src.nucleo.errores import BolsaIncompatible, FalloPasajero, LecturaFallida, OrdenRechazada
+from src.nucleo.errores import (
+    BolsaIncompatible,
+    FalloPasajero,
+    LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
 from src.nucleo.intervalos import cierre_de
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import TipoMargen, Vela
 from src.produccion import lectura_binance as lectura
 from src.produccion.fallos_bolsa import (
+    DEMASIADAS_PETICIONES,
     FALLOS_DE_TRANSPORTE,
     MARGEN_OCUPADO,
     ORDEN_DESCONOCIDA,
@@ -45,6 +52,12 @@ _INTENTOS_LECTURA = 4
 _ESPERA_INICIAL_S = 0.25
 
 T = TypeVar("T")
+
+_NO_DOCUMENTADO = (KeyError, IndexError, TypeError, ValueError)
+
+
+def _tal_cual(crudo: Any) -> Any:
+    return crudo
 
 
 def usa_proxy(direcciones: Direcciones) -> bool:
@@ -95,8 +108,6 @@ class BinanceConnector:
         activo_margen: Asset whose wallet is traded.
     """
 
-    soporta_ordenes_algo = True
-
     def __init__(self, cliente: AsyncClient, reloj: Reloj, activo_margen: str) -> None:
         self._cliente = cliente
         self._reloj = reloj
@@ -108,35 +119,45 @@ class BinanceConnector:
 
     async def hora_ms(self) -> int:
         """The exchange's clock."""
-        return int((await self._leer(self._cliente.futures_time))["serverTime"])
+        return await self._leer(self._cliente.futures_time, lambda crudo: int(crudo["serverTime"]))
 
     async def info_simbolo(self, simbolo: str) -> InfoSimbolo:
         """Filters, brackets, fees and status of a symbol."""
         c = self._cliente
-        info = await self._leer(c.futures_exchange_info)
+        info = await self._leer(c.futures_exchange_info, _tal_cual)
         lectura.estado_de(info, simbolo)  # the requests below do not say which symbol they do not know
-        funding = await self._leer(c.futures_v1_get_funding_info)
-        tramos = await self._leer(lambda: c.futures_leverage_bracket(symbol=simbolo))
-        comision = await self._leer(lambda: c.futures_commission_rate(symbol=simbolo))
-        return lectura.leer_simbolo(info, simbolo, tramos, comision, funding)
+        funding = await self._leer(c.futures_v1_get_funding_info, _tal_cual)
+        tramos = await self._leer(lambda: c.futures_leverage_bracket(symbol=simbolo), _tal_cual)
+        return await self._leer(
+            lambda: c.futures_commission_rate(symbol=simbolo),
+            lambda comision: lectura.leer_simbolo(info, simbolo, tramos, comision, funding),
+        )
 
     async def modo_cuenta(self) -> ModoCuenta:
-        """Hedge and multi-asset mode."""
-        posicion = await self._leer(self._cliente.futures_get_position_mode)
-        activos = await self._leer(self._cliente.futures_get_multi_assets_mode)
-        return ModoCuenta(bool(posicion["dualSidePosition"]), bool(activos["multiAssetsMargin"]))
+        """Hedge and multi-asset mode, and whether fees are paid in BNB."""
+        c = self._cliente
+        return ModoCuenta(
+            cobertura=await self._leer(
+                c.futures_get_position_mode, lambda fila: bool(fila["dualSidePosition"])
+            ),
+            multiactivo=await self._leer(
+                c.futures_get_multi_assets_mode, lambda fila: bool(fila["multiAssetsMargin"])
+            ),
+            comision_en_bnb=await self._leer(c.futures_v1_get_fee_burn, lambda fila: bool(fila["feeBurn"])),
+        )
 
     async def fijar_apalancamiento(self, simbolo: str, apalancamiento: int) -> None:
         """Set the symbol's leverage."""
         await self._escribir(
-            lambda: self._cliente.futures_change_leverage(symbol=simbolo, leverage=apalancamiento)
+            lambda: self._cliente.futures_change_leverage(symbol=simbolo, leverage=apalancamiento), _tal_cual
         )
 
     async def fijar_margen(self, simbolo: str, tipo: TipoMargen) -> None:
         """Set the symbol's margin type."""
         try:
             await self._escribir(
-                lambda: self._cliente.futures_change_margin_type(symbol=simbolo, marginType=tipo.value)
+                lambda: self._cliente.futures_change_margin_type(symbol=simbolo, marginType=tipo.value),
+                _tal_cual,
             )
         except OrdenRechazada as fallo:
             if fallo.codigo in MARGEN_OCUPADO:
@@ -177,18 +198,14 @@ class BinanceConnector:
 
     async def cuenta(self, simbolo: str) -> CuentaBolsa:
         """Wallet and position in one atomic read."""
-        return lectura.leer_cuenta(await self._leer(self._cliente.futures_account), simbolo, self._activo)
-
-    async def precio(self, simbolo: str) -> float:
-        """Mark price."""
-        return float(
-            (await self._leer(lambda: self._cliente.futures_mark_price(symbol=simbolo)))["markPrice"]
+        return await self._leer(
+            self._cliente.futures_account, lambda crudo: lectura.leer_cuenta(crudo, simbolo, self._activo)
         )
 
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         """Send a market order; the answer is its result."""
         parametros = {"reduceOnly": "true"} if orden.solo_reduce else {}
-        crudo = await self._escribir(
+        return await self._escribir(
             lambda: self._cliente.futures_create_order(
                 symbol=orden.simbolo,
                 side=orden.lado.value,
@@ -197,30 +214,32 @@ class BinanceConnector:
                 newClientOrderId=orden.id_cliente,
                 newOrderRespType="RESULT",
                 **parametros,
-            )
+            ),
+            lectura.leer_orden,
         )
-        return lectura.leer_orden(crudo)
 
     async def consultar(self, simbolo: str, id_cliente: str) -> RespuestaOrden | None:
         """Look an order up by its client id."""
         try:
-            crudo = await self._leer(
-                lambda: self._cliente.futures_get_order(symbol=simbolo, origClientOrderId=id_cliente)
+            return await self._leer(
+                lambda: self._cliente.futures_get_order(symbol=simbolo, origClientOrderId=id_cliente),
+                lectura.leer_orden,
             )
         except OrdenRechazada as fallo:
             if fallo.codigo == ORDEN_DESCONOCIDA:
                 return None
             raise
-        return lectura.leer_orden(crudo)
 
     async def id_cliente_de(self, simbolo: str, id_bolsa: int) -> str:
         """The client id of an order known by the exchange's id."""
-        crudo = await self._leer(lambda: self._cliente.futures_get_order(symbol=simbolo, orderId=id_bolsa))
-        return lectura.leer_orden(crudo).id_cliente
+        orden = await self._leer(
+            lambda: self._cliente.futures_get_order(symbol=simbolo, orderId=id_bolsa), lectura.leer_orden
+        )
+        return orden.id_cliente
 
     async def cancelar_todas(self, simbolo: str) -> None:
         """Cancel every resting order of the symbol."""
-        await self._escribir(lambda: self._cliente.futures_cancel_all_open_orders(symbol=simbolo))
+        await self._escribir(lambda: self._cliente.futures_cancel_all_open_orders(symbol=simbolo), _tal_cual)
 
     async def transacciones(
         self, simbolo: str, *, id_orden: int | None = None, desde_id: int | None = None
@@ -229,25 +248,21 @@ class BinanceConnector:
         filtro: dict[str, object] = {"orderId": id_orden} if id_orden is not None else {}
         if desde_id is not None:
             filtro = {"fromId": desde_id}
-        filas = await self._leer(
-            lambda: self._cliente.futures_account_trades(symbol=simbolo, limit=_FILAS_POR_PAGINA, **filtro)
+        return await self._leer(
+            lambda: self._cliente.futures_account_trades(symbol=simbolo, limit=_FILAS_POR_PAGINA, **filtro),
+            lambda filas: [lectura.leer_transaccion(fila) for fila in filas],
         )
-        return [lectura.leer_transaccion(fila) for fila in filas]
 
     async def ingresos(self, simbolo: str, desde_ms: int) -> Sequence[Ingreso]:
-        """Income of the symbol and transfers of the account from an instant on."""
-        filas = await self._leer(
-            lambda: self._cliente.futures_income_history(startTime=desde_ms, limit=_FILAS_POR_PAGINA)
+        """Income in the margin asset from an instant on; what another symbol earned is told apart."""
+        return await self._leer(
+            lambda: self._cliente.futures_income_history(startTime=desde_ms, limit=_FILAS_POR_PAGINA),
+            lambda filas: [lectura.leer_ingreso(f, simbolo) for f in filas if f["asset"] == self._activo],
         )
-        return [
-            lectura.leer_ingreso(fila)
-            for fila in filas
-            if fila["asset"] == self._activo and fila["symbol"] in ("", simbolo)
-        ]
 
     async def clave_escucha(self) -> str:
         """A listen key for the user stream; asking again extends the active one."""
-        return str(await self._leer(self._cliente.futures_stream_get_listen_key))
+        return await self._leer(self._cliente.futures_stream_get_listen_key, str)
 
     async def _velas_desde(
         self, simbolo: str, intervalo: str, desde_ms: int, hasta_ms: int | None, limite: int
@@ -272,39 +287,54 @@ class BinanceConnector:
     async def _pagina_velas(self, **filtro: object) -> list[Vela]:
         presentes = {clave: valor for clave, valor in filtro.items() if valor is not None}
         try:
-            filas = await self._leer(lambda: self._cliente.futures_klines(**presentes))
+            return await self._leer(
+                lambda: self._cliente.futures_klines(**presentes),
+                lambda filas: [lectura.leer_vela(fila) for fila in filas],
+            )
         except BolsaIncompatible as fallo:
             pedido = f"{filtro['symbol']} {filtro['interval']}"
             raise BolsaIncompatible(f"{pedido}: {fallo}", codigo=fallo.codigo) from fallo
-        return [lectura.leer_vela(fila) for fila in filas]
 
     def _cerradas(self, velas: Sequence[Vela], intervalo: str) -> list[Vela]:
         # The exchange lists the candle in progress last.
         ahora = self._reloj.ahora_ms()
         return [vela for vela in velas if cierre_de(vela.apertura_ms, intervalo) < ahora]
 
-    async def _leer(self, peticion: Callable[[], Awaitable[T]]) -> T:
+    async def _leer(self, peticion: Callable[[], Awaitable[Any]], interpretar: Callable[[Any], T]) -> T:
+        """Read, with retries, and translate; an answer that is not as documented is no answer."""
+        crudo = await self._leer_con_reintentos(peticion)
+        try:
+            return interpretar(crudo)
+        except _NO_DOCUMENTADO as fallo:
+            raise LecturaFallida(f"the exchange's answer cannot be read: {fallo!r}") from fallo
+
+    async def _leer_con_reintentos(self, peticion: Callable[[], Awaitable[Any]]) -> Any:
         espera = _ESPERA_INICIAL_S
         for intento in range(1, _INTENTOS_LECTURA + 1):
             try:
                 return await self._pedir(peticion, escritura=False)
             except (LecturaFallida, FalloPasajero) as fallo:
+                if fallo.codigo == DEMASIADAS_PETICIONES or intento == _INTENTOS_LECTURA:
+                    raise LecturaFallida(str(fallo), codigo=fallo.codigo) from fallo
                 if fallo.codigo == RELOJ_DESVIADO:
                     await self._resincronizar()
-                elif intento < _INTENTOS_LECTURA:
+                else:
                     await asyncio.sleep(espera)
                     espera *= 2
-                if intento == _INTENTOS_LECTURA:
-                    raise
         raise AssertionError("the loop above returns or raises")
 
-    async def _escribir(self, peticion: Callable[[], Awaitable[T]]) -> T:
+    async def _escribir(self, peticion: Callable[[], Awaitable[Any]], interpretar: Callable[[Any], T]) -> T:
+        """Send once and translate; an answer that is not as documented leaves the outcome unknown."""
         try:
-            return await self._pedir(peticion, escritura=True)
+            crudo = await self._pedir(peticion, escritura=True)
         except FalloPasajero as fallo:
             if fallo.codigo == RELOJ_DESVIADO:
                 await self._resincronizar()
             raise
+        try:
+            return interpretar(crudo)
+        except _NO_DOCUMENTADO as fallo:
+            raise ResultadoIncierto(f"the exchange's answer cannot be read: {fallo!r}") from fallo
 
     async def _pedir(self, peticion: Callable[[], Awaitable[T]], *, escritura: bool) -> T:
         self._cliente.timestamp_offset = self._reloj.ahora_ms() - time.time_ns() // 1_000_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -16,14 +18,18 @@ from src.nucleo.errores import ConfiguracionInvalida
 
 _CAMPOS_SECRETOS = frozenset({"secreto", "secret", "signature", "api_secret", "listenKey", "token"})
 _OCULTO = "***"
+_EN_DIRECCION = re.compile(r"(listenKey|signature)=[^&\s'\"]+")
 
 
 def ocultar_secretos(
     _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Blank every field that may hold a secret."""
+    """Blank every field that may hold a secret, and secrets in the addresses that texts quote."""
     for campo in _CAMPOS_SECRETOS & evento.keys():
         evento[campo] = _OCULTO
+    for campo, valor in evento.items():
+        if isinstance(valor, str):
+            evento[campo] = _EN_DIRECCION.sub(rf"\1={_OCULTO}", valor)
     return evento
 
 
@@ -104,11 +110,12 @@ class LineaEstado:
         self._ancho = 0
 
     def mostrar(self, texto: str) -> None:
-        """Replace the line."""
+        """Replace the line; what the terminal has no room for is left out."""
         if self._activa:
-            self._salida.write("\r" + texto.ljust(self._ancho))
+            visible = texto[: shutil.get_terminal_size().columns - 1]
+            self._salida.write("\r" + visible.ljust(self._ancho))
             self._salida.flush()
-            self._ancho = len(texto)
+            self._ancho = len(visible)
 
     def terminar(self) -> None:
         """Leave the last status on the screen and go to the next line."""

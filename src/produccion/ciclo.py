@@ -11,14 +11,14 @@ from src.nucleo.accion import Interpretacion
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.dinero import precio_desplazado
-from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional
+from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional, ErrorBolsa
 from src.nucleo.ordenes import LimitesPlan, Plan, planificar
 from src.nucleo.recompensa import Paso, ReglaRecompensa, calcular_recompensa
 from src.nucleo.registro import Decision, Momento, Resultado, StatusFila, construir_info
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Operacion
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.control_riesgo import Bloqueo, ControlRiesgo, Razon
-from src.produccion.cuenta import Ajeno, Cuenta
+from src.produccion.cuenta import Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.ejecutor import Ejecutor, Informe
 from src.produccion.observacion import ObservacionBuilder
@@ -156,7 +156,6 @@ class Ciclo:
         ficha = f"emergency:{self._r.agente_id}:{instante_ms}:{razon.value}"
         enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
         cerradas = await self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA)
-        self.protocolo_cumplido = True
         estado = self._p.cuenta.estado
         precio = self._precio()
         self._p.registro.registrar_emergencia(
@@ -172,9 +171,7 @@ class Ciclo:
         await enclavamiento
         self._p.control.guardar_pico()
         if razon is Razon.DRAWDOWN:
-            raise EmergenciaDrawdown(
-                f"the drawdown limit was reached ({detalle}); the account is flat and this symbol is locked"
-            )
+            raise EmergenciaDrawdown(f"the drawdown limit was reached ({detalle}); the account is flat")
         raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
@@ -185,7 +182,8 @@ class Ciclo:
         """Flatten the account and write the rows that say so; returns how many positions were closed."""
         self._p.cuenta.en_vuelo = True
         cerradas = await self._p.control.cerrar_todo(ficha)
-        novedades = await self._p.cuenta.actualizar(exigente=False)
+        self.protocolo_cumplido = status is StatusFila.EMERGENCIA
+        novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
         for ajeno in novedades.ajenos:
             if ajeno.status is not StatusFila.OK:
@@ -200,6 +198,14 @@ class Ciclo:
             )
             self._anotar_fill(momento, ajeno.movimiento)
         return int(bool(cerradas))
+
+    async def _tras_cerrar(self) -> Novedades:
+        """What closing did; a read that fails now must not undo that the account is flat."""
+        try:
+            return await self._p.cuenta.actualizar(exigente=False)
+        except ErrorBolsa as fallo:
+            log.critical("cierre_sin_filas", motivo=str(fallo))
+            return Novedades((), 0.0, 0.0)
 
     def _precio(self) -> float:
         return self.mark if self.mark is not None else self._p.datos.ultima.close
@@ -227,7 +233,12 @@ class Ciclo:
                 f"agent:{self._r.agente_id}",
                 "LEDGER",
                 self._p.reloj.ahora_ms(),
-                {"balance": libro.saldo, "last_trade": libro.ultima_transaccion, "until_ms": libro.hasta_ms},
+                {
+                    "balance": libro.saldo,
+                    "last_trade": libro.ultima_transaccion,
+                    "until_ms": libro.hasta_ms,
+                    "since_ms": libro.desde_ms,
+                },
             )
 
     def _escalar(self, factor: float) -> None:

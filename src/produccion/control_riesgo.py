@@ -11,6 +11,7 @@ import structlog
 
 from src.nucleo.errores import ErrorBolsa
 from src.nucleo.ordenes import LimitesPlan, Plan, trocear
+from src.nucleo.registro import texto_utc
 from src.nucleo.riesgo import (
     FRACCION_AVISO,
     EstadoRiesgo,
@@ -72,7 +73,7 @@ def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
                 )
             case "LATCHED":
                 memoria = memoria._replace(
-                    enclavado=f"{evento.contenido['reason']} at {evento.contenido['at']}"
+                    enclavado=f"{evento.contenido['reason']} at {texto_utc(int(str(evento.contenido['at'])))}"
                 )
             case "UNLOCKED":
                 memoria = Memoria()
@@ -187,7 +188,7 @@ class ControlRiesgo:
     async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
         """Flatten until the exchange says that the account is flat; never gives up.
 
-        Resting orders are cancelled first, then the whole live quantity goes out reduce-only.
+        Resting orders are cancelled first, which may fail; then the whole live quantity goes out reduce-only.
         """
         self.bloqueos.add(Bloqueo.CIERRE)
         filas: list[Transaccion] = []
@@ -195,7 +196,7 @@ class ControlRiesgo:
         while True:
             intento += 1
             try:
-                await self._bolsa.cancelar_todas(self._mercado.simbolo)
+                await self._cancelar_ordenes()
                 cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
                 if cantidad == 0.0:
                     return tuple(filas)
@@ -207,11 +208,18 @@ class ControlRiesgo:
                     solo_reduce = informe.codigo not in _REDUCCION_RECHAZADA
                 else:
                     espera = 0.0
-            except ErrorBolsa as fallo:
-                log.critical("cierre_fallido", intento=intento, motivo=str(fallo))
+            except Exception:  # whatever it is, the position is still open: try again
+                log.exception("cierre_fallido", intento=intento)
             if espera:
                 await asyncio.sleep(espera)
             espera = min(_ESPERA_MAXIMA_S, max(1.0, espera * 2))
+
+    async def _cancelar_ordenes(self) -> None:
+        """Cancel what rests on the symbol; a failure must not keep the exit from going out."""
+        try:
+            await self._bolsa.cancelar_todas(self._mercado.simbolo)
+        except ErrorBolsa as fallo:
+            log.critical("cancelacion_fallida", motivo=str(fallo))
 
 
 def _cierre(cantidad: float) -> Operacion:

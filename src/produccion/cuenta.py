@@ -17,12 +17,15 @@ from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
 from src.produccion.ingresos import LectorIngresos, sumar
-from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
+from src.produccion.puertos import Bolsa, ClaseIngreso, Ingreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
 _TOLERANCIA_PRECIO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
+_LECTURAS_INGRESOS = 10
+_ESPERA_INGRESOS_S = 0.5
+_MUEVEN_LA_CARTERA = (ClaseIngreso.TRANSFER, ClaseIngreso.FUNDING_FEE, ClaseIngreso.AJENO)
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +62,7 @@ class Libro(NamedTuple):
     saldo: float  # margin asset
     ultima_transaccion: int = 0  # last trade id that it contains
     hasta_ms: int = 0  # market time up to which funding is contained; 0 for a new one
+    desde_ms: int = 0  # when capital was assigned; older trades are not the agent's
 
 
 class Cuenta:
@@ -76,6 +80,7 @@ class Cuenta:
         self._mercado = mercado
         self._libro = libro
         self._ultima_transaccion = 0
+        self._abierta_ms = 0
         self._cartera = 0.0  # the wallet as it was last read
         self._ingresos = LectorIngresos(bolsa, mercado.simbolo)
         self.estado = EstadoCuenta(0.0)
@@ -83,6 +88,7 @@ class Cuenta:
 
     async def abrir(self, ahora_ms: int) -> EstadoCuenta:
         """First snapshot; whatever was traded before it is history."""
+        self._abierta_ms = ahora_ms
         filas = await self._bolsa.transacciones(self._mercado.simbolo)
         self._ultima_transaccion = max((fila.id for fila in filas), default=0)
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
@@ -99,7 +105,8 @@ class Cuenta:
         """The agent's own ledger as of the last read."""
         if self._libro is None:
             return None
-        return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos.hasta_ms)
+        desde_ms = self._libro.desde_ms or self._abierta_ms
+        return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos.hasta_ms, desde_ms)
 
     async def actualizar(self, *, exigente: bool = True) -> Novedades:
         """Read the account and explain every difference from what was known.
@@ -157,7 +164,7 @@ class Cuenta:
     async def _ponerse_al_dia(self, libro: Libro) -> float:
         if libro.hasta_ms == 0:
             return libro.saldo
-        nuevas = await self._transacciones_desde(libro.ultima_transaccion)
+        nuevas = await self._transacciones_desde(libro.ultima_transaccion, libro.desde_ms)
         ingresos = await LectorIngresos(self._bolsa, self._mercado.simbolo, libro.hasta_ms + 1).nuevos()
         return redondear(libro.saldo + resultado_de(nuevas) + sumar(ingresos, ClaseIngreso.FUNDING_FEE))
 
@@ -181,7 +188,7 @@ class Cuenta:
             quieta = _misma_posicion(anterior.posicion, leido.posicion)
             if quieta and leido.saldo == self._cartera:
                 return leido, []
-            filas = await self._transacciones_desde(self._ultima_transaccion)
+            filas = await self._transacciones_desde(self._ultima_transaccion, self._abierta_ms)
             cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
             if cantidad == al_paso(leido.cantidad, escala) and (quieta or filas):
                 return leido, filas
@@ -201,9 +208,9 @@ class Cuenta:
             sombra = sombra._replace(saldo=redondear(sombra.saldo - fill.comision))
         return sombra
 
-    async def _transacciones_desde(self, ultima: int) -> list[Transaccion]:
+    async def _transacciones_desde(self, ultima: int, desde_ms: int) -> list[Transaccion]:
         filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
-        return [fila for fila in filas if fila.id > ultima]
+        return [fila for fila in filas if fila.id > ultima and fila.instante_ms >= desde_ms]
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
@@ -230,12 +237,18 @@ class Cuenta:
 
     async def _repartir(self, diferencia: float) -> tuple[float, float]:
         """Funding and transfers that explain a change of the wallet."""
-        ingresos = await self._ingresos.nuevos()
-        transferido = redondear(sumar(ingresos, ClaseIngreso.TRANSFER))
-        funding = redondear(sumar(ingresos, ClaseIngreso.FUNDING_FEE))
-        resto = redondear(diferencia - transferido - funding)
-        if resto != 0.0:
-            log.warning("saldo_sin_explicar", monto=resto, funding=funding, transferido=transferido)
+        ingresos: list[Ingreso] = []
+        for _ in range(_LECTURAS_INGRESOS):
+            # Income is listed a moment after the wallet has moved.
+            ingresos += await self._ingresos.nuevos()
+            transferido = redondear(sumar(ingresos, ClaseIngreso.TRANSFER))
+            explicado = sum(sumar(ingresos, clase) for clase in _MUEVEN_LA_CARTERA)
+            resto = redondear(diferencia - explicado)
+            if resto == 0.0:
+                break
+            await asyncio.sleep(_ESPERA_INGRESOS_S)
+        else:
+            log.error("saldo_sin_explicar", monto=resto, transferido=transferido)
         return redondear(diferencia - transferido), transferido
 
 

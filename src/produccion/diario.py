@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,11 +112,19 @@ class DiarioSqlite:
             yield EventoDiario(seq, nombre, version, tipo, instante_ms, orjson.loads(contenido))
 
     def cerrar(self) -> None:
-        """Write what is queued, then close the file."""
+        """Write what is queued, then close the file.
+
+        Raises:
+            EmergenciaOperacional: Something that was queued could not be written.
+        """
         self._cola.put(None)
         self._urge.set()
         self._hilo.join()
         self._conexion.close()
+        if self._fallo is not None:
+            raise EmergenciaOperacional(
+                f"the journal {self._ruta} cannot be written: {self._fallo}"
+            ) from self._fallo
 
     def _encolar(
         self,
@@ -169,7 +178,9 @@ class DiarioSqlite:
             )
             self._conexion.execute("COMMIT")
         except BaseException:
-            self._conexion.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                # The database may have rolled back by itself; the first failure is the one to tell.
+                self._conexion.execute("ROLLBACK")
             raise
 
     def _fila(self, pedido: _Pedido) -> tuple[str, str, int, str, int, int, str]:

@@ -12,6 +12,7 @@ import structlog
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
+    ErrorBolsa,
     FalloPasajero,
     LecturaFallida,
     OrdenRechazada,
@@ -29,6 +30,7 @@ _INTENTOS = 3
 _ESPERA_S = 1.0
 _CONSULTAS = 12
 _ESPERA_CONSULTA_S = 1.0
+_PLAZO_AVERIGUAR_S = 30.0
 _LECTURAS_TRANSACCIONES = 10
 _ESPERA_TRANSACCIONES_S = 0.1
 _TOLERANCIA_RELATIVA = 1e-9
@@ -163,11 +165,14 @@ class Ejecutor:
             ResultadoIncierto: It could not be found out.
         """
         ausencias = 0
+        limite = asyncio.get_running_loop().time() + _PLAZO_AVERIGUAR_S
         for _ in range(_CONSULTAS):
+            if asyncio.get_running_loop().time() > limite:
+                break
             await asyncio.sleep(_ESPERA_CONSULTA_S)
             try:
                 respuesta = await self._bolsa.consultar(orden.simbolo, orden.id_cliente)
-            except LecturaFallida as fallo:
+            except ErrorBolsa as fallo:
                 log.warning("consulta_fallida", id_cliente=orden.id_cliente, motivo=str(fallo))
                 continue
             if respuesta is None:

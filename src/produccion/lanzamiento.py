@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -31,12 +31,19 @@ from src.produccion.reloj import RelojMercado
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
 
 
-async def ejecutar(opciones: Opciones, politica: Politica | None = None) -> Sesion:
+def _callar(sesion: Sesion) -> None:
+    """Nobody asked to be told."""
+
+
+async def ejecutar(
+    opciones: Opciones, politica: Politica | None = None, al_terminar: Callable[[Sesion], None] = _callar
+) -> Sesion:
     """Run a daemon session to its end.
 
     Args:
         opciones: From the command line.
         politica: Stands in for the artefact's actor; parity runs use it.
+        al_terminar: Told how a session went that had begun, also when it ends in an emergency.
 
     Raises:
         ErrorTimonel: The session could not start, or ended in an emergency; carries the exit code.
@@ -46,7 +53,7 @@ async def ejecutar(opciones: Opciones, politica: Politica | None = None) -> Sesi
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     async with _destino(opciones, artefacto) as (destino, estado):
         return await _correr(
-            Lugar(artefacto, ajustes, opciones, destino, politica or artefacto.actor), estado
+            Lugar(artefacto, ajustes, opciones, destino, politica or artefacto.actor, al_terminar), estado
         )
 
 
@@ -86,7 +93,7 @@ async def _correr(lugar: Lugar, estado: Path) -> Sesion:
         if memoria.enclavado:
             raise AgenteEnclavado(
                 f"{lugar.simbolo} of {lugar.cuenta_id} is locked since the emergency {memoria.enclavado};"
-                f' look into it, then run `python live.py {_como_se_pidio(lugar.opciones)} --unlock "reason"`'
+                f' look into it, then run `python live.py {como_se_pidio(lugar.opciones)} --unlock "reason"`'
             )
         agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
         async with (
@@ -102,7 +109,7 @@ def _carpeta(destino: Destino, artefacto: Artefacto, estado: Path) -> Path:
     return carpeta_estado(estado, cuenta_id, artefacto.configuracion.data_downloader.symbol)
 
 
-def _como_se_pidio(opciones: Opciones) -> str:
+def como_se_pidio(opciones: Opciones) -> str:
     """The options that name the same artefact, account and journal again."""
     banderas = [f"--train-id {opciones.train_id}"]
     if opciones.real:

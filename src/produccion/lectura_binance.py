@@ -66,10 +66,12 @@ def leer_transaccion(crudo: Mapping[str, Any]) -> Transaccion:
     )
 
 
-def leer_ingreso(crudo: Mapping[str, Any]) -> Ingreso:
-    """One row of ``income``."""
+def leer_ingreso(crudo: Mapping[str, Any], simbolo: str) -> Ingreso:
+    """One row of ``income``; of another symbol than ``simbolo`` it is `ClaseIngreso.AJENO`."""
     nombre = str(crudo["incomeType"])
     clase = ClaseIngreso(nombre) if nombre in set(ClaseIngreso) else ClaseIngreso.OTRO
+    if crudo["symbol"] not in ("", simbolo):
+        clase = ClaseIngreso.AJENO
     return Ingreso(clase, float(crudo["income"]), int(crudo["time"]), int(crudo["tranId"]))
 
 

@@ -50,6 +50,7 @@ def recordar_agente(eventos: Iterable[EventoDiario], agente: str, *, con_libro: 
                         float(str(contenido["balance"])),
                         int(str(contenido["last_trade"])),
                         int(str(contenido["until_ms"])),
+                        int(str(contenido["since_ms"])),
                     )
                 )
     return memoria

@@ -63,6 +63,7 @@ class Lugar:
     opciones: Opciones
     destino: Destino
     politica: Politica
+    al_terminar: Callable[[Sesion], None]
 
     @property
     def simbolo(self) -> str:
@@ -236,14 +237,17 @@ class Montaje:
             tras_vela=tras_vela,
         )
         log.info("sesion_iniciada", agente=self._agente, equity=equity, modo=self._lugar.destino.modo.value)
+        motivo = Motivo.EMERGENCIA
         try:
             with _senales(orquestador.parar):
                 motivo = await orquestador.correr()
         finally:
             linea.terminar()
             estadisticas.tomar(ciclo, cuenta, datos)
-            log.info("sesion_terminada", **estadisticas.campos())
-        return Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
+            log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
+            sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
+            self._lugar.al_terminar(sesion)
+        return sesion
 
     def _ajustes_sesion(self) -> AjustesSesion:
         opciones, ajustes = self._lugar.opciones, self._lugar.ajustes

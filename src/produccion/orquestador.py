@@ -27,6 +27,9 @@ from src.produccion.puertos import (
     Reloj,
 )
 
+_ACABAR_S = 60.0
+"""Wall seconds that a step in progress gets to end when something else has failed."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -36,6 +39,7 @@ class Motivo(StrEnum):
     INTERRUMPIDO = "interrupted"
     VELAS = "candle limit"
     FIN_DE_DATOS = "end of data"
+    EMERGENCIA = "emergency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,8 @@ class Orquestador:
     _conectado: bool = False
     _decididas: int = 0
     _errores: int = 0
+    _errores_refresco: int = 0
+    _acabando: bool = False
 
     def parar(self) -> None:
         """End after the step in progress."""
@@ -140,6 +146,8 @@ class Orquestador:
         ]
         try:
             terminadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
+            if consumidor not in terminadas:
+                await self._acabar_el_paso(consumidor)
             for tarea in terminadas:
                 await tarea
             if consumidor not in terminadas:
@@ -150,6 +158,12 @@ class Orquestador:
             for tarea in tareas:
                 tarea.cancel()
             await asyncio.gather(*tareas, return_exceptions=True)
+
+    async def _acabar_el_paso(self, consumidor: asyncio.Task[Motivo]) -> None:
+        """Let an order that is on its way come back: an account looks flat until it has."""
+        self._acabando = True
+        self.parar()
+        await asyncio.wait({consumidor}, timeout=_ACABAR_S)
 
     async def _leer_cuenta(self) -> None:
         """Ask for a fresh look at the account whenever the exchange says that it changed."""
@@ -183,11 +197,13 @@ class Orquestador:
     async def _consumir(self) -> Motivo:
         while True:
             evento = await self._cola.get()
+            if self._acabando and not isinstance(evento, _Parar):
+                continue
             try:
                 motivo = await self._tratar(evento)
             except ErrorBolsa as fallo:
                 motivo = None
-                await self._contar_error(fallo)
+                await self._contar_error(fallo, de_refresco=isinstance(evento, _Refresco))
             if motivo is not None:
                 return motivo
 
@@ -212,7 +228,7 @@ class Orquestador:
             case _Refresco():
                 self._refresco_pedido = False
                 await self.ciclo.refrescar_cuenta()
-                self._errores = 0
+                self._errores_refresco = 0
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None
@@ -251,16 +267,20 @@ class Orquestador:
     def _edad_maxima(self) -> float:
         return self.ajustes.edad_maxima_vela_s
 
-    async def _contar_error(self, fallo: ErrorTimonel) -> None:
-        self._errores += 1
-        log.error("error_operacional", seguidos=self._errores, motivo=str(fallo))
-        if self._errores >= self.ajustes.errores_seguidos_max:
+    async def _contar_error(self, fallo: ErrorTimonel, *, de_refresco: bool) -> None:
+        """Candles and looks at the account are counted apart: one going well does not excuse the other."""
+        if de_refresco:
+            self._errores_refresco += 1
+        else:
+            self._errores += 1
+        seguidos = max(self._errores, self._errores_refresco)
+        log.error("error_operacional", seguidos=seguidos, motivo=str(fallo))
+        if seguidos >= self.ajustes.errores_seguidos_max:
             await self.ciclo.emergencia(
-                Razon.OPERACIONAL,
-                self.reloj.ahora_ms(),
-                f"{self._errores} errors in a row, the last: {fallo}",
+                Razon.OPERACIONAL, self.reloj.ahora_ms(), f"{seguidos} errors in a row, the last: {fallo}"
             )
-        await self.avance.hecho()
+        if not de_refresco:
+            await self.avance.hecho()
 
     async def _salir(self, motivo: Motivo) -> None:
         # A market without data cannot fill anything: the position is left as it is.

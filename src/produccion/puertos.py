@@ -80,6 +80,7 @@ class ClaseIngreso(StrEnum):
     FUNDING_FEE = "FUNDING_FEE"
     TRANSFER = "TRANSFER"
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
+    AJENO = "OTHER_SYMBOL"
     OTRO = "OTHER"
 
 
@@ -106,6 +107,7 @@ class ModoCuenta(NamedTuple):
 
     cobertura: bool  # hedge mode
     multiactivo: bool
+    comision_en_bnb: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +124,6 @@ class Bolsa(Protocol):
     Reads raise `LecturaFallida` when no answer arrived; sending raises `OrdenRechazada` when the
     exchange proved it refused, and `ResultadoIncierto` when it may have accepted.
     """
-
-    soporta_ordenes_algo: bool
 
     async def hora_ms(self) -> int:
         """The exchange's clock, UTC milliseconds."""
@@ -159,10 +159,6 @@ class Bolsa(Protocol):
 
     async def cuenta(self, simbolo: str) -> CuentaBolsa:
         """Wallet and position in one atomic read."""
-        ...
-
-    async def precio(self, simbolo: str) -> float:
-        """Mark price."""
         ...
 
     async def enviar(self, orden: Orden) -> RespuestaOrden:

@@ -38,8 +38,21 @@ class Estadisticas:
         """Change of equity as a fraction."""
         return self.equity / self.equity_inicial - 1.0
 
+    def tabla(self) -> dict[str, str]:
+        """The figures as people read them."""
+        return {
+            "candles": f"{self.velas:,}",
+            "closed trades": f"{self.operaciones:,}",
+            "equity at the start": f"{self.equity_inicial:,.2f}",
+            "equity at the end": f"{self.equity:,.2f}",
+            "return": f"{self.retorno:+.2%}",
+            "max drawdown": f"{self.max_drawdown:.2%}",
+            "realised profit": f"{self.pnl:+,.2f}",
+            "open position": f"{self.cantidad:g}" if self.cantidad else "none",
+        }
+
     def campos(self) -> dict[str, float | int]:
-        """The figures by name."""
+        """The figures by name, for the log."""
         return {
             "velas": self.velas,
             "operaciones": self.operaciones,

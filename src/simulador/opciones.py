@@ -63,7 +63,7 @@ def leer_cuenta(texto: str) -> CuentaInicial:
     """Read ``KEY:SECRET:BALANCE``."""
     partes = texto.split(":")
     if len(partes) != 3 or not _CLAVE.fullmatch(partes[0]) or not partes[1]:
-        raise ConfiguracionInvalida(f"--account {texto!r} must be KEY:SECRET:BALANCE")
+        raise ConfiguracionInvalida(f"--account {texto!r} must be <KEY>:<SECRET>:<BALANCE>")
     return CuentaInicial(partes[0], partes[1], leer_decimal("--account", partes[2], minimo=0))
 
 

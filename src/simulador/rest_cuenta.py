@@ -186,6 +186,11 @@ def _cambiar_modo_posicion(_: Simulacion, t: Titular, p: Parametros) -> Any:
     return respuestas.CODIGO_BIEN
 
 
+def _comision_en_bnb(s: Simulacion, t: Titular, p: Parametros) -> Any:
+    """Fees are always paid in the margin asset here."""
+    return {"feeBurn": False}
+
+
 def _multiactivo(_: Simulacion, t: Titular, __: Parametros) -> Any:
     return {"multiAssetsMargin": t.cuenta.multiactivo}
 
@@ -234,6 +239,7 @@ RUTAS: Tabla = {
     ("POST", "/fapi/v1/positionMargin"): Privada(fijo(1), _cambiar_margen_aislado),
     ("GET", "/fapi/v1/positionSide/dual"): Privada(fijo(30), _modo_posicion),
     ("POST", "/fapi/v1/positionSide/dual"): Privada(fijo(1), _cambiar_modo_posicion),
+    ("GET", "/fapi/v1/feeBurn"): Privada(fijo(30), _comision_en_bnb),
     ("GET", "/fapi/v1/multiAssetsMargin"): Privada(fijo(30), _multiactivo),
     ("POST", "/fapi/v1/multiAssetsMargin"): Privada(fijo(1), _cambiar_multiactivo),
     ("POST", "/fapi/v1/listenKey"): Privada(fijo(1), _abrir_oyente, Acceso.CLAVE),

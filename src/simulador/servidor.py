@@ -13,6 +13,7 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from src.nucleo.errores import ConfiguracionInvalida
 from src.simulador.avance import avance_de
 from src.simulador.despacho import Despacho
 from src.simulador.enchufes import Enchufes
@@ -45,7 +46,13 @@ class Servidor:
         self._corredor = web.ServerRunner(servidor, shutdown_timeout=1.0)
         await self._corredor.setup()
         sitio = web.TCPSite(self._corredor, opciones.anfitrion, opciones.puerto)
-        await sitio.start()
+        try:
+            await sitio.start()
+        except OSError as fallo:
+            raise ConfiguracionInvalida(
+                f"cannot listen on {opciones.anfitrion}:{opciones.puerto}: {fallo.strerror};"
+                " choose another --port, or 0 for a free one"
+            ) from fallo
         self._puerto = self._corredor.addresses[0][1]
         self._tarea = asyncio.create_task(self._avance.correr())
 

@@ -72,10 +72,29 @@ def test_sin_operaciones_las_cifras_son_nulas_en_json_y_rayas_en_la_pagina(tmp_p
     assert "No position was opened." in redactar(informe)
 
 
+def test_en_la_carpeta_de_un_artefacto_la_pagina_lleva_su_nombre(tmp_path):
+    carpeta = tmp_path / "train_BTCUSDT_x" / "produccion"
+    carpeta.mkdir(parents=True)
+    informe = analizar([una_sesion().escribir(carpeta / "registro_1.csv")])
+    assert (informe.titulo, informe.subtitulo) == ("train_BTCUSDT_x", "registro_1.csv")
+    assert "<h1>train_BTCUSDT_x</h1>" in redactar(informe)
+    assert '<p class="subtitulo">registro_1.csv</p>' in redactar(informe)
+
+
+def test_fuera_de_un_artefacto_la_pagina_lleva_el_del_archivo(registro):
+    informe = analizar([registro])
+    assert (informe.titulo, informe.subtitulo) == ("registro.csv", "")
+
+
+def test_el_drawdown_de_los_cierres_se_llama_asi(registro):
+    assert "Max drawdown (closes)" in redactar(analizar([registro]))
+
+
 def test_una_sola_vela_tambien_da_una_pagina(tmp_path):
     informe = analizar([Agente().vela(100.0).escribir(tmp_path / "corto.csv")])
     assert informe.resumen.velas == 0
     assert "corto.csv" in redactar(informe)
+    assert "UTC, 1 candle<" in redactar(informe)
 
 
 def test_la_pagina_es_igual_para_datos_iguales(registro, tmp_path):
@@ -131,7 +150,7 @@ def test_los_avisos_llegan_a_la_pagina(registro):
 
 def test_una_posicion_que_cambia_sin_ejecucion_se_avisa(registro):
     cambiar_celda(registro, 5, "cantidad_activa", "0.25")
-    assert any("changed 1 times without a fill" in aviso for aviso in analizar([registro]).avisos)
+    assert any("changed 1 time without a fill" in aviso for aviso in analizar([registro]).avisos)
 
 
 def test_una_ruina_se_avisa(tmp_path):

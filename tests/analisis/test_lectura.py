@@ -128,7 +128,7 @@ def test_comillas_rotas_se_nombran(registro):
 
 def test_bytes_que_no_son_texto_se_nombran(registro):
     registro.write_bytes(registro.read_bytes().replace(b"mantener", b"\xff\xfe", 1))
-    with pytest.raises(DatosInvalidos, match="line 2: not UTF-8"):
+    with pytest.raises(DatosInvalidos, match="not a session CSV .line 2 is not UTF-8"):
         leer_sesiones(registro)
 
 
@@ -242,3 +242,16 @@ def test_cada_episodio_es_una_sesion(tmp_path):
     uno, dos = leer_sesiones(escribir(tmp_path / "evaluacion.csv", filas))
     assert (uno.nombre, len(uno.filas)) == ("evaluacion.csv #1", 2)
     assert (dos.nombre, len(dos.filas)) == ("evaluacion.csv #2", 3)
+
+
+def test_un_archivo_que_no_es_texto_no_es_una_sesion(tmp_path):
+    ruta = tmp_path / "figura.png"
+    ruta.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(DatosInvalidos, match="not a session CSV"):
+        leer_sesiones(ruta)
+
+
+def test_la_carpeta_de_un_artefacto_dice_donde_estan_sus_sesiones(tmp_path):
+    (tmp_path / "manifiesto.json").write_text("{}")
+    with pytest.raises(DatosInvalidos, match=r"evaluacion for .*produccion/registro_\*\.csv"):
+        leer_sesiones(tmp_path)

@@ -28,7 +28,9 @@ def test_una_operacion_va_de_plano_a_plano(listar):
     assert larga.entrada_ms == INICIO_MS + 2 * HORA_MS
     assert larga.salida_ms == INICIO_MS + 6 * HORA_MS
     assert larga.precio_inicial == 30_002.0
-    assert larga.precio_salida == 30_998.0
+    assert larga.precio_final == 30_998.0
+    assert larga.precio_salida == pytest.approx((0.1 * 30_898 + 0.2 * 30_998) / 0.3)
+    assert larga.precio_entrada == pytest.approx((0.2 * 30_002 + 0.1 * 30_302) / 0.3)
     entrada = (0.2 * 30_002 + 0.1 * 30_302) / 0.3
     assert larga.pnl == pytest.approx(0.1 * (30_898 - entrada) + 0.2 * (30_998 - entrada))
     assert not corta.larga
@@ -39,6 +41,25 @@ def test_los_netos_suman_el_cambio_del_balance(listar):
     assert sum(operacion.neto for operacion in listar(agente)) == pytest.approx(
         agente.cuenta.saldo - 10_000.0
     )
+
+
+@pytest.mark.parametrize("signo", [1.0, -1.0])
+def test_los_precios_medios_explican_el_neto(listar, signo):
+    """Also when it grows again after a reduction."""
+    agente = Agente().vela(30_000.0)
+    for precio, cantidad in ((30_000, 0.1), (29_000, 0.2), (31_000, -0.2), (30_500, 0.3), (30_700, -0.4)):
+        agente.vela(precio, signo * cantidad, accion=signo * 0.3, funding=0.0001)
+    (operacion,) = listar(agente)
+    assert operacion.cantidad == 0.6
+    bruto = signo * operacion.cantidad * (operacion.precio_salida - operacion.precio_entrada)
+    assert operacion.neto == pytest.approx(bruto - operacion.comision + operacion.funding, abs=1e-6)
+    assert operacion.neto == pytest.approx(agente.cuenta.saldo - 10_000.0)
+
+
+def test_una_posicion_hallada_que_crece_se_promedia(listar):
+    agente = Agente(posicion=Posicion(1.0, 95.0)).vela(100.0).vela(103.0, 1.0, accion=0.5)
+    (operacion,) = listar(agente.vela(110.0, -2.0, accion=-0.5))
+    assert (operacion.cantidad, operacion.precio_entrada) == (2.0, 100.0)
 
 
 def test_una_operacion_abierta_no_tiene_resultado(listar):

@@ -130,7 +130,21 @@ def test_un_cambio_sustituye_al_fichero_y_se_valida_igual(tmp_path):
 
     assert leer_configuracion(ruta, {"entorno.total_timesteps": 9_000}).entorno.total_timesteps == 9_000
     with pytest.raises(ConfiguracionInvalida, match="leaves nothing to learn"):
-        leer_configuracion(ruta, {"entorno.total_timesteps": 5_000})
+        leer_configuracion(ruta, {"entorno.total_timesteps": 40, "SACmodel.learning_starts": 5_000})
+
+
+@pytest.mark.parametrize(("total", "inicio"), [(1_000_000, 5_000), (3_000, 300), (5, 1)])
+def test_sin_decirlo_se_empieza_a_aprender_tras_una_decima_parte(total, inicio):
+    configuracion = leer(entorno__total_timesteps=total)
+
+    assert configuracion.SACmodel.learning_starts == inicio
+    assert leer_yaml(configuracion.a_yaml())["SACmodel"]["learning_starts"] == inicio
+    assert leer(SACmodel__seed=1).SACmodel.learning_starts == 5_000
+
+
+def test_lo_escrito_se_respeta_y_la_queja_dice_donde_cambiarlo():
+    with pytest.raises(ConfiguracionInvalida, match=r"in a --config file, or .* --total-timesteps"):
+        leer("SACmodel: {learning_starts: 5000}", entorno__total_timesteps=3_000)
 
 
 def test_un_fichero_que_no_existe_se_nombra(tmp_path):

@@ -7,11 +7,18 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from src.cli.app import app
+from src.cli.evaluate import mostrar_evaluacion
 from src.datos.velas import escribir_velas
+from src.entrenamiento.datos import aviso_de_simbolo
+from src.entrenamiento.evaluacion import evaluar
+from src.entrenamiento.politicas import PoliticaConstante
+from tests.constructores import unas_velas
 from tests.entrenamiento.fabrica_agente import YAML, una_tabla
+from tests.entrenamiento.fabrica_entorno import una_configuracion, unos_datos
 
 RAIZ = Path(__file__).resolve().parents[2]
 
@@ -60,7 +67,12 @@ def test_evaluate_repite_la_evaluacion_del_entrenamiento(entrenado, carpeta):
     )
 
     assert evaluado.exit_code == 0, evaluado.stderr
-    assert json.loads(evaluado.stdout) == resumen["evaluation"]
+    figuras = json.loads(evaluado.stdout)
+    lapso = figuras.pop("span")
+    assert figuras == resumen["evaluation"]
+    assert (lapso["symbol"], lapso["interval"], lapso["trained_on_candles"]) == ("BTCUSDT", "1h", 0)
+    assert lapso["candles"] == figuras["candles"] + 1
+    assert "trained on" not in evaluado.stderr
     assert (carpeta / "otra" / "entorno.csv").is_file()
 
 
@@ -71,7 +83,36 @@ def test_evaluate_sin_json_muestra_una_tabla(entrenado, carpeta):
     )
 
     assert evaluado.exit_code == 0
-    assert "max drawdown" in evaluado.stdout
+    assert "max drawdown (closes)" in evaluado.stdout
+    assert "limit 20.00%" in evaluado.stdout
+    assert "BTCUSDT 1h 2022-" in evaluado.stdout
+    assert "lie in the span that the agent was trained on" in evaluado.stderr
+
+
+def test_sin_exposicion_no_se_compara_con_mantenerla(capsys):
+    resultado = evaluar(PoliticaConstante(0.0), unos_datos(unas_velas(50)), una_configuracion())
+
+    mostrar_evaluacion(Console(), resultado)
+
+    salida = capsys.readouterr().out
+    assert "buy and hold 1×" in salida
+    assert "0.00×" not in salida
+
+
+@pytest.mark.parametrize(
+    ("nombre", "avisa"),
+    [
+        ("ETHUSDT-1h.csv.gz", True),
+        ("BTCUSDT-1h.csv.gz", False),
+        ("velas.csv", False),
+        ("BTCUSDC_1h.csv", True),
+    ],
+)
+def test_un_fichero_con_nombre_de_otro_simbolo_se_avisa(nombre, avisa):
+    aviso = aviso_de_simbolo(Path("datos") / nombre, "BTCUSDT")
+
+    assert (aviso is not None) == avisa
+    assert aviso is None or "taken for BTCUSDT" in aviso
 
 
 @pytest.mark.parametrize(
@@ -130,7 +171,8 @@ def test_ctrl_c_acaba_con_130_y_se_puede_seguir(carpeta):
         _, mensajes = proceso.communicate(timeout=60)
     assert proceso.returncode == 130, mensajes
     (artefacto,) = base.iterdir()
-    assert f"--resume {artefacto.name}" in mensajes
+    assert f"--resume {artefacto.name} --output-dir {base}" in mensajes
+    assert "interrupted: saving, then evaluating" in mensajes
     pasos = json.loads((artefacto / "manifiesto.json").read_text())["training"]["timesteps"]
 
     seguido = invocar(

@@ -1,6 +1,8 @@
 import json
 import pickle
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +11,15 @@ from rich.console import Console
 from src.artefactos import leer_artefacto, rutas
 from src.artefactos.manifiesto import huellas, leer_manifiesto
 from src.artefactos.yaml_exacto import leer_yaml
-from src.datos.velas import escribir_velas
+from src.datos.sintetico import generar
+from src.datos.velas import TablaVelas, escribir_velas
 from src.entrenamiento.datos import Fuente
 from src.entrenamiento.exportar import leer_modelo, principal
-from src.entrenamiento.plan import Peticion, planear, replanear
+from src.entrenamiento.plan import Peticion, orden_de_reanudar, planear, replanear
 from src.entrenamiento.reevaluacion import reevaluar
 from src.entrenamiento.sesion import Resultado, entrenar
 from src.entrenamiento.vigilancia import Interruptor
-from src.nucleo.errores import ArtefactoInvalido, ConfiguracionInvalida
+from src.nucleo.errores import ArtefactoInvalido, ConfiguracionInvalida, DatosInvalidos
 from tests.entrenamiento.fabrica_agente import VELAS, pesos, un_plan, una_configuracion, una_tabla
 
 
@@ -35,6 +38,11 @@ class InterruptorTras(Interruptor):
     @pedido.setter
     def pedido(self, valor: bool) -> None:
         pass
+
+
+def elegir(tabla: TablaVelas, quedan: np.ndarray) -> TablaVelas:
+    columnas = ("apertura_ms", "open", "high", "low", "close", "volume")
+    return replace(tabla, **{columna: getattr(tabla, columna)[quedan] for columna in columnas})
 
 
 def callada() -> Console:
@@ -120,8 +128,31 @@ def test_reevaluar_el_mismo_tramo_da_lo_mismo(base, resultado):
         episodios=2,
     )
 
-    assert otra.resumen == resultado.evaluacion.resumen
-    assert otra.episodios == resultado.evaluacion.episodios
+    assert otra.resultado.resumen == resultado.evaluacion.resumen
+    assert otra.resultado.episodios == resultado.evaluacion.episodios
+    assert otra.lapso.de_entrenamiento == 0
+
+
+def test_reevaluar_cuenta_lo_rellenado_y_lo_ya_entrenado(base, resultado, tmp_path):
+    tabla, tramo = una_tabla(), resultado.artefacto.manifiesto.datos.entrenamiento_ms
+    quedan = np.ones(len(tabla), dtype=bool)
+    quedan[-5:-2] = False
+    escribir_velas(elegir(tabla, quedan), tmp_path / "huecos.csv")
+
+    lapso = reevaluar(base / "entrenamientos", resultado.artefacto.train_id, tmp_path / "huecos.csv").lapso
+
+    assert (lapso.simbolo, lapso.intervalo, lapso.rellenas) == ("BTCUSDT", "1h", 3)
+    assert lapso.desde_ms == tramo[0]
+    assert lapso.hasta_ms == tabla.apertura_ms[-1]
+    assert lapso.de_entrenamiento == (tramo[1] - tramo[0]) // 3_600_000 + 1
+    assert lapso.de_entrenamiento < lapso.velas
+
+
+def test_reevaluar_con_velas_de_otro_intervalo_pide_las_del_artefacto(base, resultado, tmp_path):
+    escribir_velas(generar("BTCUSDT", "15m", 20, 1), tmp_path / "velas.csv")
+
+    with pytest.raises(DatosInvalidos, match="15m, but .* was trained on 1h; give a file of 1h candles$"):
+        reevaluar(base / "entrenamientos", resultado.artefacto.train_id, tmp_path / "velas.csv")
 
 
 def test_un_entrenamiento_terminado_no_se_retoma(base, resultado):
@@ -135,6 +166,11 @@ def test_interrumpido_deja_un_artefacto_usable_y_retomado_acaba_como_el_seguido(
 
     assert interrumpido.desarrollo.pasos == 170
     assert leer_manifiesto(interrumpido.artefacto.ruta).entrenamiento.interrumpido
+
+    assert orden_de_reanudar(interrumpido.artefacto.ruta).endswith(
+        f"--resume {train_id} --output-dir {tmp_path / 'entrenamientos'}"
+    )
+    assert orden_de_reanudar(Path("entrenamientos/x")) == "timonel train --resume x"
 
     retomado = entrenar(replanear(tmp_path / "entrenamientos", train_id, {}), callada())
 

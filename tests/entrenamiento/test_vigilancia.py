@@ -90,3 +90,14 @@ def test_la_barra_muestra_recompensa_y_tiempo_restante():
     assert "reward/step +0.5000" in salida.getvalue()
     assert "episode -1.25" in salida.getvalue()
     assert "ETA" in salida.getvalue()
+    assert "elapsed" not in salida.getvalue()
+
+
+def test_la_barra_acabada_muestra_lo_que_tardo():
+    salida = io.StringIO()
+
+    with mostrar_progreso(Console(file=salida, width=160), 100) as barra:
+        barra.avanzar(100, 0.5, None)
+
+    assert "elapsed 0:00" in salida.getvalue()
+    assert "ETA" not in salida.getvalue()

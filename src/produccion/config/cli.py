@@ -6,20 +6,23 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from src.artefactos.artefacto import leer_artefacto
-from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.errores import ConfiguracionInvalida, EmergenciaDrawdown
 from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida, comprobar_opciones
+
+if TYPE_CHECKING:
+    from src.produccion.montaje import Sesion
 
 _INTERRUMPIDO = 130
 _ACEPTO = "TRADE REAL MONEY"
 
-consola = Console(stderr=True)
+consola = Console(stderr=True, emoji=False)
 
 
 def live(
@@ -71,7 +74,7 @@ def live(
     130 interrupted.
     """
     opciones = Opciones(
-        train_id=train_id,
+        train_id=train_id.rstrip("/").removeprefix(f"{artefacts}/"),
         base=artefacts,
         estado=state_dir,
         config=config,
@@ -91,18 +94,32 @@ def live(
 
 def _vivir(opciones: Opciones) -> int:
     from src.produccion.lanzamiento import ejecutar
-    from src.produccion.montaje import Sesion
     from src.produccion.orquestador import Motivo
 
     if opciones.real:
         _confirmar(opciones)
     try:
-        sesion: Sesion = asyncio.run(ejecutar(opciones))
+        sesion = asyncio.run(ejecutar(opciones, al_terminar=_mostrar))
     except asyncio.CancelledError:
         consola.print("ended at once; an open position stays as it is", style="yellow")
         return _INTERRUMPIDO
-    _mostrar(sesion.estadisticas.campos(), sesion.registro, sesion.motivo.value)
+    except EmergenciaDrawdown as fallo:
+        consola.print(f"error: {fallo}", style="red", markup=False, soft_wrap=True)
+        consola.print(_que_hacer(opciones), markup=False, soft_wrap=True)
+        return fallo.codigo_salida
     return _INTERRUMPIDO if sesion.motivo is Motivo.INTERRUMPIDO else 0
+
+
+def _que_hacer(opciones: Opciones) -> str:
+    """What follows a drawdown emergency."""
+    from src.produccion.lanzamiento import como_se_pidio
+
+    if opciones.simulado:
+        return "a dry run forgets its lock; the next one starts afresh"
+    return (
+        "the symbol stays locked on this account; look into it, then run"
+        f' `python live.py {como_se_pidio(opciones)} --unlock "reason"`'
+    )
 
 
 def _desenclavar(opciones: Opciones, razon: str) -> int:
@@ -124,6 +141,8 @@ def _confirmar(opciones: Opciones) -> None:
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     portafolio, entorno = artefacto.configuracion.portafolio, artefacto.configuracion.entorno
     tabla = Table(title="REAL MONEY", title_style="bold red", show_header=False)
+    tabla.add_column()
+    tabla.add_column(overflow="fold")
     for nombre, valor in (
         ("agent", opciones.train_id),
         ("symbol", f"{artefacto.mercado.simbolo} {artefacto.configuracion.data_downloader.interval}"),
@@ -143,9 +162,9 @@ def _confirmar(opciones: Opciones) -> None:
         raise ConfiguracionInvalida("not confirmed; nothing was started")
 
 
-def _mostrar(campos: dict[str, float | int], registro: Path, motivo: str) -> None:
-    tabla = Table(title=f"Session ended: {motivo}", show_header=False)
-    for nombre, valor in campos.items():
-        tabla.add_row(nombre, f"{valor:,.6g}" if isinstance(valor, float) else str(valor))
+def _mostrar(sesion: Sesion) -> None:
+    tabla = Table(title=f"Session ended: {sesion.motivo.value}", show_header=False)
+    for nombre, valor in sesion.estadisticas.tabla().items():
+        tabla.add_row(nombre, valor)
     consola.print(tabla)
-    consola.print(f"session CSV: {registro}", soft_wrap=True, highlight=False)
+    consola.print(f"session CSV: {sesion.registro}", soft_wrap=True, highlight=False)

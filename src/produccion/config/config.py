@@ -190,6 +190,10 @@ def direcciones_de(url: str) -> Direcciones:
     partes = urlsplit(url)
     if partes.scheme not in ("http", "https") or not partes.hostname:
         raise ConfiguracionInvalida(f"--exchange-url {url!r} must look like http://127.0.0.1:8899")
+    if partes.hostname.endswith("binance.com"):
+        raise ConfiguracionInvalida(
+            f"--exchange-url {url!r} is the real exchange; trade real money with --live, which asks first"
+        )
     rest = f"{partes.scheme}://{partes.netloc}"
     return Direcciones(rest=rest, flujos=rest.replace("http", "ws", 1))
 
