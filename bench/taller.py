@@ -22,7 +22,7 @@ from src.artefactos.manifiesto import (
     escribir_manifiesto,
     huellas,
 )
-from src.artefactos.rutas import ACTOR
+from src.artefactos.rutas import ACTOR, MODELO
 from src.datos.mercados import mercado_por_defecto
 from src.datos.sintetico import generar
 from src.datos.velas import TablaVelas
@@ -96,6 +96,7 @@ def escribir_artefacto(taller: Taller, base: Path, train_id: str = "bench") -> s
     """Write the agent as an artefact that the daemon accepts; returns its name."""
     carpeta = base / train_id
     escribir_actor(carpeta / ACTOR, taller.actor)
+    (carpeta / MODELO).write_bytes(b"the actor alone is measured")
     escribir_descripcion(carpeta, taller.configuracion, taller.mercado)
     escribir_escalador(carpeta, taller.escalador_pickle)
     columnas = taller.configuracion.columnas()

@@ -129,7 +129,7 @@ def _mostrar_expectativas(consola: Console, expectativas: list[Expectativa]) -> 
     """The reward of doing always the same, before anything is learned."""
     consola.print("  expected reward per step over the training span:")
     for nombre, media, finales in expectativas:
-        nota = f", {finales} episodes ended early" if finales else ""
+        nota = f", {finales} episode{'s' if finales > 1 else ''} ended early" if finales else ""
         consola.print(f"    {nombre:5} {media:+.5f}{nota}")
 
 

@@ -98,7 +98,7 @@ class _Tiempo(TimeRemainingColumn):
     """Time left, and once finished the time it took."""
 
     def render(self, task: Task) -> Text:
-        return Text("elapsed " if task.finished else "ETA ").append_text(super().render(task))
+        return Text("in " if task.finished else "ETA ").append_text(super().render(task))
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def test_comillas_rotas_se_nombran(registro):
 
 def test_bytes_que_no_son_texto_se_nombran(registro):
     registro.write_bytes(registro.read_bytes().replace(b"mantener", b"\xff\xfe", 1))
-    with pytest.raises(DatosInvalidos, match="not a session CSV .line 2 is not UTF-8"):
+    with pytest.raises(DatosInvalidos, match=r"not a session CSV .line 2 is not UTF-8"):
         leer_sesiones(registro)
 
 

@@ -151,7 +151,7 @@ def test_reevaluar_cuenta_lo_rellenado_y_lo_ya_entrenado(base, resultado, tmp_pa
 def test_reevaluar_con_velas_de_otro_intervalo_pide_las_del_artefacto(base, resultado, tmp_path):
     escribir_velas(generar("BTCUSDT", "15m", 20, 1), tmp_path / "velas.csv")
 
-    with pytest.raises(DatosInvalidos, match="15m, but .* was trained on 1h; give a file of 1h candles$"):
+    with pytest.raises(DatosInvalidos, match=r"15m, but .* was trained on 1h; give a file of 1h candles$"):
         reevaluar(base / "entrenamientos", resultado.artefacto.train_id, tmp_path / "velas.csv")
 
 

@@ -69,7 +69,7 @@ def test_el_ensayo_de_un_solo_comando(tmp_path: Path):
 
     assert salida.codigo == 0, salida.texto
     assert "candle limit" in salida.texto
-    assert "equity_final" in salida.texto
+    assert "equity at the end" in salida.texto
     (filas,) = agente.registros
     assert len([f for f in filas if f["action"]]) == 20
     assert not (tmp_path / "estado").exists()

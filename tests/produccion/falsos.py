@@ -185,7 +185,8 @@ class BolsaFalsa:
     aceptadas: list[Orden] = field(default_factory=list)
     cancelaciones: int = 0
     pedidos: list[str] = field(default_factory=list)  # names of the calls, in order
-    soporta_ordenes_algo: bool = False
+    cancelaciones_fallidas: int = 0  # how many times `cancelar_todas` gets no answer
+    consultas_rechazadas: int = 0  # how many times `consultar` is refused
     _respuestas: dict[str, RespuestaOrden] = field(default_factory=dict)
     _operadas: list[Transaccion] = field(default_factory=list)
     _ingresos: list[Ingreso] = field(default_factory=list)
@@ -245,9 +246,6 @@ class BolsaFalsa:
             estado = self._antes
         return CuentaBolsa(estado, estado.saldo, self.apalancamiento, self.margen is TipoMargen.ISOLATED)
 
-    async def precio(self, simbolo: str) -> float:
-        return self.precio_actual
-
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         self.pedidos.append("enviar")
         self.enviadas.append(orden)
@@ -265,6 +263,9 @@ class BolsaFalsa:
 
     async def consultar(self, simbolo: str, id_cliente: str) -> RespuestaOrden | None:
         self.pedidos.append("consultar")
+        if self.consultas_rechazadas > 0:
+            self.consultas_rechazadas -= 1
+            raise OrdenRechazada("refused (code -1008)", codigo=-1008)
         if self.consultas_fallidas > 0:
             self.consultas_fallidas -= 1
             raise LecturaFallida("no answer from the exchange")
@@ -280,6 +281,9 @@ class BolsaFalsa:
 
     async def cancelar_todas(self, simbolo: str) -> None:
         self.pedidos.append("cancelar_todas")
+        if self.cancelaciones_fallidas > 0:
+            self.cancelaciones_fallidas -= 1
+            raise ResultadoIncierto("no answer from the exchange")
         self.cancelaciones += 1
 
     async def transacciones(

@@ -178,18 +178,55 @@ async def test_una_bolsa_inalcanzable_no_ha_aceptado_nada(reloj: RelojFalso):
 
 async def test_una_lectura_se_repite(servidor: Servidor, bolsa: BinanceConnector):
     servidor.contesta(
-        "v1/premiumIndex", (502, "<html>"), (429, {"code": -1003, "msg": "x"}), (200, {"markPrice": "5"})
+        "v1/time", (502, "<html>"), (503, {"code": -1008, "msg": "busy"}), (200, {"serverTime": 5})
     )
 
-    assert await bolsa.precio("BTCUSDT") == 5.0
+    assert await bolsa.hora_ms() == 5
 
 
 async def test_una_lectura_que_nunca_llega_no_es_cero(servidor: Servidor, bolsa: BinanceConnector):
-    servidor.contesta("v1/premiumIndex", (502, "<html>"))
+    servidor.contesta("v1/time", (502, "<html>"))
 
     with pytest.raises(LecturaFallida):
-        await bolsa.precio("BTCUSDT")
-    assert len(servidor.campos("v1/premiumIndex")) == 4
+        await bolsa.hora_ms()
+    assert len(servidor.campos("v1/time")) == 4
+
+
+async def test_una_lectura_que_agota_sus_intentos_no_es_un_rechazo(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    """Whoever asks for an order must not take an overload for the order's refusal."""
+    servidor.contesta("v1/order", (503, {"code": -1008, "msg": "Server is currently overloaded"}))
+
+    with pytest.raises(LecturaFallida):
+        await bolsa.consultar("BTCUSDT", "tm-A")
+
+
+async def test_demasiadas_peticiones_no_se_repiten_enseguida(servidor: Servidor, bolsa: BinanceConnector):
+    """Asking again at once is what turns a 429 into a ban."""
+    servidor.contesta("v1/time", (429, {"code": -1003, "msg": "Too many requests"}))
+
+    with pytest.raises(LecturaFallida):
+        await bolsa.hora_ms()
+    assert len(servidor.campos("v1/time")) == 1
+
+
+async def test_una_respuesta_sin_lo_documentado_es_una_lectura_fallida(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    servidor.contesta("v2/account", (200, {"assets": []}))
+
+    with pytest.raises(LecturaFallida, match="cannot be read"):
+        await bolsa.cuenta("BTCUSDT")
+
+
+async def test_una_orden_contestada_sin_lo_documentado_es_incierta(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    servidor.contesta("v1/order", (200, {"orderId": 1, "clientOrderId": "tm-A", "status": "NOVELTY"}))
+
+    with pytest.raises(ResultadoIncierto, match="cannot be read"):
+        await bolsa.enviar(ORDEN)
 
 
 async def test_una_lectura_rechazada_no_se_repite(servidor: Servidor, bolsa: BinanceConnector):
@@ -260,8 +297,9 @@ async def test_el_tipo_de_margen_ocupado_se_dice_con_el_remedio(
 async def test_los_modos_de_la_cuenta(servidor: Servidor, bolsa: BinanceConnector):
     servidor.contesta("v1/positionSide/dual", (200, {"dualSidePosition": True}))
     servidor.contesta("v1/multiAssetsMargin", (200, {"multiAssetsMargin": False}))
+    servidor.contesta("v1/feeBurn", (200, {"feeBurn": True}))
 
-    assert await bolsa.modo_cuenta() == (True, False)
+    assert await bolsa.modo_cuenta() == (True, False, True)
 
 
 def velas_hasta(ultima: int) -> Callable[[dict[str, str]], list[list[object]]]:
@@ -315,7 +353,7 @@ async def test_desde_un_instante_se_lee_hacia_delante(
     assert [v.apertura_ms // MINUTO for v in velas] == list(range(5, 1_705))
 
 
-async def test_solo_cuentan_los_ingresos_del_simbolo_y_las_transferencias(
+async def test_los_ingresos_en_otro_activo_no_cuentan_y_los_de_otro_simbolo_se_distinguen(
     servidor: Servidor, bolsa: BinanceConnector
 ):
     ids = itertools.count(1)
@@ -332,7 +370,11 @@ async def test_solo_cuentan_los_ingresos_del_simbolo_y_las_transferencias(
 
     ingresos = await bolsa.ingresos("BTCUSDT", 3)
 
-    assert [i.clase for i in ingresos] == [ClaseIngreso.FUNDING_FEE, ClaseIngreso.TRANSFER]
+    assert [i.clase for i in ingresos] == [
+        ClaseIngreso.FUNDING_FEE,
+        ClaseIngreso.TRANSFER,
+        ClaseIngreso.AJENO,
+    ]
     assert servidor.campos("v1/income")[0]["startTime"] == "3"
 
 

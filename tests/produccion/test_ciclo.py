@@ -346,7 +346,7 @@ async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
     await banco.cerrar_vela(30_000.0)
     marcar(banco, 26_000.0, 0)
 
-    with pytest.raises(EmergenciaDrawdown, match="locked") as fallo:
+    with pytest.raises(EmergenciaDrawdown, match="drawdown limit") as fallo:
         await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
 
     assert fallo.value.codigo_salida == 3

@@ -185,6 +185,15 @@ async def test_cerrar_todo_cancela_y_sale_reduciendo():
     assert [fila.cantidad for fila in filas] == [0.3]
 
 
+async def test_que_no_se_pueda_cancelar_no_impide_salir():
+    """Only exits are exempt when the exchange is overloaded; a cancel is not."""
+    control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.2), cancelaciones_fallidas=999)
+
+    await control.cerrar_todo("f")
+
+    assert bolsa.estado.posicion is None
+
+
 async def test_cerrar_todo_estando_plano_no_envia_nada():
     control, bolsa, _ = montar()
 

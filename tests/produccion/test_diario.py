@@ -128,7 +128,8 @@ async def test_muchos_a_la_vez_quedan_todos(diario: DiarioSqlite, ruta: Path):
     assert leer(ruta, "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM events") == [(100, 100)]
 
 
-async def test_no_poder_escribir_es_una_emergencia(diario: DiarioSqlite, ruta: Path):
+async def test_no_poder_escribir_es_una_emergencia(ruta: Path):
+    diario = DiarioSqlite(ruta)
     intruso = sqlite3.connect(ruta)
     intruso.execute("DROP TABLE events")
     intruso.commit()
@@ -138,6 +139,21 @@ async def test_no_poder_escribir_es_una_emergencia(diario: DiarioSqlite, ruta: P
         await diario.anotar("a", "X", 0, {})
     with pytest.raises(EmergenciaOperacional, match="cannot be written"):
         diario.anotar_luego("a", "X", 0, {})
+    with pytest.raises(EmergenciaOperacional, match="no such table"):
+        diario.cerrar()
+
+
+def test_lo_que_nadie_espera_y_no_se_pudo_escribir_se_dice_al_cerrar(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    intruso = sqlite3.connect(ruta)
+    intruso.execute("DROP TABLE events")
+    intruso.commit()
+    intruso.close()
+
+    diario.anotar_luego("risk", "UNLOCKED", 0, {})
+
+    with pytest.raises(EmergenciaOperacional, match="no such table"):
+        diario.cerrar()
 
 
 def test_un_fichero_que_no_es_diario_se_nombra(tmp_path: Path):

@@ -170,6 +170,26 @@ async def test_sin_poder_preguntar_no_se_sabe_y_se_dice():
         await ejecutor.resolver_pendiente()
 
 
+async def test_que_rechacen_la_pregunta_no_es_que_rechacen_la_orden():
+    """The order is there; a refused look-up leaves it unknown, and ends in one order all the same."""
+    ejecutor, bolsa, _ = montar(consultas_rechazadas=99)
+    bolsa.fallos.append(Pierde.DESPUES)
+
+    informe = await ejecutor.ejecutar(COMPRA, FICHA)
+
+    assert informe.resultado is Resultado.INCIERTA
+    assert len(bolsa.aceptadas) == 1
+
+
+async def test_ausente_unas_veces_y_sin_respuesta_otras_no_es_ausente():
+    ejecutor, bolsa, _ = montar(consultas_rechazadas=3, consultas_ausentes=99)
+    bolsa.fallos.append(Pierde.DESPUES)
+
+    informe = await ejecutor.ejecutar(COMPRA, FICHA)
+
+    assert informe.resultado is Resultado.INCIERTA
+
+
 async def test_una_orden_incierta_se_resuelve_cuando_la_bolsa_contesta():
     ejecutor, bolsa, diario = montar(consultas_fallidas=12)
     bolsa.fallos.append(Pierde.DESPUES)

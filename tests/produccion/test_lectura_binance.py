@@ -108,11 +108,17 @@ def test_una_transaccion_lleva_signo(lado: str, cantidad: float):
     ],
 )
 def test_los_ingresos_que_no_interesan_son_otros(nombre: str, esperada: ClaseIngreso):
-    fila = {"incomeType": nombre, "income": "-0.5", "time": 4, "tranId": 11}
+    fila = {"incomeType": nombre, "income": "-0.5", "time": 4, "tranId": 11, "symbol": "BTCUSDT"}
 
-    leido = lectura.leer_ingreso(fila)
+    leido = lectura.leer_ingreso(fila, "BTCUSDT")
 
     assert (leido.clase, leido.monto, leido.instante_ms) == (esperada, -0.5, 4)
+
+
+def test_lo_de_otro_simbolo_es_ajeno():
+    fila = {"incomeType": "FUNDING_FEE", "income": "-0.5", "time": 4, "tranId": 11, "symbol": "ETHUSDT"}
+
+    assert lectura.leer_ingreso(fila, "BTCUSDT").clase is ClaseIngreso.AJENO
 
 
 @pytest.mark.parametrize("crudo", [TRAMOS, [TRAMOS], [{"symbol": "ETHUSDT", "brackets": []}, TRAMOS]])

@@ -108,14 +108,14 @@ def test_una_salida_de_emergencia_no_es_decision_de_ninguna_vela():
 def test_el_libro_se_recuerda_y_sigue():
     memoria = recordar_agente(
         eventos(
-            de_agente("LEDGER", balance=500.0, last_trade=3, until_ms=HORA),
-            de_agente("LEDGER", balance=510.5, last_trade=7, until_ms=2 * HORA),
+            de_agente("LEDGER", balance=500.0, last_trade=3, until_ms=HORA, since_ms=1),
+            de_agente("LEDGER", balance=510.5, last_trade=7, until_ms=2 * HORA, since_ms=1),
         ),
         AGENTE,
         con_libro=False,
     )
 
-    assert memoria.libro_para(500.0) == Libro(510.5, 7, 2 * HORA)
+    assert memoria.libro_para(500.0) == Libro(510.5, 7, 2 * HORA, 1)
     assert memoria.libro_para(None) is None
 
 

@@ -43,6 +43,7 @@ CASOS: list[tuple[str, str, dict[str, Any], str, set[str]]] = [
     ("GET", "/fapi/v1/commissionRate", BTC, "UserCommissionRateResponse", set()),
     ("GET", "/fapi/v1/income", {}, "GetIncomeHistoryResponseInner", set()),
     ("GET", "/fapi/v1/positionSide/dual", {}, "GetCurrentPositionModeResponse", set()),
+    ("GET", "/fapi/v1/feeBurn", {}, "GetBnbBurnStatusResponse", set()),
     ("GET", "/fapi/v1/multiAssetsMargin", {}, "GetCurrentMultiAssetsModeResponse", set()),
     (
         "POST",
