@@ -46,6 +46,9 @@ def simulator(
         list[str] | None,
         typer.Option(help="<KEY>:<SECRET>:<BALANCE>; repeatable; replaces the default simulador:simulador."),
     ] = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when standard input closes, as a child process does.")
+    ] = False,
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets {url, pid} once the exchange listens.")
     ] = None,
@@ -85,6 +88,7 @@ def simulator(
         apalancamiento=leverage,
         calentamiento=warmup,
         archivo_listo=ready_file,
+        hasta_eof=until_eof,
     )
     if synthetic:
         series = fuentes.sinteticas(symbol or ["BTCUSDT"], interval or "1h", candles, seed)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
-from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.errores import ConfiguracionInvalida, EmergenciaOperacional
 from src.nucleo.tipos import Mercado
 from src.produccion.config.config import CLAVE_SIMULADOR, Opciones
 
@@ -44,22 +44,44 @@ def argumentos_simulador(
 async def simulador_embebido(argumentos: Sequence[str]) -> AsyncIterator[str]:
     """Run a simulator for the length of the block; yields its address.
 
+    It ends with this process however this process ends, and the block ends with it.
+
     Raises:
         ConfiguracionInvalida: It did not start; the text is its own.
+        EmergenciaOperacional: It ended before the block did.
     """
     with tempfile.TemporaryDirectory(prefix="timonel-sim-") as carpeta:
         listo = Path(carpeta) / "ready.json"
         proceso = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "src.cli.simulator", "--port", "0", "--ready-file", str(listo)),
-            *argumentos,
+            *("--until-eof", *argumentos),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+        vigia: asyncio.Task[None] | None = None
         try:
-            yield await _esperar(proceso, listo)
+            url = await _esperar(proceso, listo)
+            vigia = asyncio.create_task(_vigilar(proceso, asyncio.current_task()), name="vigia_simulador")
+            yield url
+        except asyncio.CancelledError as fallo:
+            if vigia is None or not vigia.done():
+                raise
+            raise EmergenciaOperacional(
+                f"the embedded simulator ended with code {proceso.returncode}, and the session with it"
+            ) from fallo
         finally:
+            if vigia is not None:
+                vigia.cancel()
             await _terminar(proceso)
+
+
+async def _vigilar(proceso: asyncio.subprocess.Process, tarea: asyncio.Task[object] | None) -> None:
+    """End the block when the simulator ends."""
+    await proceso.wait()
+    if tarea is not None:
+        tarea.cancel()
 
 
 async def _esperar(proceso: asyncio.subprocess.Process, listo: Path) -> str:

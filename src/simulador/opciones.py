@@ -44,6 +44,7 @@ class Opciones:
     apalancamiento: int = APALANCAMIENTO_INICIAL
     calentamiento: int = CALENTAMIENTO
     archivo_listo: Path | None = None
+    hasta_eof: bool = False  # end when standard input closes
 
 
 def leer_velocidad(texto: str) -> float | None:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from aiohttp import web
@@ -90,12 +91,21 @@ async def servir(simulacion: Simulacion) -> None:
         raise RuntimeError("must run in a task")
     for senal in (signal.SIGINT, signal.SIGTERM):
         bucle.add_signal_handler(senal, tarea.cancel)
+    if simulacion.opciones.hasta_eof:
+        bucle.add_reader(sys.stdin.fileno(), _al_leer, bucle, tarea)
     async with Servidor(simulacion) as servidor:
         print(servidor.url, flush=True)
         if simulacion.opciones.archivo_listo is not None:
             _anunciar(simulacion.opciones.archivo_listo, servidor.url)
         with contextlib.suppress(asyncio.CancelledError):
             await servidor.esperar()
+
+
+def _al_leer(bucle: asyncio.AbstractEventLoop, tarea: asyncio.Task[Any]) -> None:
+    """Standard input is only a sign of life: its end is whoever started this process being gone."""
+    if not os.read(sys.stdin.fileno(), 4_096):
+        bucle.remove_reader(sys.stdin.fileno())
+        tarea.cancel()
 
 
 def _anunciar(archivo: Path, url: str) -> None:
