@@ -102,7 +102,6 @@ class Rechazo(StrEnum):
     FILTROS = "filters"
     MARGEN = "margin"
     BLOQUEO = "entries_blocked"
-    INCIERTO = "unresolved_order"
 
 
 class Validacion(NamedTuple):

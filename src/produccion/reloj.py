@@ -36,11 +36,6 @@ class RelojMercado:
         """Let time pass with events only."""
         self._congelado = True
 
-    @property
-    def desfase_ms(self) -> int:
-        """Exchange minus this machine."""
-        return self._desfase_ms
-
 
 def _pared_ms() -> int:
     return time.time_ns() // 1_000_000
