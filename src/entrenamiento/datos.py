@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.artefactos.tipos_yaml import instante_de
@@ -113,6 +117,15 @@ def _local(tabla: TablaVelas, configuracion: ConfiguracionArtefacto, nombre: str
     )
 
 
+@contextmanager
+def _barra_de_descarga() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, told how many candles there are and how many are wanted."""
+    columnas = (TextColumn("download"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columnas, console=Console(stderr=True)) as barra:
+        tarea = barra.add_task("download", total=None)
+        yield lambda hechas, total: barra.update(tarea, completed=hechas, total=total)
+
+
 async def _descargar(
     fuente: Fuente, configuracion: ConfiguracionArtefacto, inicio_ms: int, fin_ms: int
 ) -> Material:
@@ -123,9 +136,12 @@ async def _descargar(
     bolsa: FuenteBinance
     async with FuenteBinance(fuente.url or URL_BINANCE) as bolsa:
         mercado = await descargar_mercado(bolsa, pedido.symbol)
-        descarga = await descargar_velas(
-            bolsa, pedido.symbol, pedido.interval, inicio_ms, fin_ms, cache=fuente.cache
-        )
+        with _barra_de_descarga() as al_avanzar:
+            descarga = await descargar_velas(
+                *(bolsa, pedido.symbol, pedido.interval, inicio_ms, fin_ms),
+                cache=fuente.cache,
+                al_avanzar=al_avanzar,
+            )
         funding = await descargar_funding(bolsa, pedido.symbol, inicio_ms, fin_ms, cache=fuente.cache)
     return Material(
         tabla=descarga.tabla,
