@@ -185,6 +185,7 @@ class BolsaFalsa:
     aceptadas: list[Orden] = field(default_factory=list)
     cancelaciones: int = 0
     pedidos: list[str] = field(default_factory=list)  # names of the calls, in order
+    demora_envio_s: float = 0.0  # how long an order takes to arrive; used up by the first one
     cancelaciones_fallidas: int = 0  # how many times `cancelar_todas` gets no answer
     consultas_rechazadas: int = 0  # how many times `consultar` is refused
     _respuestas: dict[str, RespuestaOrden] = field(default_factory=dict)
@@ -254,12 +255,21 @@ class BolsaFalsa:
             raise fallo
         if fallo is Pierde.ANTES:
             raise ResultadoIncierto("no answer from the exchange")
+        if self.demora_envio_s:
+            # The request is on its way: giving up waiting for it does not call it back.
+            await asyncio.shield(asyncio.ensure_future(self._llegar_tarde(orden)))
+            return self._respuestas[orden.id_cliente]
         respuesta = self._aceptar(orden, fallo.cantidad if isinstance(fallo, Parcial) else orden.cantidad)
         if fallo is Pierde.DESPUES:
             raise ResultadoIncierto("no answer from the exchange")
         if fallo is Acuse.NEW:
             return respuesta._replace(estado=EstadoOrden.NEW, cantidad_ejecutada=0.0, precio_medio=None)
         return respuesta
+
+    async def _llegar_tarde(self, orden: Orden) -> None:
+        demora_s, self.demora_envio_s = self.demora_envio_s, 0.0
+        await asyncio.sleep(demora_s)
+        self._aceptar(orden, orden.cantidad)
 
     async def consultar(self, simbolo: str, id_cliente: str) -> RespuestaOrden | None:
         self.pedidos.append("consultar")

@@ -462,3 +462,16 @@ async def test_un_diario_que_no_se_puede_escribir_cierra_la_posicion(abrir: Abri
     with pytest.raises(EmergenciaOperacional, match="journal"):
         await guion.correr(rompe, guion.cierra(0))
     assert banco.bolsa.estado.posicion is None
+
+
+async def test_una_orden_en_camino_vuelve_antes_de_dar_la_cuenta_por_plana(abrir: Abrir):
+    """The market stream dies while an entry is on its way: flat is only true once the entry has arrived."""
+    banco = await abrir(0.5)
+    banco.bolsa.demora_envio_s = 90.0
+
+    with pytest.raises(EmergenciaOperacional):
+        await Guion(banco).correr(termina=True)
+    await asyncio.sleep(600.0)
+
+    assert [orden.solo_reduce for orden in banco.bolsa.aceptadas] == [False, True]
+    assert banco.bolsa.estado.posicion is None
