@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
-from src.nucleo.errores import ErrorBolsa
+from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.ordenes import LimitesPlan, Plan, trocear
 from src.nucleo.registro import texto_utc
 from src.nucleo.riesgo import (
@@ -197,9 +197,13 @@ class ControlRiesgo:
             intento += 1
             try:
                 await self._cancelar_ordenes()
+                nada_en_camino = await self._nada_en_camino()
                 cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
                 if cantidad == 0.0:
-                    return tuple(filas)
+                    if nada_en_camino:
+                        return tuple(filas)
+                    raise LecturaFallida("flat, but an order is unresolved and may still arrive")
+                solo_reduce = solo_reduce or not nada_en_camino
                 plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), solo_reduce)
                 informe = await self._ejecutor.ejecutar(plan, f"{ficha}:{intento}")
                 filas += informe.transacciones
@@ -213,6 +217,14 @@ class ControlRiesgo:
             if espera:
                 await asyncio.sleep(espera)
             espera = min(_ESPERA_MAXIMA_S, max(1.0, espera * 2))
+
+    async def _nada_en_camino(self) -> bool:
+        """Whether no order is unresolved; not being told must not keep the exit from going out."""
+        try:
+            return await self._ejecutor.resolver_pendiente()
+        except ErrorBolsa as fallo:
+            log.critical("orden_sin_resolver", motivo=str(fallo))
+            return False
 
     async def _cancelar_ordenes(self) -> None:
         """Cancel what rests on the symbol; a failure must not keep the exit from going out."""

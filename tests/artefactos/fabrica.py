@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from src.artefactos.manifiesto import (
     escribir_manifiesto,
     huellas,
 )
-from src.nucleo.tipos import Filtros, Mercado, Tramo
+from src.nucleo.tipos import Mercado, Tramo
+from tests.constructores import unos_filtros
 
 TRAIN_ID = "train_BTCUSDT_20240101_20240131_lr3e-4_bs256_ws4_20240201_000000"
 
@@ -30,16 +30,7 @@ def un_mercado() -> Mercado:
     return Mercado(
         simbolo="BTCUSDT",
         activo_margen="USDT",
-        filtros=Filtros(
-            tick=Decimal("0.10"),
-            paso=Decimal("0.001"),
-            cantidad_min=Decimal("0.001"),
-            cantidad_max=Decimal("1000"),
-            paso_mercado=Decimal("0.001"),
-            cantidad_min_mercado=Decimal("0.001"),
-            cantidad_max_mercado=Decimal("120"),
-            nocional_min=Decimal("50"),
-        ),
+        filtros=unos_filtros(),
         tramos=(
             Tramo(nocional_max=300_000.0, apalancamiento_max=125, tasa_mantenimiento=0.004, deduccion=0.0),
             Tramo(nocional_max=1e7, apalancamiento_max=50, tasa_mantenimiento=0.01, deduccion=1_800.0),

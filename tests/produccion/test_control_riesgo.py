@@ -194,6 +194,19 @@ async def test_que_no_se_pueda_cancelar_no_impide_salir():
     assert bolsa.estado.posicion is None
 
 
+async def test_plano_con_una_orden_sin_resolver_no_es_plano():
+    """An entry whose answer was lost may still arrive: flat is only true once it is known."""
+    control, bolsa, _ = montar(consultas_fallidas=20)
+    bolsa.fallos.append(Pierde.ANTES)
+    ejecutor = control._ejecutor
+    assert (await ejecutor.ejecutar(Plan(Operacion.ABRIR_LONG, (0.1,), False), "a:1")).error
+
+    await control.cerrar_todo("f")
+
+    assert bolsa.consultas_fallidas == 0
+    assert await ejecutor.resolver_pendiente()
+
+
 async def test_cerrar_todo_estando_plano_no_envia_nada():
     control, bolsa, _ = montar()
 
