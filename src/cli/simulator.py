@@ -52,11 +52,56 @@ def simulator(
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets {url, pid} once the exchange listens.")
     ] = None,
+    scenario: Annotated[
+        list[Path] | None, typer.Option(help="YAML file of faults, armed from the start; repeatable.")
+    ] = None,
+    control: Annotated[
+        bool,
+        typer.Option(
+            "--control",
+            help="Let programs on this machine arm faults, hold the exchange and read its books (/sim/v1/…).",
+        ),
+    ] = False,
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Tell every kind of fault with its parameters, and end.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list-faults: as JSON.")] = False,
 ) -> None:
-    """Run an exchange that speaks Binance's futures protocol over recorded or synthetic candles."""
+    """Run an exchange that speaks Binance's futures protocol over recorded or synthetic candles.
+
+    It listens on loopback only, unless --host says otherwise, and speaks to any client that has a key of
+    --account. At --speed max, the default, the market moves only when every joined agent is done with the
+    last step.
+
+    Faults make it misbehave on purpose, the same way every time. A scenario says which, when and how often:
+
+    \b
+        # the third order executes, but nobody is told; candle 24 finds all
+        # sockets closed; one order in fifty is answered "unknown error"
+        faults:
+          - kind: lose_answer
+            at: {call: "POST /fapi/v1/order", nth: 3}
+          - kind: disconnect
+            at: {candle: 24}
+        random:
+          seed: 7
+          faults:
+            - {kind: http_503_unknown, probability: 0.02}
+
+    \b
+    Examples:
+        timonel simulator --synthetic --speed 60
+        timonel simulator --data BTCUSDT-1h.parquet --scenario faults.yaml
+        timonel simulator --synthetic --control
+        timonel simulator --list-faults
+    """  # noqa: D301 (the backspace tells the help where not to fill lines)
+    if list_faults:
+        _contar_fallas(as_json=as_json)
+        return
     from src.nucleo.errores import ConfiguracionInvalida
     from src.nucleo.tipos import Camino
     from src.simulador import fuentes
+    from src.simulador.fallas.archivo import leer_guiones
     from src.simulador.funding import leer_tasas
     from src.simulador.opciones import (
         CuentaInicial,
@@ -89,12 +134,25 @@ def simulator(
         calentamiento=warmup,
         archivo_listo=ready_file,
         hasta_eof=until_eof,
+        guion=leer_guiones(scenario or ()),
+        control=control,
     )
     if synthetic:
         series = fuentes.sinteticas(symbol or ["BTCUSDT"], interval or "1h", candles, seed)
     else:
         series = fuentes.de_archivos([leer_datos(texto) for texto in data or ()], interval)
     correr(series, opciones)
+
+
+def _contar_fallas(*, as_json: bool) -> None:
+    import orjson
+
+    from src.simulador.fallas.listado import como_json, como_texto
+
+    if as_json:
+        typer.echo(orjson.dumps(como_json(), option=orjson.OPT_INDENT_2))
+    else:
+        typer.echo(como_texto())
 
 
 def _fraccion(opcion: str, texto: str | None) -> Decimal | None:

@@ -14,7 +14,12 @@ class Agente:
     clave: str
     simbolo: str
     intervalo: str
-    pendiente: bool = True  # has not said done since its symbol last moved
+    debe: int = 1  # how often it has yet to say done of the present step
+
+    @property
+    def pendiente(self) -> bool:
+        """Whether the market waits for it."""
+        return self.debe > 0
 
 
 class Acuerdo:
@@ -46,8 +51,8 @@ class Acuerdo:
     def terminar(self, agente_id: str) -> None:
         """An agent is done with the current step; one that is not joined is ignored."""
         agente = self._agentes.get(agente_id)
-        if agente is not None:
-            agente.pendiente = False
+        if agente is not None and agente.debe:
+            agente.debe -= 1
 
     def dejar(self, agente_id: str) -> None:
         """Leave; the market no longer waits for that agent."""
@@ -62,4 +67,27 @@ class Acuerdo:
         movidos = set(simbolos)
         for agente in self._agentes.values():
             if agente.simbolo in movidos:
-                agente.pendiente = True
+                agente.debe = 1
+
+    def deber(self, simbolo: str, veces: int) -> None:
+        """A symbol's agents got that many messages more of this step, and will say done of each."""
+        for agente in self._de(simbolo):
+            agente.debe += veces
+
+    def exigir(self, simbolo: str) -> None:
+        """Wait for one done of each of a symbol's agents: they have been told where the market is."""
+        for agente in self._de(simbolo):
+            agente.debe = 1
+
+    def aliviar(self, simbolo: str) -> None:
+        """Wait for one done at most of each of a symbol's agents: what older sockets got is lost."""
+        for agente in self._de(simbolo):
+            agente.debe = min(agente.debe, 1)
+
+    def perdonar(self, simbolo: str) -> None:
+        """Take a symbol's agents to be done: nobody has told them of this step."""
+        for agente in self._de(simbolo):
+            agente.debe = 0
+
+    def _de(self, simbolo: str) -> list[Agente]:
+        return [agente for agente in self._agentes.values() if agente.simbolo == simbolo]

@@ -32,20 +32,26 @@ class AvanceAcordado:
     def __init__(self, simulacion: Simulacion) -> None:
         self._simulacion = simulacion
         self._citado = False
+        if simulacion.fallas is not None:
+            simulacion.fallas.al_soltar(self.revisar)
 
     def revisar(self) -> None:
         """Schedule the next step when nobody is busy."""
-        s = self._simulacion
-        if not self._citado and not s.terminado and s.acuerdo.puede_avanzar():
+        if not self._citado and self._puede_avanzar():
             self._citado = True
             asyncio.get_running_loop().call_soon(self._dar)
 
     def _dar(self) -> None:
         self._citado = False
-        s = self._simulacion
-        if s.acuerdo.puede_avanzar():
-            s.avanzar()
+        if self._puede_avanzar():
+            self._simulacion.avanzar()
             self.revisar()
+
+    def _puede_avanzar(self) -> bool:
+        s = self._simulacion
+        if s.terminado or not s.acuerdo.puede_avanzar():
+            return False
+        return s.fallas is None or s.fallas.deja_avanzar()
 
     async def correr(self) -> None:
         """Expire listen keys while the agents drive the market."""
@@ -68,6 +74,8 @@ class AvanceContinuo:
         """Walk the candles, then keep the sockets' listen keys honest."""
         s = self._simulacion
         while not s.terminado:
+            if s.fallas is not None:
+                await s.fallas.detenciones.mercado_libre()
             siguiente = s.reproductor.siguiente_ms()
             espera = s.reloj.espera_s(siguiente) if siguiente is not None else 0.0
             if espera > self._latido_s:
@@ -76,7 +84,8 @@ class AvanceContinuo:
                 vencer_oyentes(s)
                 continue
             await asyncio.sleep(espera)
-            s.avanzar()
+            if s.fallas is None or s.fallas.deja_avanzar():
+                s.avanzar()
         while True:
             await asyncio.sleep(REVISION_S)
             vencer_oyentes(s)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from src.simulador import rest_acuerdo, rest_cuenta, rest_mercado, rest_ordenes
+from src.simulador import rest_acuerdo, rest_algo, rest_cuenta, rest_mercado, rest_ordenes
 from src.simulador.avance import Avance
 from src.simulador.enchufes import Enchufes
 from src.simulador.fallos_api import ErrorApi
@@ -16,8 +17,9 @@ from src.simulador.limites import ErrorLimite, Limites
 from src.simulador.peticion import Parametros, descomponer
 from src.simulador.rutas import Acceso, Privada, Ruta, Tabla
 from src.simulador.simulacion import Simulacion
+from src.simulador.titular import Titular
 
-RUTAS: Tabla = {**rest_mercado.RUTAS, **rest_cuenta.RUTAS, **rest_ordenes.RUTAS}
+RUTAS: Tabla = {**rest_mercado.RUTAS, **rest_cuenta.RUTAS, **rest_ordenes.RUTAS, **rest_algo.RUTAS}
 CABECERA_CLAVE = "X-MBX-APIKEY"
 _JSON = {"Content-Type": "application/json"}
 
@@ -36,9 +38,19 @@ class Despacho:
         self._avance = avance
         self._enchufes = enchufes
         self._limites: dict[str, Limites] = {}
+        fallas = simulacion.fallas
+        self._puerta = None if fallas is None else fallas.puerta(self._encaminar, CABECERA_CLAVE)
 
     async def __call__(self, peticion: web.BaseRequest) -> web.StreamResponse:
-        """Route one request."""
+        """Serve one request."""
+        if self._puerta is not None:
+            return await self._puerta.pasar(peticion)
+        return await self._encaminar(peticion)
+
+    async def _encaminar(
+        self, peticion: web.BaseRequest, titulares: Mapping[str, Titular] | None = None
+    ) -> web.StreamResponse:
+        """Route one request; ``titulares`` answer it when they are not the real accounts."""
         ruta, _, consulta = peticion.raw_path.partition("?")
         metodo = peticion.method
         propia = rest_acuerdo.RUTAS.get((metodo, ruta))
@@ -50,13 +62,22 @@ class Despacho:
                 return await self._enchufes.atender(peticion, ruta, consulta)
             return _error(ErrorApi(-5000, ruta=ruta, metodo=metodo))
         cuerpo = await peticion.read() if peticion.body_exists else b""
-        return self._responder(peticion, destino, consulta, cuerpo)
+        if titulares is None:
+            titulares = self._simulacion.titulares
+        return self._responder(peticion, destino, consulta, cuerpo, titulares)
 
-    def _responder(self, peticion: web.BaseRequest, ruta: Ruta, consulta: str, cuerpo: bytes) -> web.Response:
+    def _responder(
+        self,
+        peticion: web.BaseRequest,
+        ruta: Ruta,
+        consulta: str,
+        cuerpo: bytes,
+        titulares: Mapping[str, Titular],
+    ) -> web.Response:
         clave = peticion.headers.get(CABECERA_CLAVE)
         limites = self._limites_de(clave, peticion.remote)
         try:
-            respuesta = _bien(self._atender(ruta, clave, limites, consulta, cuerpo))
+            respuesta = _bien(self._atender(ruta, clave, limites, consulta, cuerpo, titulares))
         except ErrorApi as fallo:
             respuesta = _error(fallo)
         respuesta.headers["X-MBX-USED-WEIGHT-1M"] = str(limites.peso_usado)
@@ -66,7 +87,15 @@ class Despacho:
             respuesta.headers["X-MBX-ORDER-COUNT-1M"] = str(en_1m)
         return respuesta
 
-    def _atender(self, ruta: Ruta, clave: str | None, limites: Limites, consulta: str, cuerpo: bytes) -> Any:
+    def _atender(
+        self,
+        ruta: Ruta,
+        clave: str | None,
+        limites: Limites,
+        consulta: str,
+        cuerpo: bytes,
+        titulares: Mapping[str, Titular],
+    ) -> Any:
         s = self._simulacion
         valores = descomponer(consulta)
         if cuerpo:
@@ -76,7 +105,7 @@ class Despacho:
         limites.pesar(ruta.peso(parametros), paciente_ms)
         if not isinstance(ruta, Privada):
             return ruta.atender(s, parametros)
-        titular = identificar(clave, s.titulares)
+        titular = identificar(clave, titulares)
         if ruta.acceso is Acceso.FIRMA:
             verificar_tiempo(parametros, s.reloj.ahora_ms(), paciente_ms)
             verificar_firma(titular.cuenta.secreto, consulta.encode(), cuerpo)

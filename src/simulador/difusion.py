@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Difusor:
         self._por_flujo: dict[str, dict[Receptor, None]] = {}
         self._privados: dict[str, dict[Receptor, None]] = {}
         self._mercado: dict[Receptor, None] = {}
+        self.testigo: Callable[[str, bytes], None] | None = None  # told of every user event, with its account
 
     def suscribir(self, receptor: Receptor, flujos: Iterable[str]) -> None:
         """Let a socket hear streams; those of another route stay silent."""
@@ -95,6 +96,12 @@ class Difusor:
     def avisar(self, clave: str, evento: bytes) -> None:
         """Send a user event to an account's sockets."""
         self._repartir(self._privados.get(clave, ()), clave, evento)
+        if self.testigo is not None:
+            self.testigo(clave, evento)
+
+    def enviar(self, receptor: Receptor, flujo: str, datos: bytes) -> None:
+        """Send a stream's message to one socket only."""
+        self._repartir((receptor,), flujo, datos)
 
     def _repartir(self, receptores: Iterable[Receptor], flujo: str, datos: bytes) -> None:
         envuelto = None

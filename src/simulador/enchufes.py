@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from src.simulador.avance import Avance
 from src.simulador.cola import Cola
 from src.simulador.difusion import Categoria
+from src.simulador.fallas.lineas import Linea
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.peticion import descomponer
 from src.simulador.rest_acuerdo import terminar_paso
@@ -48,12 +49,17 @@ class Enchufes:
         cola = Cola(categoria, modo == "stream", peticion.transport, peticion.transport.abort)
         sesion = Sesion(self._simulacion, self._avance, enchufe, cola)
         self._abiertos.add(enchufe)
+        fallas = self._simulacion.fallas
         try:
             sesion.empezar(resto, descomponer(consulta))
+            if fallas is not None:
+                fallas.lineas.agregar(sesion.linea)
             await sesion.leer()
         finally:
             sesion.terminar()
             self._abiertos.discard(enchufe)
+            if fallas is not None:
+                fallas.lineas.quitar(sesion.linea)
         return enchufe
 
     async def cerrar(self) -> None:
@@ -73,6 +79,7 @@ class Sesion:
         self._enchufe = enchufe
         self._cola = cola
         self._flujos: dict[str, None] = {}
+        self.linea = Linea(cola, self._flujos)
 
     def empezar(self, resto: str, consulta: dict[str, str]) -> None:
         """Subscribe to what the URL names: streams, or a listen key on the private route."""
@@ -84,6 +91,7 @@ class Sesion:
         for oyente in (*consulta.get("listenKey", "").split("/"), *nombres):
             clave = self._simulacion.oyentes.titular(oyente)
             if clave is not None:
+                self.linea.claves.append(clave)
                 self._simulacion.difusor.unir_privado(self._cola, clave)
 
     async def leer(self) -> None:
@@ -139,6 +147,8 @@ class Sesion:
     def _suscribir(self, nombres: list[str]) -> None:
         self._flujos.update(dict.fromkeys(nombres))
         self._simulacion.difusor.suscribir(self._cola, nombres)
+        if self._simulacion.fallas is not None:
+            self._simulacion.fallas.suscrito(nombres)
 
     def _desuscribir(self, nombres: list[str]) -> None:
         for nombre in nombres:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from src.nucleo.intervalos import cierre_de
+from src.simulador.algos import Algo
 from src.simulador.cuenta import Cuenta, PosicionSimbolo
 from src.simulador.numeros import CERO, redondear, texto, texto_corto, texto_de_float
 from src.simulador.ordenes import Operada, Orden
@@ -28,6 +29,7 @@ def orden_actualizada(
         activo: Asset of the commission.
         operada: The fill, when there is one.
     """
+    origen = orden.origen
     datos: dict[str, Any] = {
         "s": orden.simbolo,
         "c": orden.id_cliente,
@@ -37,7 +39,7 @@ def orden_actualizada(
         "q": texto(orden.cantidad),
         "p": texto(orden.precio),
         "ap": texto(orden.precio_medio),
-        "sp": "0",
+        "sp": texto(origen.gatillo) if origen else "0",
         "x": ejecucion,
         "X": orden.estado.value,
         "i": orden.id,
@@ -52,10 +54,10 @@ def orden_actualizada(
         "a": "0",
         "m": operada.maker if operada else False,
         "R": orden.solo_reduce,
-        "wt": "CONTRACT_PRICE",
-        "ot": orden.tipo.value,
+        "wt": origen.tipo_precio if origen else "CONTRACT_PRICE",
+        "ot": origen.tipo if origen else orden.tipo.value,
         "ps": "BOTH",
-        "cp": False,
+        "cp": origen.cierra_posicion if origen else False,
         "rp": texto(operada.realizado) if operada else "0",
         "pP": False,
         "si": 0,
@@ -65,6 +67,39 @@ def orden_actualizada(
         "gtd": orden.vence_ms,
     }
     return orjson.dumps({"e": "ORDER_TRADE_UPDATE", "E": tiempo_ms, "T": tiempo_ms, "o": datos})
+
+
+def algo_actualizado(algo: Algo, tiempo_ms: int) -> bytes:
+    """ALGO_UPDATE, after what happened."""
+    hija = algo.hija
+    datos: dict[str, Any] = {
+        "caid": algo.id_cliente,
+        "aid": algo.id,
+        "at": "CONDITIONAL",
+        "o": algo.tipo.value,
+        "s": algo.simbolo,
+        "S": algo.lado.value,
+        "ps": "BOTH",
+        "f": algo.vigencia.value,
+        "q": texto(algo.cantidad),
+        "X": algo.estado.value,
+        "ai": str(hija.id) if hija else "",
+        "ap": texto(hija.precio_medio) if hija else "0",
+        "aq": texto(hija.ejecutada) if hija else "0",
+        "act": hija.tipo.value if hija else "0",
+        "tp": texto(algo.gatillo),
+        "p": texto(algo.precio),
+        "V": "EXPIRE_MAKER",
+        "wt": algo.tipo_precio.value,
+        "pm": "NONE",
+        "cp": algo.cierra_posicion,
+        "pP": algo.protege_precio,
+        "R": algo.solo_reduce,
+        "tt": algo.disparado_ms,
+        "gtd": algo.vence_ms,
+        "rm": algo.motivo,
+    }
+    return orjson.dumps({"e": "ALGO_UPDATE", "E": tiempo_ms, "T": tiempo_ms, "o": datos})
 
 
 def operacion_breve(orden: Orden, operada: Operada) -> bytes:

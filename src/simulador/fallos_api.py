@@ -20,11 +20,13 @@ _MENSAJES = {
     -1128: "Combination of optional parameters invalid.",
     -1130: "Data sent for parameter '{nombre}' is not valid.",
     -1131: "recvWindow must be less than 60000.",
+    -2007: "Invalid callBack rate.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",
     -2014: "API-key format invalid.",
     -2015: "Invalid API-key, IP, or permissions for action.",
     -2019: "Margin is insufficient.",
+    -2021: "Order would immediately trigger.",
     -2022: "ReduceOnly Order is rejected.",
     -2027: "Exceeded the maximum allowable position at current leverage.",
     -2028: "Leverage is smaller than permitted: insufficient margin balance.",
@@ -33,6 +35,8 @@ _MENSAJES = {
     -4004: "Quantity less than min quantity.",
     -4005: "Quantity greater than max quantity.",
     -4001: "Price less than 0.",
+    -4006: "Stop price less than zero.",
+    -4007: "Stop price greater than max price.",
     -4013: "Price less than min price.",
     -4014: "Price not increased by tick size.",
     -4015: "Client order id length should not be more than 36 chars.",
@@ -41,6 +45,7 @@ _MENSAJES = {
     -4024: "Limit price can't be lower than {limite}.",
     -4025: "Max num of open orders reached.",
     -4028: "Leverage {apalancamiento} is not valid.",
+    -4045: "Reach max stop order limit.",
     -4046: "No need to change margin type.",
     -4047: "Margin type cannot be changed if there exists open orders.",
     -4048: "Margin type cannot be changed if there exists position.",
@@ -54,14 +59,33 @@ _MENSAJES = {
     -4116: "ClientOrderId is duplicated.",
     -4118: "ReduceOnly Order Failed. Please check your existing position and open orders.",
     -4120: "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+    -4130: "An open stop or take profit order with GTE and closePosition in the direction is existing.",
     -4131: "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+    -4136: "Target strategy invalid for orderType {tipo},closePosition true",
+    -4137: "Quantity must be zero with closePosition equals true",
     -4161: "Leverage reduction is not supported in Isolated Margin Mode with open positions.",
     -4164: "Order's notional must be no smaller than {minimo} (unless you choose reduce only).",
+    -4509: (
+        "Time in Force (TIF) GTE can only be used with open positions. "
+        "Please ensure that positions are available."
+    ),
     -5000: "Path {ruta}, Method {metodo} is invalid.",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected.",
 }
 _ESTADOS = {-1003: 429, -1015: 429, -2014: 401, -2015: 401, -5000: 404}
+
+
+class _Datos(dict[str, object]):
+    """What a text names; what was not given is left open."""
+
+    def __missing__(self, nombre: str) -> str:
+        return "?"
+
+
+def mensaje_de(codigo: int, **datos: object) -> str:
+    """Binance's text of a code, or a general one when the code is not known here."""
+    return _MENSAJES.get(codigo, "The request was rejected.").format_map(_Datos(datos))
 
 
 class ErrorApi(Exception):

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
 
 from src.simulador import eventos
+from src.simulador.avisos import Avisos
 from src.simulador.cuenta import Asiento
-from src.simulador.numeros import CERO, producto
-from src.simulador.ordenes import EstadoOrden, Operada, Orden, Pedido, TipoOrden
+from src.simulador.numeros import CERO, producto, promedio
+from src.simulador.ordenes import EstadoOrden, Operada, Orden, Pedido, TipoOrden, Vigencia
 from src.simulador.plaza import Plaza
 from src.simulador.titular import Titular
+from src.simulador.vida_algo import VidaAlgos
 
-
-class Avisos(Protocol):
-    """Where user events go."""
-
-    def escucha(self, clave: str) -> bool:
-        """Whether somebody reads this account's events."""
-        ...
-
-    def avisar(self, clave: str, evento: bytes) -> None:
-        """Send one event of an account."""
-        ...
+Reparto = Callable[[Orden, Decimal], list[Decimal]]  # order and step -> quantities
 
 
 class Libreta:
@@ -39,6 +30,8 @@ class Libreta:
         self.plazas = plazas
         self.marcas = marcas
         self.avisos = avisos
+        self.algos = VidaAlgos(avisos)
+        self.reparto: Reparto | None = None  # splits the next order that fills on arrival
         self._ordenes = 1_000_000
         self._operadas = 500_000
 
@@ -58,6 +51,7 @@ class Libreta:
             creada_ms=ahora_ms,
             actualizada_ms=ahora_ms,
             vence_ms=pedido.vence_ms,
+            origen=pedido.origen,
         )
 
     def abrir(self, titular: Titular, orden: Orden, ahora_ms: int) -> None:
@@ -65,30 +59,50 @@ class Libreta:
         titular.libro.agregar(orden)
         self._avisar_orden(titular, orden, "NEW", ahora_ms)
 
-    def llenar(
-        self, titular: Titular, orden: Orden, precio: Decimal, ahora_ms: int, *, maker: bool
-    ) -> Operada:
-        """Fill a whole order at a price; one that only reduces shrinks to the position first.
+    def ejecutar(
+        self, titular: Titular, orden: Orden, ahora_ms: int, *, inmediata: bool, precio: Decimal
+    ) -> None:
+        """Enter a new order, and fill it when it can be filled now; IOC does not wait."""
+        self.abrir(titular, orden, ahora_ms)
+        if inmediata and self.reparto is not None:
+            self._llenar_por_partes(titular, orden, precio, ahora_ms, self.reparto)
+        elif inmediata:
+            self.llenar(titular, orden, precio, ahora_ms, maker=False)
+        elif orden.vigencia is Vigencia.IOC:
+            self.terminar(titular, orden, EstadoOrden.EXPIRED, ahora_ms)
 
-        Afterwards the resting reduce-only orders that have nothing left to reduce end.
+    def llenar(
+        self,
+        titular: Titular,
+        orden: Orden,
+        precio: Decimal,
+        ahora_ms: int,
+        *,
+        maker: bool,
+        cantidad: Decimal | None = None,
+    ) -> Operada:
+        """Fill an order at a price, whole or up to ``cantidad``.
+
+        One that only reduces shrinks to the position first. Afterwards the resting reduce-only orders that
+        have nothing left to reduce end, and so do the conditional ones that have nothing left to close.
         """
         if orden.solo_reduce:
-            orden.cantidad = min(orden.cantidad, abs(titular.cuenta.posiciones[orden.simbolo].cantidad))
-        asiento = self._asentar(titular, orden, precio, ahora_ms, maker=maker)
-        orden.estado = EstadoOrden.FILLED
-        orden.ejecutada = orden.cantidad
-        orden.precio_medio = precio
-        orden.cotizada = producto(orden.cantidad, precio)
+            posicion = abs(titular.cuenta.posiciones[orden.simbolo].cantidad)
+            orden.cantidad = min(orden.cantidad, orden.ejecutada + posicion)
+        llena = orden.restante if cantidad is None else min(cantidad, orden.restante)
+        asiento = self._asentar(titular, orden, llena, precio, ahora_ms, maker=maker)
+        _anotar_llenado(orden, llena, precio)
         orden.actualizada_ms = ahora_ms
-        titular.libro.cerrar(orden)
+        if not orden.estado.abierta:
+            titular.libro.cerrar(orden)
         operada = Operada(
             id=self._operadas,
             orden_id=orden.id,
             simbolo=orden.simbolo,
             lado=orden.lado,
             precio=precio,
-            cantidad=orden.cantidad,
-            cotizada=orden.cotizada,
+            cantidad=llena,
+            cotizada=producto(llena, precio),
             realizado=asiento.realizado,
             comision=asiento.comision,
             maker=maker,
@@ -98,7 +112,18 @@ class Libreta:
         self._avisar_llenado(titular, orden, operada)
         if titular.libro.abiertas:
             self._expirar_reductoras(titular, orden.simbolo, ahora_ms)
+        if titular.algos.abiertos:
+            self.algos.tras_llenado(titular, orden, ahora_ms)
         return operada
+
+    def _llenar_por_partes(
+        self, titular: Titular, orden: Orden, precio: Decimal, ahora_ms: int, reparto: Reparto
+    ) -> None:
+        """Fill in several trades at one price; what is left without a trade expires."""
+        for cantidad in reparto(orden, self.plazas[orden.simbolo].contrato.filtros.paso_mercado):
+            self.llenar(titular, orden, precio, ahora_ms, maker=False, cantidad=cantidad)
+        if orden.estado.abierta:
+            self.terminar(titular, orden, EstadoOrden.EXPIRED, ahora_ms)
 
     def terminar(self, titular: Titular, orden: Orden, estado: EstadoOrden, ahora_ms: int) -> None:
         """End an open order without a fill."""
@@ -106,6 +131,8 @@ class Libreta:
         orden.actualizada_ms = ahora_ms
         titular.libro.cerrar(orden)
         self._avisar_orden(titular, orden, estado.value, ahora_ms)
+        if orden.origen is not None:
+            self.algos.hija_terminada(titular, orden, ahora_ms)
 
     def terminar_todas(self, titular: Titular, simbolo: str, estado: EstadoOrden, ahora_ms: int) -> None:
         """End every open order of a symbol."""
@@ -113,7 +140,14 @@ class Libreta:
             self.terminar(titular, orden, estado, ahora_ms)
 
     def _asentar(
-        self, titular: Titular, orden: Orden, precio: Decimal, ahora_ms: int, *, maker: bool
+        self,
+        titular: Titular,
+        orden: Orden,
+        cantidad: Decimal,
+        precio: Decimal,
+        ahora_ms: int,
+        *,
+        maker: bool,
     ) -> Asiento:
         contrato = self.plazas[orden.simbolo].contrato
         self._operadas += 1
@@ -123,9 +157,9 @@ class Libreta:
             tasa, tipo_comision = contrato.maker if maker else contrato.taker, "COMMISSION"
         return titular.cuenta.asentar_ejecucion(
             orden.simbolo,
-            orden.cantidad * orden.signo,
+            cantidad * orden.signo,
             precio,
-            producto(orden.cantidad, precio, tasa),
+            producto(cantidad, precio, tasa),
             ahora_ms,
             self._operadas,
             tipo_comision,
@@ -152,3 +186,14 @@ class Libreta:
         if self.avisos.escucha(titular.clave):
             evento = eventos.orden_actualizada(orden, ejecucion, ahora_ms, titular.cuenta.activo)
             self.avisos.avisar(titular.clave, evento)
+
+
+def _anotar_llenado(orden: Orden, cantidad: Decimal, precio: Decimal) -> None:
+    """Count a fill in its order."""
+    primera = not orden.ejecutada
+    orden.precio_medio = (
+        precio if primera else promedio(orden.ejecutada, orden.precio_medio, cantidad, precio)
+    )
+    orden.ejecutada += cantidad
+    orden.cotizada += producto(cantidad, precio)
+    orden.estado = EstadoOrden.PARTIALLY_FILLED if orden.restante else EstadoOrden.FILLED

@@ -13,9 +13,15 @@ MAX_OPERADAS = 10_000
 
 
 class Libro:
-    """Orders of one account; closed ones are forgotten oldest first."""
+    """Orders of one account; closed ones are forgotten oldest first.
 
-    def __init__(self) -> None:
+    Args:
+        recuerda_todo: Forget nothing.
+    """
+
+    def __init__(self, *, recuerda_todo: bool = False) -> None:
+        self._max_cerradas = None if recuerda_todo else MAX_CERRADAS
+        self._max_operadas = None if recuerda_todo else MAX_OPERADAS
         self.abiertas: dict[int, Orden] = {}
         self._operadas: deque[Operada] = deque()
         self._por_orden: dict[int, list[Operada]] = {}
@@ -43,7 +49,7 @@ class Libro:
 
     def anotar(self, operada: Operada) -> None:
         """Keep a fill; the oldest is forgotten beyond the limit."""
-        if len(self._operadas) == MAX_OPERADAS:
+        if len(self._operadas) == self._max_operadas:
             vieja = self._operadas.popleft()
             self._por_orden[vieja.orden_id].remove(vieja)
             if not self._por_orden[vieja.orden_id]:
@@ -80,7 +86,7 @@ class Libro:
     def _recordar(self, orden: Orden) -> None:
         self._cerradas[orden.id] = orden
         self._ids_cerrados[orden.id_cliente] = orden.id
-        if len(self._cerradas) > MAX_CERRADAS:
+        if self._max_cerradas is not None and len(self._cerradas) > self._max_cerradas:
             vieja = self._cerradas.pop(next(iter(self._cerradas)))
             if self._ids_cerrados.get(vieja.id_cliente) == vieja.id:
                 del self._ids_cerrados[vieja.id_cliente]

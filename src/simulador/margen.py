@@ -35,9 +35,9 @@ def margen_simbolo(posicion: PosicionSimbolo, mark: Decimal, abiertas: Iterable[
         if orden.simbolo != simbolo or orden.solo_reduce:
             continue
         if orden.signo > 0:
-            compras += orden.cantidad * orden.precio
+            compras += orden.restante * orden.precio
         else:
-            ventas += orden.cantidad * orden.precio
+            ventas += orden.restante * orden.precio
     if not posicion.cantidad and not compras and not ventas:
         return _VACIO
     palanca = Decimal(posicion.apalancamiento)

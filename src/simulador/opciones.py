@@ -11,6 +11,7 @@ from pathlib import Path
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.tipos import Camino
 from src.simulador.contrato import APALANCAMIENTO_INICIAL
+from src.simulador.fallas.lectura import SIN_FALLAS, Guion
 
 CALENTAMIENTO = 1_500
 CUENTA_POR_DEFECTO = "simulador"
@@ -45,6 +46,13 @@ class Opciones:
     calentamiento: int = CALENTAMIENTO
     archivo_listo: Path | None = None
     hasta_eof: bool = False  # end when standard input closes
+    guion: Guion = SIN_FALLAS  # faults that are armed from the start
+    control: bool = False  # whether faults can be armed from outside, and nothing is forgotten
+
+    @property
+    def con_fallas(self) -> bool:
+        """Whether anything can go wrong."""
+        return self.control or bool(self.guion.fallas)
 
 
 def leer_velocidad(texto: str) -> float | None:

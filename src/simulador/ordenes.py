@@ -35,12 +35,28 @@ class Vigencia(StrEnum):
 
 
 class EstadoOrden(StrEnum):
-    """Binance's order status; fills are never partial here."""
+    """Binance's order status; only a disturbed fill is partial."""
 
     NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+
+    @property
+    def abierta(self) -> bool:
+        """Whether more may come of it."""
+        return self in (EstadoOrden.NEW, EstadoOrden.PARTIALLY_FILLED)
+
+
+class Origen(NamedTuple):
+    """The conditional order that an order was born of."""
+
+    algo_id: int
+    tipo: str
+    gatillo: Decimal
+    tipo_precio: str  # Binance's workingType
+    cierra_posicion: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,11 +79,17 @@ class Orden:
     ejecutada: Decimal = CERO
     cotizada: Decimal = CERO  # quote amount of what filled
     precio_medio: Decimal = CERO
+    origen: Origen | None = None
 
     @property
     def signo(self) -> int:
         """+1 for a purchase, −1 for a sale."""
         return 1 if self.lado is LadoOrden.BUY else -1
+
+    @property
+    def restante(self) -> Decimal:
+        """What has not been filled."""
+        return self.cantidad - self.ejecutada
 
 
 class Pedido(NamedTuple):
@@ -83,6 +105,7 @@ class Pedido(NamedTuple):
     id_cliente: str
     vence_ms: int
     responde_resultado: bool  # RESULT instead of ACK
+    origen: Origen | None = None
 
 
 class Operada(NamedTuple):

@@ -94,6 +94,10 @@ class Parametros:
         except ValueError:
             raise ErrorApi(codigo) from None
 
+    def opcion_o(self, nombre: str, defecto: E, codigo: int) -> E:
+        """One of a closed set of words, or its default when absent."""
+        return self.opcion(nombre, type(defecto), codigo) if self.tiene(nombre) else defecto
+
 
 def _entero(nombre: str, texto: str) -> int:
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+
+import numpy as np
 
 from src.simulador.contrato import Contrato
 from src.simulador.numeros import UNO, al_tick, decimal_de
@@ -89,6 +91,26 @@ class Plaza:
         curso.close = precio
         curso.volume = float(self.serie.volume[i]) * fraccion
 
+    def situar(self, precio: Decimal) -> None:
+        """Stop the price somewhere on its way to the present point; bid and ask follow it."""
+        tick = self.contrato.filtros.tick
+        self.precio = precio
+        self.compra = al_tick(precio * self._arriba, tick, hacia_arriba=True)
+        self.venta = al_tick(precio * self._abajo, tick, hacia_arriba=False)
+
+    def escalar_futuro(self, factor: float) -> None:
+        """Multiply the prices of every candle after the one in progress, on the tick."""
+        tick = float(self.contrato.filtros.tick)
+        desde = self.cerradas + 1
+        serie = self.serie
+        columnas = {}
+        for nombre in ("open", "high", "low", "close"):
+            columna = getattr(serie, nombre).copy()
+            ticks = np.maximum(1.0, np.rint(columna[desde:] * factor / tick))
+            columna[desde:] = np.round(ticks * tick, serie.decimales)
+            columnas[nombre] = columna
+        self.serie = replace(serie, **columnas)
+
     def abrir_siguiente(self, apertura_ms: int) -> None:
         """After a close: the next candle begins at the last price."""
         self.cerradas += 1
@@ -109,8 +131,5 @@ class Plaza:
         return self.serie.fila_de(c.apertura_ms, c.open, c.high, c.low, c.close, c.volume)
 
     def _fijar(self, precio: float) -> None:
-        tick = self.contrato.filtros.tick
         self.ultimo_float = precio
-        self.precio = decimal_de(precio)
-        self.compra = al_tick(self.precio * self._arriba, tick, hacia_arriba=True)
-        self.venta = al_tick(self.precio * self._abajo, tick, hacia_arriba=False)
+        self.situar(decimal_de(precio))

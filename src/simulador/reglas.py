@@ -28,18 +28,16 @@ def leer_pedido(parametros: Parametros, contrato: Contrato, modo_cobertura: bool
     """
     lado = parametros.opcion("side", LadoOrden, -1117)
     tipo = _tipo(parametros.texto("type"))
-    _revisar_lado_posicion(parametros, modo_cobertura)
+    revisar_lado_posicion(parametros, modo_cobertura)
     vigencia = Vigencia.GTC
     precio = CERO
     if tipo is TipoOrden.LIMIT:
         vigencia = parametros.opcion("timeInForce", Vigencia, -1115)
         precio = parametros.decimal("price")
-        _revisar_precio(precio, contrato)
+        revisar_precio(precio, contrato)
     cantidad = parametros.decimal("quantity")
-    _revisar_cantidad(cantidad, tipo, contrato)
-    id_cliente = parametros.texto_o("newClientOrderId", "")
-    if id_cliente and not _ID_CLIENTE.fullmatch(id_cliente):
-        raise ErrorApi(-4015)
+    revisar_cantidad(cantidad, tipo, contrato)
+    id_cliente = leer_id_cliente(parametros, "newClientOrderId")
     return Pedido(
         simbolo=contrato.simbolo,
         lado=lado,
@@ -54,6 +52,14 @@ def leer_pedido(parametros: Parametros, contrato: Contrato, modo_cobertura: bool
     )
 
 
+def leer_id_cliente(parametros: Parametros, nombre: str) -> str:
+    """The client's own id, empty when none was sent."""
+    id_cliente = parametros.texto_o(nombre, "")
+    if id_cliente and not _ID_CLIENTE.fullmatch(id_cliente):
+        raise ErrorApi(-4015)
+    return id_cliente
+
+
 def _tipo(texto: str) -> TipoOrden:
     if texto in TIPOS_CONDICIONALES:
         raise ErrorApi(-4120)
@@ -62,7 +68,7 @@ def _tipo(texto: str) -> TipoOrden:
     return TipoOrden(texto)
 
 
-def _revisar_lado_posicion(parametros: Parametros, modo_cobertura: bool) -> None:
+def revisar_lado_posicion(parametros: Parametros, modo_cobertura: bool) -> None:
     """Only one-way mode trades: an account switched to hedge mode is refused every order."""
     if modo_cobertura and parametros.tiene("reduceOnly"):
         raise ErrorApi(-1106, nombre="reduceOnly")
@@ -70,20 +76,31 @@ def _revisar_lado_posicion(parametros: Parametros, modo_cobertura: bool) -> None
         raise ErrorApi(-4061)
 
 
-def _revisar_precio(precio: Decimal, contrato: Contrato) -> None:
+def revisar_precio(
+    precio: Decimal, contrato: Contrato, *, no_positivo: int = -4001, excesivo: int = -4002
+) -> None:
+    """Check a price against PRICE_FILTER.
+
+    Args:
+        precio: A limit or a trigger.
+        contrato: Rules of the symbol.
+        no_positivo: Code when it is not above zero.
+        excesivo: Code when it is too high.
+    """
     if precio <= 0:
-        raise ErrorApi(-4001)
+        raise ErrorApi(no_positivo)
     if decimales(precio.normalize()) > contrato.decimales_precio:
         raise ErrorApi(-1111)
     if precio < contrato.filtros.tick:
         raise ErrorApi(-4013)
     if precio > PRECIO_MAX:
-        raise ErrorApi(-4002)
+        raise ErrorApi(excesivo)
     if precio % contrato.filtros.tick:
         raise ErrorApi(-4014)
 
 
-def _revisar_cantidad(cantidad: Decimal, tipo: TipoOrden, contrato: Contrato) -> None:
+def revisar_cantidad(cantidad: Decimal, tipo: TipoOrden, contrato: Contrato) -> None:
+    """Check a quantity against LOT_SIZE or, of a market order, MARKET_LOT_SIZE."""
     filtros = contrato.filtros
     mercado = tipo is TipoOrden.MARKET
     if cantidad <= 0:
@@ -139,12 +156,20 @@ def _revisar_alcance_precio(pedido: Pedido, plaza: Plaza) -> None:
 
 
 def _cantidad_reductora(titular: Titular, pedido: Pedido, posicion: PosicionSimbolo) -> Decimal:
+    """What a reduce-only order may work: the position at most.
+
+    Beside resting reduce-only orders of the symbol it is refused when all together ask for more than the
+    position (-4118), instead of being trimmed. Conditional orders that wait count for nothing here, and the
+    child of one is trimmed and never refused: the resting orders end when it closes the position.
+    """
     signo = 1 if pedido.lado is LadoOrden.BUY else -1
     if posicion.cantidad * signo >= 0:
         raise ErrorApi(-2022)
+    if pedido.origen is not None:
+        return min(pedido.cantidad, abs(posicion.cantidad))
     en_reposo = sum(
         (
-            orden.cantidad
+            orden.restante
             for orden in titular.libro.abiertas.values()
             if orden.simbolo == pedido.simbolo and orden.solo_reduce
         ),
@@ -184,6 +209,14 @@ def _revisar_margen(
     libre = resumen.disponible_con_signo + medida.inicial + medida.ordenes
     if libre < requerido + comision:
         raise ErrorApi(-2019)
+
+
+def exigir_vigencia(pedido: Pedido, *, inmediata: bool) -> None:
+    """Refuse a post-only order that would fill at once, and a fill-or-kill one that would not."""
+    if pedido.vigencia is Vigencia.GTX and inmediata:
+        raise ErrorApi(-5022)
+    if pedido.vigencia is Vigencia.FOK and not inmediata:
+        raise ErrorApi(-5021)
 
 
 def ejecucion_inmediata(pedido: Pedido, plaza: Plaza) -> tuple[bool, Decimal]:

@@ -110,6 +110,11 @@ class Reproductor:
             movimientos.append(Movimiento(plaza, precio, fraccion, salto))
         return Paso(tiempo, movimientos, fraccion == 1.0)
 
+    def vela_que_cierra(self) -> int | None:
+        """Number, from 1, of the candle that the next step closes; ``None`` when it closes none."""
+        vela, punto = divmod(self.dados, self._puntos)
+        return vela + 1 if punto == self._puntos - 1 else None
+
     def cerrar(self, paso: Paso) -> None:
         """After a closing step has been told: the next candles begin."""
         for movimiento in paso.movimientos:

@@ -12,6 +12,7 @@ CODIGO_BIEN: Cuerpo = {"code": 200, "msg": "success"}
 
 
 def _base(orden: Orden) -> Cuerpo:
+    origen = orden.origen
     return {
         "orderId": orden.id,
         "symbol": orden.simbolo,
@@ -23,13 +24,13 @@ def _base(orden: Orden) -> Cuerpo:
         "timeInForce": orden.vigencia.value,
         "type": orden.tipo.value,
         "reduceOnly": orden.solo_reduce,
-        "closePosition": False,
+        "closePosition": origen.cierra_posicion if origen else False,
         "side": orden.lado.value,
         "positionSide": "BOTH",
-        "stopPrice": "0.00",
-        "workingType": "CONTRACT_PRICE",
+        "stopPrice": texto(origen.gatillo) if origen else "0.00",
+        "workingType": origen.tipo_precio if origen else "CONTRACT_PRICE",
         "priceProtect": False,
-        "origType": orden.tipo.value,
+        "origType": origen.tipo if origen else orden.tipo.value,
         "priceMatch": "NONE",
         "selfTradePreventionMode": "EXPIRE_MAKER",
         "goodTillDate": orden.vence_ms,

@@ -11,6 +11,8 @@ from src.simulador import eventos
 from src.simulador.acuerdo import Acuerdo
 from src.simulador.contrato import Contrato
 from src.simulador.difusion import FLUJO_FIN, Difusor
+from src.simulador.fallas.central import Fallas
+from src.simulador.fallas.valores import GuionInvalido
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.motor import Motor
 from src.simulador.opciones import Opciones
@@ -21,6 +23,7 @@ from src.simulador.reproductor import Paso, Reproductor, elegir_ventana
 from src.simulador.respuestas_mercado import siguiente_funding
 from src.simulador.serie import Serie
 from src.simulador.titular import Titular, abrir_titular, depositar
+from src.simulador.trastornos import Trastornos
 
 
 class Simulacion:
@@ -29,9 +32,15 @@ class Simulacion:
     Args:
         series: Candles and rules of each symbol.
         opciones: Settings.
+        trastornos: Disturbs conditional orders; nobody by default.
     """
 
-    def __init__(self, series: Sequence[tuple[Serie, Mercado]], opciones: Opciones) -> None:
+    def __init__(
+        self,
+        series: Sequence[tuple[Serie, Mercado]],
+        opciones: Opciones,
+        trastornos: Trastornos | None = None,
+    ) -> None:
         if not series:
             raise DatosInvalidos("a simulator needs candles: give --data FILE or --synthetic")
         ventana = elegir_ventana([serie for serie, _ in series], opciones.calentamiento)
@@ -54,8 +63,13 @@ class Simulacion:
         self.difusor = Difusor()
         self.oyentes = Oyentes()
         self.acuerdo = Acuerdo()
-        self.motor = Motor(self.plazas, self.titulares, self.difusor)
+        self.fallas = Fallas(self, con_control=opciones.control) if opciones.con_fallas else None
+        if self.fallas is not None and trastornos is None:
+            trastornos = self.fallas.gatillos
+        self.motor = Motor(self.plazas, self.titulares, self.difusor, trastornos)
         self.terminado = False
+        if self.fallas is not None:
+            self._armar(self.fallas, opciones)
 
     def _abrir_cuentas(self, opciones: Opciones) -> dict[str, Titular]:
         contratos = {simbolo: plaza.contrato for simbolo, plaza in self.plazas.items()}
@@ -63,11 +77,19 @@ class Simulacion:
             raise ConfiguracionInvalida("all symbols of a simulator must share one margin asset")
         titulares = {}
         for inicial in opciones.cuentas:
-            titular = abrir_titular(inicial, contratos, opciones.apalancamiento)
+            titular = abrir_titular(
+                inicial, contratos, opciones.apalancamiento, recuerda_todo=opciones.control
+            )
             if inicial.saldo:
                 depositar(titular, inicial.saldo, self.reproductor.inicio_ms)
             titulares[inicial.clave] = titular
         return titulares
+
+    def _armar(self, fallas: Fallas, opciones: Opciones) -> None:
+        try:
+            fallas.armar(opciones.guion.fallas)
+        except GuionInvalido as fallo:
+            raise ConfiguracionInvalida(f"the scenario does not fit this exchange: {fallo}") from fallo
 
     @property
     def paso(self) -> int:
@@ -87,6 +109,8 @@ class Simulacion:
 
     def avanzar(self) -> Paso | None:
         """Make one market step and tell everybody; at the end of the candles, tell that once."""
+        if self.fallas is not None:
+            self.fallas.antes_de_paso()
         paso = self.reproductor.avanzar()
         if paso is None:
             self._terminar()
@@ -95,9 +119,11 @@ class Simulacion:
         self.motor.mover(paso)
         self.acuerdo.paso_dado(movimiento.plaza.simbolo for movimiento in paso.movimientos)
         for movimiento in paso.movimientos:
-            self.anunciar(movimiento.plaza, paso.tiempo_ms, cerrada=paso.cierra)
+            self.anunciar(movimiento.plaza, paso.tiempo_ms + self.reloj.desvio_ms, cerrada=paso.cierra)
         if paso.cierra:
             self.reproductor.cerrar(paso)
+        if self.fallas is not None:
+            self.fallas.tras_paso()
         return paso
 
     def anunciar(self, plaza: Plaza, tiempo_ms: int, *, cerrada: bool) -> None:
@@ -112,9 +138,15 @@ class Simulacion:
         if difusor.hay(flujo := f"{simbolo}@aggTrade"):
             difusor.publicar(flujo, eventos.operacion_publica(plaza, tiempo_ms))
         if difusor.hay(flujo := f"{simbolo}_perpetual@continuousKline_{self.intervalo}"):
-            difusor.publicar(flujo, eventos.vela_continua(plaza, tiempo_ms, cerrada))
+            self._publicar_vela(plaza, flujo, eventos.vela_continua(plaza, tiempo_ms, cerrada), cerrada)
         if difusor.hay(flujo := f"{simbolo}@kline_{self.intervalo}"):
-            difusor.publicar(flujo, eventos.vela(plaza, tiempo_ms, cerrada))
+            self._publicar_vela(plaza, flujo, eventos.vela(plaza, tiempo_ms, cerrada), cerrada)
+
+    def _publicar_vela(self, plaza: Plaza, flujo: str, datos: bytes, cerrada: bool) -> None:
+        if self.fallas is None:
+            self.difusor.publicar(flujo, datos)
+        else:
+            self.fallas.velas.publicar(plaza.simbolo, flujo, datos, cerrada=cerrada)
 
     def latir(self) -> None:
         """Between steps of a market that runs by itself: time passes, the price stands."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from src.simulador.algos import LibroAlgos
 from src.simulador.contrato import Contrato
-from src.simulador.cuenta import Cuenta, PosicionSimbolo
+from src.simulador.cuenta import MAX_INGRESOS, Cuenta, PosicionSimbolo
 from src.simulador.libro import Libro
 from src.simulador.numeros import redondear
 from src.simulador.opciones import CuentaInicial
@@ -19,6 +21,7 @@ class Titular:
 
     cuenta: Cuenta
     libro: Libro = field(default_factory=Libro)
+    algos: LibroAlgos = field(default_factory=LibroAlgos)
     cuentas_atras: dict[str, int] = field(default_factory=dict)  # symbol -> market time of cancellation
 
     @property
@@ -27,8 +30,21 @@ class Titular:
         return self.cuenta.clave
 
 
-def abrir_titular(inicial: CuentaInicial, contratos: Mapping[str, Contrato], apalancamiento: int) -> Titular:
-    """Open an account that is flat in every symbol; its balance is a deposit."""
+def abrir_titular(
+    inicial: CuentaInicial,
+    contratos: Mapping[str, Contrato],
+    apalancamiento: int,
+    *,
+    recuerda_todo: bool = False,
+) -> Titular:
+    """Open an account that is flat in every symbol; its balance is a deposit.
+
+    Args:
+        inicial: Key and secret.
+        contratos: What can be traded.
+        apalancamiento: Leverage of every symbol, as far as it allows.
+        recuerda_todo: Whether orders, fills and postings are never forgotten.
+    """
     activo = next(iter(contratos.values())).activo_margen
     cuenta = Cuenta(
         clave=inicial.clave,
@@ -39,8 +55,9 @@ def abrir_titular(inicial: CuentaInicial, contratos: Mapping[str, Contrato], apa
             simbolo: PosicionSimbolo(contrato, min(apalancamiento, contrato.apalancamiento_max))
             for simbolo, contrato in contratos.items()
         },
+        ingresos=deque(maxlen=None if recuerda_todo else MAX_INGRESOS),
     )
-    return Titular(cuenta)
+    return Titular(cuenta, Libro(recuerda_todo=recuerda_todo), LibroAlgos(recuerda_todo=recuerda_todo))
 
 
 def depositar(titular: Titular, monto: Decimal, tiempo_ms: int) -> None:

@@ -22,6 +22,7 @@ from src.simulador.reglas import leer_pedido
 from src.simulador.serie import Serie
 from src.simulador.simulacion import Simulacion
 from src.simulador.titular import Titular
+from src.simulador.trastornos import Trastornos
 
 HORA_MS = 3_600_000
 INICIO_MS = 1_700_006_400_000  # 2023-11-15 00:00 UTC, on every funding grid
@@ -80,6 +81,7 @@ def una_simulacion(
     *,
     saldo: str = "10000",
     otras: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]] = (),
+    trastornos: Trastornos | None = None,
     **opciones: Any,
 ) -> Simulacion:
     """An exchange for BTCUSDT (and ``otras``) where the first candle is already past."""
@@ -94,7 +96,7 @@ def una_simulacion(
         (Serie.de_tabla(simbolo, "1h", una_tabla(suyas), 2), un_mercado(simbolo))
         for simbolo, suyas in (("BTCUSDT", velas or planas(*[20_000.0] * 5)), *otras)
     ]
-    return Simulacion(series, Opciones(**(elegidas | opciones)))
+    return Simulacion(series, Opciones(**(elegidas | opciones)), trastornos)
 
 
 def el_titular(simulacion: Simulacion) -> Titular:

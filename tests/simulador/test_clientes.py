@@ -90,6 +90,35 @@ async def test_python_binance_ve_los_rechazos(binance: AsyncClient):
     assert fallo.value.code == -2022
 
 
+async def test_python_binance_coloca_consulta_y_cancela_condicionales(binance: AsyncClient):
+    await binance.futures_create_order(**BTC, side="BUY", type="MARKET", quantity="0.1")
+    stop = {**BTC, "side": "SELL", "type": "STOP_MARKET", "triggerPrice": "19000", "closePosition": "true"}
+    colocado = await binance.futures_create_algo_order(
+        **stop, workingType="MARK_PRICE", clientAlgoId="tm-s-1"
+    )
+    assert (colocado["clientAlgoId"], colocado["algoStatus"]) == ("tm-s-1", "NEW")
+    consultado = await binance.futures_get_algo_order(clientAlgoId="tm-s-1")
+    assert (consultado["algoId"], consultado["actualOrderId"]) == (colocado["algoId"], "")
+    assert [fila["clientAlgoId"] for fila in await binance.futures_get_open_algo_orders(**BTC)] == ["tm-s-1"]
+    with pytest.raises(BinanceAPIException) as fallo:
+        await binance.futures_create_algo_order(**stop)
+    assert fallo.value.code == -4130
+
+    cancelado = await binance.futures_cancel_algo_order(clientAlgoId="tm-s-1")
+    assert (cancelado["code"], cancelado["msg"]) == ("200", "success")
+    with pytest.raises(BinanceAPIException) as fallo:
+        await binance.futures_cancel_algo_order(clientAlgoId="tm-s-1")
+    assert fallo.value.code == -2011
+
+    desviada = await binance.futures_create_order(
+        **BTC, side="SELL", type="STOP_MARKET", stopPrice="19000", quantity="0.1", reduceOnly="true"
+    )
+    assert (desviada["triggerPrice"], desviada["reduceOnly"]) == ("19000", True)
+    assert (await binance.futures_cancel_all_algo_open_orders(**BTC))["code"] == 200
+    todas = await binance.futures_get_all_algo_orders(**BTC)
+    assert [fila["algoStatus"] for fila in todas] == ["CANCELED", "CANCELED"]
+
+
 async def test_python_binance_escucha_velas_y_eventos(
     servidor: Servidor, binance: AsyncClient, cliente: Cliente, monkeypatch: pytest.MonkeyPatch
 ):
@@ -160,6 +189,24 @@ async def test_ccxt_opera_y_entiende_la_cuenta(ccxt: Any):
     assert (await ccxt.fetch_ticker(simbolo))["last"] == 20_190
     assert (await ccxt.fetch_funding_rate(simbolo))["fundingRate"] == 0.0001
     assert len(await ccxt.fetch_my_trades(simbolo)) == 1
+
+
+async def test_ccxt_coloca_consulta_y_cancela_condicionales(ccxt: Any):
+    simbolo = "BTC/USDT:USDT"
+    await ccxt.load_markets()
+    await ccxt.create_order(simbolo, "market", "buy", 0.1)
+    stop = await ccxt.create_order(
+        simbolo, "STOP_MARKET", "sell", 0.1, None, {"triggerPrice": 19_000, "reduceOnly": True}
+    )
+    assert (stop["status"], stop["triggerPrice"], stop["reduceOnly"]) == ("open", 19_000, True)
+    abiertas = await ccxt.fetch_open_orders(simbolo, params={"trigger": True})
+    assert [orden["id"] for orden in abiertas] == [stop["id"]]
+    assert (await ccxt.fetch_order(stop["id"], simbolo, {"trigger": True}))["amount"] == 0.1
+    await ccxt.cancel_order(stop["id"], simbolo, {"trigger": True})
+    arrastre = await ccxt.create_order(simbolo, "market", "sell", 0.1, None, {"trailingPercent": 1})
+    assert arrastre["status"] == "open"
+    await ccxt.cancel_all_orders(simbolo, {"trigger": True})
+    assert await ccxt.fetch_open_orders(simbolo, params={"trigger": True}) == []
 
 
 async def test_ccxt_distingue_los_rechazos(ccxt: Any):

@@ -16,6 +16,7 @@ PAQUETE = "binance_sdk_derivatives_trading_usds_futures.rest_api.models"
 DE_MONEDA = {"pair", "cumBase", "baseQty", "marginAsset", "code", "msg"}  # of COIN-M rows, or of errors
 CONDICIONALES = {"activatePrice", "priceRate"}  # only trailing stops have them
 BTC = {"symbol": "BTCUSDT"}
+ALGO = BTC | {"algoType": "CONDITIONAL", "side": "SELL"}
 
 CASOS: list[tuple[str, str, dict[str, Any], str, set[str]]] = [
     ("GET", "/fapi/v1/time", {}, "CheckServerTimeResponse", set()),
@@ -108,6 +109,18 @@ CASOS: list[tuple[str, str, dict[str, Any], str, set[str]]] = [
         "AutoCancelAllOpenOrdersResponse",
         set(),
     ),
+    (
+        "POST",
+        "/fapi/v1/algoOrder",
+        ALGO | {"type": "TAKE_PROFIT_MARKET", "triggerPrice": "21000", "closePosition": "true"},
+        "NewAlgoOrderResponse",
+        set(),
+    ),
+    ("GET", "/fapi/v1/algoOrder", {"clientAlgoId": "stop"}, "QueryAlgoOrderResponse", set()),
+    ("GET", "/fapi/v1/openAlgoOrders", {}, "CurrentAllAlgoOpenOrdersResponseInner", set()),
+    ("GET", "/fapi/v1/allAlgoOrders", BTC, "QueryAllAlgoOrdersResponseInner", set()),
+    ("DELETE", "/fapi/v1/algoOrder", {"clientAlgoId": "stop"}, "CancelAlgoOrderResponse", set()),
+    ("DELETE", "/fapi/v1/algoOpenOrders", BTC, "CancelAllAlgoOpenOrdersResponse", set()),
     ("POST", "/fapi/v1/listenKey", {}, "StartUserDataStreamResponse", set()),
     ("PUT", "/fapi/v1/listenKey", {}, "KeepaliveUserDataStreamResponse", set()),
 ]
@@ -187,6 +200,8 @@ async def test_la_respuesta_cumple_el_modelo_oficial(
         quantity="0.1",
         newClientOrderId="espera",
     )
+    stop = {"type": "STOP_MARKET", "triggerPrice": "19000", "closePosition": "true", "clientAlgoId": "stop"}
+    await cliente.firmado("POST", "/v1/algoOrder", **ALGO, **stop)
     await cliente.pedir("POST", "/fapi/v1/listenKey")
 
     cuerpo = await cliente.firmado(metodo, ruta.removeprefix("/fapi"), **campos)

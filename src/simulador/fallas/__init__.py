@@ -1,0 +1,1 @@
+"""Fault injection: what an exchange can do wrong, on request and repeatably."""
