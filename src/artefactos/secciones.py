@@ -23,9 +23,10 @@ from src.artefactos.yaml_exacto import NumeroEscrito
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO
 from src.nucleo.observacion import Rasgos
 from src.nucleo.recompensa import FormaRecompensa
+from src.nucleo.stops import FRACCION_LIQUIDACION, TipoProteccion
 from src.nucleo.tipos import Camino
 
-_PROTECCIONES_FUTURAS = ("catastrofe", "fija", "niveles", "hand_span")
+_PROTECCIONES_FUTURAS = ("fija", "niveles", "hand_span")
 
 
 class DataDownloader(Seccion):
@@ -85,14 +86,17 @@ class Portafolio(Seccion):
 
 def _proteccion_disponible(tipo: Any) -> Any:
     if tipo in _PROTECCIONES_FUTURAS:
-        raise ValueError(f"protection {tipo!r} is not available yet; use ninguna")
+        raise ValueError(f"protection {tipo!r} is not available yet; use catastrofe or ninguna")
     return tipo
 
 
 class Proteccion(Seccion):
     """Resident stops that the environment simulates and the daemon runs."""
 
-    tipo: Annotated[Literal["ninguna"], BeforeValidator(_proteccion_disponible)] = "ninguna"
+    tipo: Annotated[TipoProteccion, Field(strict=False), BeforeValidator(_proteccion_disponible)] = (
+        TipoProteccion.CATASTROFE
+    )
+    fraccion_liquidacion: Annotated[Numero, Field(gt=0.0, lt=1.0)] = FRACCION_LIQUIDACION
 
 
 class Entorno(Seccion):
@@ -113,6 +117,7 @@ class Entorno(Seccion):
     camino: Annotated[Camino, Field(strict=False)] = Camino.OHLC
     recompensa: Annotated[FormaRecompensa, Field(strict=False)] = FormaRecompensa.LOGARITMICA
     proteccion: Proteccion = Proteccion()
+    escalones_riesgo: bool = True  # losses of a day or a month pause entries before the limit is reached
 
     @model_validator(mode="after")
     def _normalizar_es_de_la_semilla(self) -> Self:

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium.utils import seeding
 
 from src.artefactos.configuracion import ConfiguracionArtefacto
-from src.entrenamiento.datos_entorno import DatosEntorno, PreciosFila, calcular_filas
+from src.entrenamiento.datos_entorno import DatosEntorno, calcular_filas
+from src.entrenamiento.operativa import SIN_INCIDENCIAS, Operativa
 from src.entrenamiento.paso import Asiento, PasoEntorno, armar_paso
 from src.entrenamiento.recorrido import (
     Incidencia,
@@ -20,19 +21,13 @@ from src.entrenamiento.recorrido import (
 )
 from src.nucleo.accion import interpretar_accion
 from src.nucleo.camino import camino_intravela
-from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de, equity_en, no_cubre_mantenimiento
+from src.nucleo.cartera import CuentaPlana, aplanar, cuenta_de, equity_en, no_cubre_mantenimiento
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.observacion import valorar, vector_portafolio
-from src.nucleo.ordenes import SIN_ORDENES, Plan, planificar_cantidad
+from src.nucleo.ordenes import SIN_ORDENES, planificar_cantidad
 from src.nucleo.recompensa import Paso, calcular_recompensa
-from src.nucleo.riesgo import (
-    VALIDA,
-    EstadoRiesgo,
-    Validacion,
-    validar_brecha,
-    validar_plan,
-    vigilar_extremos,
-)
+from src.nucleo.riesgo import VALIDA, Anclas, EstadoRiesgo, anclar, vigilar_extremos
+from src.nucleo.stops import cruzado
 from src.nucleo.tipos import MatrizF32
 
 __all__ = ["DatosEntorno", "EntornoTrading", "PasoEntorno"]
@@ -74,6 +69,8 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._apalancamiento = float(portafolio.apalancamiento)
         self._slippage = portafolio.slippage
         self._limite = entorno.max_drawdown_permitido
+        self._operativa = Operativa(configuracion, datos.mercado)
+        self._con_escalones = entorno.escalones_riesgo
         self._regla_accion = configuracion.regla_accion()
         self._regla_recompensa = configuracion.regla_recompensa()
         self._forma = configuracion.forma_portafolio(self._capital)
@@ -143,6 +140,8 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._cuenta: CuentaPlana = (self._capital, 0.0, 0.0)
         self._valor = (self._capital, 0.0, 0.0)
         self._riesgo = EstadoRiesgo(self._capital)
+        self._nivel: float | None = None
+        self._anclas: Anclas | None = None
         self._ultimo: tuple[Any, ...] = ()  # a `PasoEntorno` in plain numbers
 
     def step(self, action: MatrizF32) -> tuple[ObservacionGym, float, bool, bool, dict[str, Any]]:
@@ -158,15 +157,22 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             raise RuntimeError("the episode has ended; call reset()")
         self._visitadas[fila] = 1
         precios = self._filas[fila]
+        if self._con_escalones:
+            self._anclas = anclar(self._anclas, equity, precios[6])
         accion = action.item()
         interpretacion = interpretar_accion(accion, exposicion, self._regla_accion)
         plan = planificar_cantidad(interpretacion, antes[1], equity, precios[0], self._limites)
         if plan is SIN_ORDENES:
             validacion, tras_orden, asientos = VALIDA, antes, _NADA
         else:
-            validacion, tras_orden, asientos = self._operar(plan, antes, equity, precios)
-        fila_nueva = fila + 1
-        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(tras_orden, riesgo, fila_nueva)
+            validacion, tras_orden, asientos = self._operativa.operar(
+                plan, antes, equity, precios, riesgo, self._anclas
+            )
+        nivel, cuenta, previas, fila_nueva = self._nivel, tras_orden, SIN_INCIDENCIAS, fila + 1
+        if asientos and self._operativa.con_stop:
+            nivel, cuenta, previas = self._operativa.proteger(nivel, antes[1], tras_orden, precios, riesgo)
+            self._nivel = nivel
+        cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(cuenta, riesgo, fila_nueva)
         saldo, cantidad, entrada = cuenta
         valor = valorar(saldo, cantidad, entrada, self._filas[fila_nueva][0], self._apalancamiento)
         inactivo = cantidad == 0.0 and tras_orden[1] == 0.0
@@ -180,37 +186,16 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._fila, self._riesgo, self._cuenta, self._valor = fila_nueva, riesgo_nuevo, cuenta, valor
         self._ultimo = (
             fila, accion, interpretacion, plan, validacion, antes, tras_orden, asientos, riesgo,
-            cuenta, riesgo_nuevo, incidencias, funding, recompensa, terminated, truncated,
+            cuenta, riesgo_nuevo, nivel, previas + incidencias, funding, recompensa, terminated, truncated,
         )  # fmt: skip
         return self._observacion(), recompensa, terminated, truncated, {}
-
-    def _operar(
-        self, plan: Plan, cuenta: CuentaPlana, equity: float, precios: PreciosFila
-    ) -> tuple[Validacion, CuentaPlana, tuple[Asiento, ...]]:
-        saldo, actual, entrada = cuenta
-        cantidades, mercado = plan.cantidades, self._mercado
-        cierre, compra, venta, _, _, _, _ = precios
-        precio = compra if cantidades and cantidades[0] > 0.0 else venta
-        validacion = VALIDA if self._riesgo[2] is None else validar_brecha(plan, self._riesgo)
-        if validacion is VALIDA:
-            validacion = validar_plan(plan, actual, equity, precio, cierre, mercado, self._apalancamiento)
-        if validacion is not VALIDA:
-            return validacion, cuenta, ()
-        asientos: tuple[Asiento, ...] = ()
-        comision_fraccion, escala = mercado.comision_taker, mercado.filtros.escala_lote
-        for cantidad in cantidades:
-            saldo, actual, entrada, comision, realizado = asentar(
-                saldo, actual, entrada, cantidad, precio, comision_fraccion, escala
-            )
-            asientos += ((cantidad, precio, comision, realizado),)
-        return validacion, (saldo, actual, entrada), asientos
 
     def _avanzar(
         self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
     ) -> tuple[CuentaPlana, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
         """Live through a candle; walk its points only when one of them may matter.
 
-        A liquidation that does not happen at the worst price of the path happens nowhere on it.
+        A stop or a liquidation that is not met at the worst price of the path is met nowhere on it.
         """
         saldo, cantidad, entrada = cuenta
         if cantidad == 0.0:
@@ -221,6 +206,9 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         cierre, _, _, peor, mejor, tasa, cierre_ms = self._filas[fila]
         if cantidad < 0.0:
             peor, mejor = mejor, peor
+        nivel = self._nivel
+        if nivel is not None and cruzado(nivel, cantidad, peor):
+            return self._atravesar(cuenta, riesgo, fila)
         menor = equity_en(saldo, cantidad, entrada, peor)
         mayor = equity_en(saldo, cantidad, entrada, mejor)
         tranquilo = vigilar_extremos(riesgo, menor, mayor, self._limite)
@@ -243,8 +231,10 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             tasa_funding=self._filas[fila].tasa_funding,
         )
         despues, riesgo, incidencias, funding, emergencia = atravesar(
-            cuenta_de(*cuenta), riesgo, travesia, self._mercado, self._limite, self._slippage
+            cuenta_de(*cuenta), riesgo, travesia, self._mercado, self._limite, self._slippage, self._nivel
         )
+        if despues.posicion is None:
+            self._nivel = None
         return aplanar(despues), riesgo, incidencias, funding, emergencia
 
     def _observacion(self) -> ObservacionGym:

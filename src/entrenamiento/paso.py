@@ -29,7 +29,8 @@ class PasoEntorno(NamedTuple):
     riesgo_antes: EstadoRiesgo
     cuenta: EstadoCuenta  # at the next candle's close
     riesgo: EstadoRiesgo
-    incidencias: tuple[Incidencia, ...]  # fills between the two closes
+    nivel: float | None  # of the resident stop that waits after the order
+    incidencias: tuple[Incidencia, ...]  # fills that nobody decided, after the order and up to the next close
     funding: float  # margin asset, > 0 received
     recompensa: float
     terminated: bool

@@ -1,4 +1,4 @@
-"""What the market does to an account while a candle forms: liquidation, drawdown, funding."""
+"""What the market does to an account while a candle forms: stop, liquidation, drawdown, funding."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from src.nucleo.dinero import precio_desplazado
 from src.nucleo.ordenes import trocear
 from src.nucleo.registro import StatusFila
 from src.nucleo.riesgo import EstadoRiesgo, vigilar_drawdown, vigilar_extremos
+from src.nucleo.stops import cruzado
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado
 
 
@@ -30,7 +31,7 @@ class Incidencia(NamedTuple):
 
     status: StatusFila
     instante_ms: int
-    precio: float  # fill price of a liquidation, mark of an emergency
+    precio: float  # fill price of a stop or a liquidation, mark of an emergency
     movimiento: Movimiento
     riesgo: EstadoRiesgo
 
@@ -61,11 +62,14 @@ def atravesar(
     mercado: Mercado,
     limite_drawdown: float,
     slippage: float,
+    nivel: float | None = None,
 ) -> Recorrido:
     """Walk a candle point by point.
 
-    At each point the exchange looks at liquidation, and settles funding at the close; then the drawdown
-    monitor looks at the equity, and a confirmed breach closes the position at that very point.
+    At each point the exchange looks at the resident stop and at liquidation, and settles funding at the
+    close; then the drawdown monitor looks at the equity, and a confirmed breach closes the position at that
+    very point. Where the stop would be filled, the maintenance must still be covered: otherwise liquidation
+    came first.
 
     Args:
         cuenta: The account after the decision at the previous close.
@@ -73,13 +77,26 @@ def atravesar(
         travesia: The candle.
         mercado: Brackets, filters and fees.
         limite_drawdown: Fraction of the peak.
-        slippage: Fraction of the price, against the account, of the emergency's market order.
+        slippage: Fraction of the price, against the account, of a market order that nobody decided.
+        nivel: Trigger of the resident stop; ``None`` without one.
     """
     incidencias: list[Incidencia] = []
     funding, anterior = 0.0, travesia.puntos[0].precio
     for precio, fraccion, salto in travesia.puntos:
         instante_ms = travesia.apertura_ms + int(fraccion * travesia.duracion_ms)
-        if debe_liquidarse(cuenta, precio, mercado.tramos):
+        disparo = None if nivel is None else _disparo(nivel, cuenta, precio, mercado, salto=salto)
+        if disparo is not None:
+            cuenta, incidencia = cerrar_por_proteccion(
+                cuenta,
+                (-cuenta.cantidad,),  # the exchange closes with one order, whatever its size
+                disparo,
+                instante_ms,
+                riesgo,
+                mercado,
+                slippage,
+            )
+            incidencias.append(incidencia)
+        elif debe_liquidarse(cuenta, precio, mercado.tramos):
             cuenta, incidencia = _liquidacion(
                 cuenta, precio if salto else anterior, precio, instante_ms, riesgo, mercado
             )
@@ -135,6 +152,32 @@ def _liquidacion(
     despues, ejecucion, cubierto = liquidar(cuenta, anterior, mark, mercado)
     movimiento = Movimiento(cuenta, despues, (ejecucion,), cubierto)
     return despues, Incidencia(StatusFila.LIQUIDACION, instante_ms, ejecucion.precio, movimiento, riesgo)
+
+
+def _disparo(
+    nivel: float, cuenta: EstadoCuenta, precio: float, mercado: Mercado, *, salto: bool
+) -> float | None:
+    """Price at which the stop is triggered: on the way its own, after a jump that of the point."""
+    if cuenta.posicion is None or not cruzado(nivel, cuenta.cantidad, precio):
+        return None
+    disparo = precio if salto else nivel
+    return None if debe_liquidarse(cuenta, disparo, mercado.tramos) else disparo
+
+
+def cerrar_por_proteccion(
+    cuenta: EstadoCuenta,
+    cantidades: tuple[float, ...],
+    precio: float,
+    instante_ms: int,
+    riesgo: EstadoRiesgo,
+    mercado: Mercado,
+    slippage: float,
+) -> tuple[EstadoCuenta, Incidencia]:
+    """Close an open position with these signed quantities, at a price worsened by slippage."""
+    salida = precio_desplazado(precio, slippage, mercado.filtros.escala_tick, compra=cuenta.cantidad < 0.0)
+    despues, ejecuciones = ejecutar(cuenta, cantidades, salida, mercado)
+    movimiento = Movimiento(cuenta, despues, ejecuciones)
+    return despues, Incidencia(StatusFila.PROTECCION, instante_ms, salida, movimiento, riesgo)
 
 
 def _emergencia(

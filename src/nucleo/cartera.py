@@ -154,11 +154,18 @@ def precio_liquidacion(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, .
     posicion = cuenta.posicion
     if posicion is None:
         return None
-    lado = 1.0 if posicion.cantidad > 0 else -1.0
-    cantidad = abs(posicion.cantidad)
-    tramo = tramo_de(cantidad * mark, tramos)
-    precio = (cuenta.saldo + tramo.deduccion - lado * cantidad * posicion.precio_entrada) / (
-        cantidad * (tramo.tasa_mantenimiento - lado)
+    return liquidacion_en(cuenta.saldo, posicion.cantidad, posicion.precio_entrada, mark, tramos)
+
+
+def liquidacion_en(
+    saldo: float, cantidad: float, entrada: float, mark: float, tramos: tuple[Tramo, ...]
+) -> float | None:
+    """`precio_liquidacion` on plain numbers, of an open position."""
+    lado = 1.0 if cantidad > 0.0 else -1.0
+    tamano = abs(cantidad)
+    tramo = tramo_de(tamano * mark, tramos)
+    precio = (saldo + tramo.deduccion - lado * tamano * entrada) / (
+        tamano * (tramo.tasa_mantenimiento - lado)
     )
     return precio if precio > 0.0 else None
 

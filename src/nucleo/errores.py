@@ -4,15 +4,23 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 ├── EntradaInvalida              bad input from a person: configuration, files, flags        (exit 2)
 │   ├── ConfiguracionInvalida    a key, a value or a combination that cannot be used
 │   ├── DatosInvalidos           candles or features that break their contract
+│   ├── DiarioCorrupto           a journal that is damaged or was edited
 │   └── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
 ├── ErrorBolsa                   anything the exchange answered, or failed to answer
 │   ├── OrdenRechazada           the exchange proved that it did not accept the request
 │   │   └── FalloPasajero        … for a passing reason; the same request may be tried again
+│   ├── LimiteExcedido           too many requests: it was not executed; wait before asking again
 │   ├── ResultadoIncierto        the request may have reached the exchange: reconcile, never resend
 │   ├── LecturaFallida           a read did not arrive; nothing changed, reading again is safe
+│   │   └── CuentaInexplicable   … or it contradicts what is known, and nothing listed explains it
 │   ├── CredencialesInvalidas    keys are missing, malformed or not allowed                  (exit 2)
 │   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
+├── PosicionDesprotegida         no stop covers the position, and none will: close it
+│   ├── YaCruzado                the market is beyond the level already
+│   ├── ProteccionImposible      the exchange would not take a stop
+│   └── ProteccionRota           a stop was triggered and did not close the position
 ├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
+├── ServicioCaido                a part of the daemon that must run for ever has ended
 ├── EmergenciaOperacional        trading cannot go on safely; positions were closed          (exit 4)
 └── AgenteEnclavado              an earlier drawdown emergency has not been cleared          (exit 5)
 """
@@ -40,6 +48,10 @@ class DatosInvalidos(EntradaInvalida):
     """Candles or features break their contract."""
 
 
+class DiarioCorrupto(EntradaInvalida):
+    """A journal is damaged or was edited; the text names the file, the record and the remedy."""
+
+
 class ArtefactoInvalido(EntradaInvalida):
     """A trained artefact is missing, altered or incompatible."""
 
@@ -65,12 +77,30 @@ class FalloPasajero(OrdenRechazada):
     """Not accepted, for a passing reason: the same request may be tried again."""
 
 
+class LimiteExcedido(ErrorBolsa):
+    """Too many requests: this one was not executed, and asking again earlier makes it worse.
+
+    Args:
+        mensaje: What happened, in one sentence.
+        espera_s: Wall seconds to wait.
+        codigo: Binance's error code, when the exchange said so itself.
+    """
+
+    def __init__(self, mensaje: str, *, espera_s: float, codigo: int | None = None) -> None:
+        super().__init__(mensaje, codigo=codigo)
+        self.espera_s = espera_s
+
+
 class ResultadoIncierto(ErrorBolsa):
     """The request may have reached the exchange: reconcile, never resend."""
 
 
 class LecturaFallida(ErrorBolsa):
     """A read did not arrive; nothing changed, so reading again is safe."""
+
+
+class CuentaInexplicable(LecturaFallida):
+    """The account is not what is known of it, and nothing that the exchange lists explains it."""
 
 
 class CredencialesInvalidas(ErrorBolsa):
@@ -85,10 +115,30 @@ class BolsaIncompatible(ErrorBolsa):
     codigo_salida = 2
 
 
+class PosicionDesprotegida(ErrorTimonel):
+    """No stop covers the position, and none will: it has to be closed at market."""
+
+
+class YaCruzado(PosicionDesprotegida):
+    """The market is beyond the level already."""
+
+
+class ProteccionImposible(PosicionDesprotegida):
+    """The exchange would not take a stop."""
+
+
+class ProteccionRota(PosicionDesprotegida):
+    """A stop was triggered and did not close the position."""
+
+
 class EmergenciaDrawdown(ErrorTimonel):
     """The drawdown limit was reached; the emergency protocol has run."""
 
     codigo_salida = 3
+
+
+class ServicioCaido(ErrorTimonel):
+    """A part of the daemon that must run for ever has ended: the text names it, the cause ended it."""
 
 
 class EmergenciaOperacional(ErrorTimonel):

@@ -13,6 +13,10 @@ SEMANA_MS = 7 * DIA_MS
 ANO_DIAS = 365.25
 _LUNES_MS = 4 * DIA_MS  # 1970-01-05 was a Monday
 
+DIA = "1d"
+MES = "1M"
+SEMANA = "1w"
+
 _FIJOS_MS = {
     "1m": MINUTO_MS,
     "3m": 3 * MINUTO_MS,
@@ -25,11 +29,9 @@ _FIJOS_MS = {
     "6h": 6 * HORA_MS,
     "8h": 8 * HORA_MS,
     "12h": 12 * HORA_MS,
-    "1d": DIA_MS,
+    DIA: DIA_MS,
     "3d": 3 * DIA_MS,
 }
-MES = "1M"
-SEMANA = "1w"
 INTERVALOS = (*_FIJOS_MS, SEMANA, MES)
 
 

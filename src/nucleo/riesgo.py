@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
-from src.nucleo.cartera import equity_alcanza, equity_de
+from src.nucleo.cartera import debe_liquidarse, equity_alcanza, equity_de, precio_liquidacion
+from src.nucleo.intervalos import DIA, DIA_MS, MES, siguiente_apertura
 from src.nucleo.ordenes import Plan
-from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.nucleo.tipos import EstadoCuenta, Mercado, Tramo
 
 FRACCION_AVISO = 0.8
 """Share of the drawdown limit from which a warning is due."""
+
+FRACCION_DIA = 0.25
+FRACCION_MES = 0.5
+"""Shares of the drawdown limit that may be lost within a UTC day and month before entries pause."""
 
 _crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 
@@ -124,6 +131,85 @@ def validar_brecha(plan: Plan, estado: EstadoRiesgo) -> Validacion:
     if estado.brecha_desde_ms is None or plan.solo_reduce or not plan.cantidades:
         return VALIDA
     return Validacion(Rechazo.BLOQUEO, "drawdown limit exceeded")
+
+
+class Anclas(NamedTuple):
+    """The equity at the first candle that closed in the current UTC day, and in the current month."""
+
+    dia_ms: int  # 00:00 of the day
+    equity_dia: float
+    mes_ms: int  # 00:00 of the month's first day
+    equity_mes: float
+
+    def escaladas(self, factor: float) -> Anclas:
+        """Follow a deposit or withdrawal, which is neither profit nor loss."""
+        return self._replace(equity_dia=self.equity_dia * factor, equity_mes=self.equity_mes * factor)
+
+
+def anclar(anclas: Anclas | None, equity: float, instante_ms: int) -> Anclas:
+    """Take note of the equity at a candle's close instant, before the decision on it.
+
+    Args:
+        anclas: The anchors so far; ``None`` at the first candle of all.
+        equity: Marked at the close.
+        instante_ms: The close; midnight belongs to the day that begins.
+    """
+    dia_ms = instante_ms - instante_ms % DIA_MS
+    if anclas is not None and anclas.dia_ms == dia_ms:
+        return anclas
+    dia = datetime.fromtimestamp(dia_ms / 1000, UTC)
+    mes_ms = dia_ms - (dia.day - 1) * DIA_MS
+    if anclas is not None and anclas.mes_ms == mes_ms:
+        return anclas._replace(dia_ms=dia_ms, equity_dia=equity)
+    return Anclas(dia_ms, equity, mes_ms, equity)
+
+
+def validar_escalones(plan: Plan, equity: float, anclas: Anclas, limite: float) -> Validacion:
+    """Refuse what increases exposure after losing a part of the drawdown limit in a day or a month.
+
+    Args:
+        plan: What the action asks for; exits and reductions always pass.
+        equity: At the observed close.
+        anclas: The equity that the day and the month began with.
+        limite: Drawdown limit, fraction of the peak.
+    """
+    _, cantidades, solo_reduce, _ = plan
+    dia_ms, equity_dia, mes_ms, equity_mes = anclas
+    if solo_reduce or not cantidades or (equity >= equity_dia and equity >= equity_mes):
+        return VALIDA
+    if _ha_perdido(equity, equity_mes, FRACCION_MES * limite):
+        return _pausa("monthly", 1.0 - equity / equity_mes, FRACCION_MES * limite, _final(mes_ms, MES))
+    if _ha_perdido(equity, equity_dia, FRACCION_DIA * limite):
+        return _pausa("daily", 1.0 - equity / equity_dia, FRACCION_DIA * limite, _final(dia_ms, DIA))
+    return VALIDA
+
+
+def _ha_perdido(equity: float, ancla: float, fraccion: float) -> bool:
+    return ancla > 0.0 and excede(1.0 - equity / ancla, fraccion)
+
+
+def _pausa(escalon: str, perdida: float, maximo: float, hasta: str) -> Validacion:
+    return Validacion(
+        Rechazo.BLOQUEO, f"{escalon} loss {perdida:.2%} has reached {maximo:.2%}: no entries until {hasta}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _final(inicio_ms: int, intervalo: str) -> str:
+    final = datetime.fromtimestamp(siguiente_apertura(inicio_ms, intervalo) / 1000, UTC)
+    return f"{final:%Y-%m-%dT%H:%MZ}"
+
+
+def distancia_liquidacion(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]) -> float | None:
+    """Share of the mark price that lies between it and the liquidation price; 0.0 when it is reached.
+
+    ``None`` when flat, or when no positive price would liquidate the position.
+    """
+    liquidacion = precio_liquidacion(cuenta, mark, tramos)
+    if liquidacion is None:
+        return 0.0 if debe_liquidarse(cuenta, mark, tramos) else None
+    distancia = (mark - liquidacion) / mark
+    return max(0.0, distancia if cuenta.cantidad > 0.0 else -distancia)
 
 
 def validar_accion_pre(

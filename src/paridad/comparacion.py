@@ -23,6 +23,8 @@ class Comparacion:
     operaciones: Counter[str]
     pagos_funding: int
     liquidaciones: int
+    protecciones: int  # resident stops that were filled
+    rechazos: int
     emergencia: bool
     equity_entorno: float
     equity_daemon: float
@@ -35,7 +37,7 @@ class Comparacion:
 
 
 def comparar(nombre: str, entorno: Corrida, daemon: Corrida) -> Comparacion:
-    """Compare observations bit for bit, decisions, wallets and the final equity."""
+    """Compare observations bit for bit, decisions, wallets, stops and the final equity."""
     return Comparacion(
         nombre=nombre,
         velas=len(entorno.operaciones),
@@ -43,6 +45,8 @@ def comparar(nombre: str, entorno: Corrida, daemon: Corrida) -> Comparacion:
         operaciones=Counter(daemon.operaciones),
         pagos_funding=entorno.pagos_funding,
         liquidaciones=daemon.liquidaciones,
+        protecciones=len(daemon.protecciones),
+        rechazos=daemon.rechazos,
         emergencia=daemon.emergencia,
         equity_entorno=entorno.equity_final,
         equity_daemon=daemon.equity_final,
@@ -62,9 +66,9 @@ def _diferencias(entorno: Corrida, daemon: Corrida) -> list[str]:
         if una.portfolio.tobytes() != otra.portfolio.tobytes():
             halladas.append(f"observation {indice}: portfolio {una.portfolio} and {otra.portfolio}")
             break
-    for campo in ("operaciones", "saldos", "cantidades"):
+    for campo in ("operaciones", "saldos", "cantidades", "protecciones"):
         halladas += _primera_distinta(campo, getattr(entorno, campo), getattr(daemon, campo))
-    for campo in ("ordenes", "liquidaciones", "emergencia"):
+    for campo in ("ordenes", "rechazos", "liquidaciones", "emergencia"):
         if getattr(entorno, campo) != getattr(daemon, campo):
             halladas.append(f"{campo}: {getattr(entorno, campo)} and {getattr(daemon, campo)}")
     if not isclose(entorno.equity_final, daemon.equity_final, rel_tol=TOLERANCIA_EQUITY):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from src.artefactos.artefacto import Artefacto
 from src.datos.velas import TablaVelas, escribir_velas
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
+from src.entrenamiento.recorrido import Incidencia
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import EmergenciaDrawdown
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO, calcular_serie
 from src.nucleo.politica import Politica
-from src.nucleo.registro import StatusFila
+from src.nucleo.registro import Resultado, StatusFila, texto_utc
 from src.nucleo.tipos import Observacion, Operacion
 from src.paridad.politicas import PoliticaGrabada
 from src.produccion.config.config import Opciones
@@ -25,6 +28,17 @@ from src.produccion.lanzamiento import ejecutar
 
 CALENTAMIENTO = 1_500
 """Candles that are past when the simulated market opens."""
+
+
+class Proteccion(NamedTuple):
+    """A row that tells of a resident stop's fill."""
+
+    instante: str  # ISO 8601, UTC
+    precio: float
+    cantidad: float
+    comision: float
+    pnl: float
+    balance: float  # after it
 
 
 @dataclass(slots=True)
@@ -35,7 +49,9 @@ class Corrida:
     operaciones: list[str] = field(default_factory=list)
     saldos: list[float] = field(default_factory=list)  # wallet after each decision
     cantidades: list[float] = field(default_factory=list)  # unsigned, after each decision
+    protecciones: list[Proteccion] = field(default_factory=list)
     ordenes: int = 0
+    rechazos: int = 0
     pagos_funding: int = 0
     liquidaciones: int = 0
     emergencia: bool = False
@@ -106,9 +122,28 @@ def _anotar_paso(corrida: Corrida, entorno: EntornoTrading) -> None:
     corrida.saldos.append(paso.tras_orden.saldo)
     corrida.cantidades.append(abs(paso.tras_orden.cantidad))
     corrida.ordenes += len(paso.ejecuciones)
+    corrida.rechazos += int(not paso.validacion.valida)
     corrida.pagos_funding += int(paso.funding != 0.0)
     corrida.liquidaciones += sum(i.status is StatusFila.LIQUIDACION for i in paso.incidencias)
+    corrida.protecciones += [_proteccion(i) for i in paso.incidencias if i.status is StatusFila.PROTECCION]
     corrida.equity_final = equity_de(paso.cuenta, float(entorno.datos.tabla.close[paso.fila + 1]))
+
+
+def _proteccion(incidencia: Incidencia) -> Proteccion:
+    movimiento = incidencia.movimiento
+    return Proteccion(
+        texto_utc(incidencia.instante_ms),
+        incidencia.precio,
+        movimiento.cantidad,
+        movimiento.comision,
+        movimiento.pnl,
+        movimiento.despues.saldo,
+    )
+
+
+def _leer_proteccion(fila: Mapping[str, str]) -> Proteccion:
+    columnas = ("precio", "cantidad", "comision", "pnl_realizado", "balance")
+    return Proteccion(fila["timestamp"], *(float(fila[columna]) for columna in columnas))
 
 
 def _leer_registro(ruta: Path, observaciones: list[Observacion], *, emergencia: bool) -> Corrida:
@@ -119,11 +154,14 @@ def _leer_registro(ruta: Path, observaciones: list[Observacion], *, emergencia: 
     for fila in filas:
         if fila["status"] == StatusFila.LIQUIDACION:
             corrida.liquidaciones += 1
+        if fila["status"] == StatusFila.PROTECCION:
+            corrida.protecciones.append(_leer_proteccion(fila))
         if fila["action"]:
             corrida.operaciones.append(fila["operacion"])
             corrida.saldos.append(float(fila["balance"]))
             corrida.cantidades.append(float(fila["cantidad_activa"] or 0.0))
             corrida.ordenes += int(bool(fila["cantidad"]))
+            corrida.rechazos += int(fila["resultado"] == Resultado.RECHAZADA)
     corrida.equity_final = float(filas[-1]["equity"])
     if not emergencia:
         # The candle that stood still is only there to tell the final equity.

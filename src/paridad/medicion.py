@@ -20,6 +20,7 @@ from src.paridad.variantes import derivar
 ORDENES_MIN = 1_000
 VECES_MIN = 50
 PAGOS_MIN = 100
+PROTECCIONES_MIN = 20
 _SEMILLA = 11
 _LARGO_SIEMPRE = (1.0,)
 _LARGO_Y_QUIETO = (1.0, *(0.0,) * 99)
@@ -37,6 +38,8 @@ _LIQUIDABLE = {
     "entorno.max_drawdown_permitido": 0.95,
     "entorno.reserva_margen": 0.1,
 }
+_SIN_RED = {"entorno.proteccion.tipo": "ninguna", "entorno.escalones_riesgo": False}
+_STOPS_CERCANOS = {"entorno.proteccion.fraccion_liquidacion": 0.02, "entorno.escalones_riesgo": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ class Prueba:
 
 PRUEBAS = (
     Prueba("trained", _RESISTENTE, lambda artefacto: artefacto.actor),
-    Prueba("scripted", _RESISTENTE, lambda _: PoliticaGuionizada(GUION)),
-    Prueba("random", _RESISTENTE, lambda _: PoliticaAleatoria(_SEMILLA)),
-    Prueba("drawdown", _TEMERARIA, lambda _: PoliticaGuionizada(_LARGO_SIEMPRE), larga=False),
-    Prueba("liquidation", _LIQUIDABLE, lambda _: PoliticaGuionizada(_LARGO_Y_QUIETO), larga=False),
+    Prueba("scripted", _RESISTENTE | _SIN_RED, lambda _: PoliticaGuionizada(GUION)),
+    Prueba("random", _RESISTENTE | _SIN_RED, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("stops", _RESISTENTE | _STOPS_CERCANOS, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("tiers", {"portafolio.apalancamiento": 10}, lambda _: PoliticaAleatoria(_SEMILLA), larga=False),
+    Prueba("drawdown", _TEMERARIA | _SIN_RED, lambda _: PoliticaGuionizada(_LARGO_SIEMPRE), larga=False),
+    Prueba("liquidation", _LIQUIDABLE | _SIN_RED, lambda _: PoliticaGuionizada(_LARGO_Y_QUIETO), larga=False),
+    Prueba("liquidation_stop", _LIQUIDABLE, lambda _: PoliticaGuionizada(_LARGO_Y_QUIETO), larga=False),
 )
 
 
@@ -98,4 +104,7 @@ def insuficiencias(comparaciones: Sequence[Comparacion], velas_min: int) -> list
         faltan.append("no drawdown emergency")
     if not any(c.liquidaciones for c in comparaciones):
         faltan.append("no liquidation")
+    stops = sum(c.protecciones for c in comparaciones)
+    if stops < PROTECCIONES_MIN:
+        faltan.append(f"{stops} resident stops filled, {PROTECCIONES_MIN} wanted")
     return faltan

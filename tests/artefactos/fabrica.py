@@ -91,7 +91,7 @@ def firmar(carpeta: Path, configuracion: ConfiguracionArtefacto, train_id: str =
             pasos=100,
             interrumpido=False,
             filas_visitadas=1.0,
-            proteccion="ninguna",
+            proteccion=configuracion.entorno.proteccion.tipo,
             banda_muerta=0.05,
             reserva_margen=0.02,
         ),

@@ -8,6 +8,7 @@ from src.artefactos.tipos_yaml import instante_de
 from src.artefactos.yaml_exacto import leer_yaml
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.recompensa import FormaRecompensa
+from src.nucleo.stops import TipoProteccion
 
 ORDEN = {
     "data_downloader": ["symbol", "interval", "start_date", "end_date", "limit"],
@@ -69,6 +70,14 @@ def test_lo_escrito_se_vuelve_a_leer_igual():
     assert leer(original.a_yaml()) == original
 
 
+def test_una_posicion_se_protege_si_no_se_dice_otra_cosa():
+    proteccion = leer("").entorno.proteccion
+
+    assert proteccion.tipo is TipoProteccion.CATASTROFE
+    assert proteccion.fraccion_liquidacion == 0.8
+    assert leer("entorno: {proteccion: {tipo: ninguna}}").entorno.proteccion.tipo is TipoProteccion.NINGUNA
+
+
 @pytest.mark.parametrize("texto", ["3e-4", "0.0003", "3.0E-4", ".001"])
 def test_la_tasa_de_aprendizaje_conserva_su_texto(texto):
     configuracion = leer(f"SACmodel: {{learning_rate: {texto}}}")
@@ -101,7 +110,15 @@ def test_un_entero_puede_escribirse_con_exponente(texto):
         ("entorno: 3", "`entorno` = 3"),
         ("entorno: {camino: recto}", "`entorno.camino` = 'recto'"),
         ("entorno: {proteccion: {tipo: fija}}", "`entorno.proteccion.tipo`.*'fija' is not available yet"),
+        (
+            "entorno: {proteccion: {tipo: niveles}}",
+            "'niveles' is not available yet; use catastrofe or ninguna",
+        ),
+        ("entorno: {proteccion: {tipo: hand_span}}", "'hand_span' is not available yet"),
         ("entorno: {proteccion: {tipo: muro}}", "`entorno.proteccion.tipo` = 'muro'"),
+        ("entorno: {proteccion: {fraccion_liquidacion: 1.0}}", "`entorno.proteccion.fraccion_liquidacion`"),
+        ("entorno: {proteccion: {fraccion_liquidacion: 0}}", "`entorno.proteccion.fraccion_liquidacion`"),
+        ("entorno: {escalones_riesgo: 1}", "`entorno.escalones_riesgo`"),
         ("entorno: {normalizar_recompensa: true}", "`entorno`.*belongs to `recompensa: semilla`"),
         ("preprocesamiento: {interpol_method: linear}", "`preprocesamiento.interpol_method`.*look ahead"),
         ("SACmodel: {learning_starts: 100000}", "learning_starts = 100000 leaves nothing to learn"),

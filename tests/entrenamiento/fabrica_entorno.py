@@ -47,8 +47,16 @@ def unos_datos(
 
 
 def una_configuracion(apalancamiento: int = 2, **entorno: Any) -> ConfiguracionArtefacto:
-    """A window of one candle unless told otherwise; ``entorno`` are keys of that section."""
-    valores = {"entorno.window_size": 1, "portafolio.apalancamiento": apalancamiento}
+    """A window of one candle, no stop and no risk tiers unless told otherwise.
+
+    ``entorno`` are keys of that section; ``proteccion`` is the word of its type.
+    """
+    valores = {
+        "portafolio.apalancamiento": apalancamiento,
+        "entorno.window_size": 1,
+        "entorno.escalones_riesgo": False,
+        "entorno.proteccion.tipo": entorno.pop("proteccion", "ninguna"),
+    }
     valores |= {f"entorno.{clave}": valor for clave, valor in entorno.items()}
     return interpretar_configuracion("", "test", valores)
 

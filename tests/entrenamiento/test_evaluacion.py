@@ -98,12 +98,24 @@ class TestRelato:
         assert not any(fila["truncated"] for fila in filas)
 
     @given(
-        acciones=st.lists(st.floats(-1.0, 1.0, width=32), min_size=1, max_size=40), velas=st.integers(1, 3)
+        acciones=st.lists(st.floats(-1.0, 1.0, width=32), min_size=1, max_size=40),
+        velas=st.integers(1, 3),
+        proteccion=st.sampled_from(["ninguna", "catastrofe"]),
+        limite=st.sampled_from([0.006, 0.2]),
     )
-    @settings(max_examples=60)
-    def test_cada_fila_explica_el_cambio_del_balance(self, acciones: list[float], velas: int):
+    @settings(max_examples=100)
+    def test_cada_fila_explica_el_cambio_del_balance(
+        self, acciones: list[float], velas: int, proteccion: str, limite: float
+    ):
         """Δbalance = pnl_realizado + pnl_parcial − comision + funding, exactly."""
-        entorno = un_entorno(AGITADAS, 0.0003, umbral_mantener_posicion=0.01)
+        entorno = un_entorno(
+            AGITADAS,
+            0.0003,
+            umbral_mantener_posicion=0.01,
+            apalancamiento=10,
+            proteccion=proteccion,
+            max_drawdown_permitido=limite,
+        )
         trayecto = recorrer(entorno, PoliticaDeGuion(acciones, velas), 0)
         balance, pendiente = Decimal("10000"), Decimal(0)
         for _, fila in relatar(trayecto, 1):
@@ -113,6 +125,33 @@ class TestRelato:
             balance, pendiente = partes[3], Decimal(0)
             if fila["status"] in ("ok", "rechazada"):
                 pendiente = Decimal(repr(trayecto.pasos[int(str(fila["paso"])) - 1].funding))
+
+    def test_un_stop_deja_su_fila_en_el_punto_en_que_se_ejecuto(self):
+        velas = unas_barras(
+            *[quieta(30_000.0)] * 2, (30_000.0, 30_000.0, 26_000.0, 26_900.0), quieta(26_900.0)
+        )
+        entorno = un_entorno(velas, proteccion="catastrofe")
+        filas = [fila for _, fila in relatar(recorrer(entorno, PoliticaDeGuion([1.0, 1.0, 0.0]), 0), 1)]
+
+        assert [fila["status"] for fila in filas] == ["ok", "ok", "proteccion", "fin", "fin"]
+        assert [fila["terminated"] for fila in filas] == [False, False, False, True, False]
+        stop = filas[2]
+        assert (stop["timestamp"], stop["paso"]) == ("2024-01-01T02:30:00.000Z", 2)
+        assert (stop["operacion"], stop["action"], stop["terminated"]) == ("cerrar_long", None, False)
+        assert stop["precio"] == stop["precio_salida"] == 26_952.9  # 26,958.3 less 0.02 %
+        assert (stop["cantidad"], stop["slippage"], stop["velas_abiertas"]) == (0.653, 0.0, 1)
+        assert (stop["operaciones_total"], stop["posicion_abierta"]) == (1, False)
+        assert stop["equity"] == stop["balance"]
+
+    def test_lo_que_se_cierra_en_el_acto_deja_dos_filas_del_mismo_instante(self):
+        """The order costs more than the limit allows."""
+        entorno = un_entorno(VELAS, proteccion="catastrofe", max_drawdown_permitido=0.001)
+        filas = [fila for _, fila in relatar(recorrer(entorno, PoliticaConstante(1.0), 0), 1)]
+
+        assert [fila["status"] for fila in filas[:2]] == ["ok", "proteccion"]
+        assert filas[0]["timestamp"] == filas[1]["timestamp"]
+        assert [fila["cantidad_activa"] for fila in filas[:2]] == [filas[0]["cantidad"], None]
+        assert [fila["velas_abiertas"] for fila in filas[:2]] == [None, 0]
 
     def test_las_operaciones_se_numeran_y_envejecen(self):
         filas = [fila for _, fila in un_relato(PoliticaDeGuion([0.5, 0.5, -0.5]))][:6]
@@ -200,6 +239,17 @@ class TestEvaluacion:
         assert leido.costos == pytest.approx(resumen.costos)
         assert leido.rotacion == pytest.approx(resumen.rotacion)
         assert leido.exposicion_media == pytest.approx(resumen.exposicion_media)
+
+    def test_el_informe_dice_que_cerro_un_stop(self, tmp_path: Path):
+        configuracion = una_configuracion(
+            proteccion="catastrofe", max_drawdown_permitido=0.3, apalancamiento=20
+        )
+        resumen = evaluar(PoliticaAleatoria(2), unos_datos(AGITADAS), configuracion, carpeta=tmp_path).resumen
+        leido = analizar([tmp_path])
+
+        assert leido.distribucion.filas[StatusFila.PROTECCION] > 0
+        assert leido.resumen.operaciones == pytest.approx(resumen.operaciones)
+        assert leido.resumen.costos == pytest.approx(resumen.costos)
 
     def test_las_politicas_de_referencia_se_repiten_con_su_semilla(self):
         vacia = Observacion(np.zeros((1, 1), np.float32), np.zeros(3, np.float32))

@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import (
     CONFIRMACION_MS,
+    Anclas,
     EstadoRiesgo,
     Rechazo,
+    anclar,
+    distancia_liquidacion,
     validar_accion_pre,
     validar_brecha,
+    validar_escalones,
     verificar_drawdown,
     vigilar_drawdown,
     vigilar_extremos,
 )
 from src.nucleo.tipos import Operacion
-from tests.constructores import un_mercado, una_cuenta
+from tests.constructores import HORA_MS, INICIO_MS, un_mercado, una_cuenta, unos_tramos
 
 LIMITE = 0.25  # exact in binary, so that the edge is hit
 
@@ -192,6 +196,109 @@ class TestValidarBrecha:
 
     def test_sin_brecha_se_entra(self):
         assert validar_brecha(self.ABRIR, EstadoRiesgo(10_000.0, 0.3)).valida
+
+
+DIA_MS = 24 * HORA_MS
+
+
+class TestAnclas:
+    def test_el_primer_cierre_lo_es_del_dia_y_del_mes(self):
+        anclas = anclar(None, 9_000.0, INICIO_MS + 10 * DIA_MS + HORA_MS)
+
+        assert anclas == Anclas(INICIO_MS + 10 * DIA_MS, 9_000.0, INICIO_MS, 9_000.0)
+
+    def test_dentro_del_dia_no_se_mueven(self):
+        anclas = anclar(None, 9_000.0, INICIO_MS)
+
+        assert anclar(anclas, 8_000.0, INICIO_MS + DIA_MS - 1) is anclas
+
+    def test_la_medianoche_es_del_dia_que_empieza(self):
+        anclas = anclar(anclar(None, 9_000.0, INICIO_MS), 8_000.0, INICIO_MS + DIA_MS)
+
+        assert anclas == Anclas(INICIO_MS + DIA_MS, 8_000.0, INICIO_MS, 9_000.0)
+
+    @pytest.mark.parametrize("meses", [(31, 29), (31, 29, 31, 30)])
+    def test_cada_mes_empieza_el_dia_uno(self, meses):
+        """A leap February too, and months without a single candle."""
+        inicio = INICIO_MS + sum(meses) * DIA_MS
+        anclas = anclar(anclar(None, 9_000.0, INICIO_MS), 7_000.0, inicio + 5 * DIA_MS)
+
+        assert anclas == Anclas(inicio + 5 * DIA_MS, 7_000.0, inicio, 7_000.0)
+
+    def test_un_deposito_no_es_una_ganancia(self):
+        assert Anclas(0, 9_000.0, 0, 10_000.0).escaladas(1.5) == Anclas(0, 13_500.0, 0, 15_000.0)
+
+
+class TestValidarEscalones:
+    """A limit of 0.2 allows to lose 5 % in a day and 10 % in a month."""
+
+    ANCLAS = Anclas(INICIO_MS + 9 * DIA_MS, 9_500.0, INICIO_MS, 10_000.0)
+    ABRIR = Plan(Operacion.ABRIR_LONG, (0.1,), False)
+
+    def validar(self, equity: float, plan: Plan = ABRIR):
+        return validar_escalones(plan, equity, self.ANCLAS, 0.2)
+
+    def test_hasta_entonces_se_entra(self):
+        assert self.validar(9_025.01).valida
+        assert self.validar(11_000.0).valida
+
+    def test_la_perdida_del_dia_pausa_las_entradas_hasta_medianoche(self):
+        validacion = self.validar(9_025.0)
+
+        assert validacion == (
+            Rechazo.BLOQUEO,
+            "daily loss 5.00% has reached 5.00%: no entries until 2024-01-11T00:00Z",
+        )
+
+    def test_la_del_mes_hasta_que_acabe(self):
+        validacion = self.validar(8_990.0)
+
+        assert validacion == (
+            Rechazo.BLOQUEO,
+            "monthly loss 10.10% has reached 10.00%: no entries until 2024-02-01T00:00Z",
+        )
+
+    @pytest.mark.parametrize("operacion", [o for o in Operacion if not o.aumenta_exposicion])
+    def test_una_salida_pasa_siempre(self, operacion):
+        assert self.validar(100.0, Plan(operacion, (-0.1,), True)).valida
+
+    def test_sin_nada_que_enviar_no_hay_nada_que_rechazar(self):
+        assert self.validar(100.0, Plan(Operacion.MANTENER, (), False)).valida
+
+    def test_de_una_cuenta_vacia_no_se_mide_perdida(self):
+        assert validar_escalones(self.ABRIR, 100.0, Anclas(0, 0.0, 0, 200.0), 1.0).rechazo is Rechazo.BLOQUEO
+        assert validar_escalones(self.ABRIR, -1.0, Anclas(0, 0.0, 0, 0.0), 1.0).valida
+
+    @given(equity=st.floats(1.0, 20_000.0), dia=st.floats(1.0, 20_000.0), mes=st.floats(1.0, 20_000.0))
+    def test_se_entra_si_y_solo_si_ambas_perdidas_son_menores(self, equity, dia, mes):
+        valida = validar_escalones(self.ABRIR, equity, Anclas(0, dia, 0, mes), 0.2).valida
+
+        assert valida or equity <= 0.95 * dia + 1e-6 or equity <= 0.9 * mes + 1e-6
+        assert not valida or (equity >= 0.95 * dia - 1e-6 and equity >= 0.9 * mes - 1e-6)
+
+
+class TestDistanciaLiquidacion:
+    def test_es_la_parte_del_precio_que_falta(self):
+        """0.5 at 30,000 with 10,000: a long is liquidated at 10,040.16, a short at 49,800.80."""
+        largo, corto = (
+            distancia_liquidacion(una_cuenta(cantidad=q), 20_000.0, unos_tramos()) for q in (0.5, -0.5)
+        )
+
+        assert largo == pytest.approx((20_000.0 - 10_040.16) / 20_000.0, abs=1e-6)
+        assert corto == pytest.approx((49_800.80 - 20_000.0) / 20_000.0, abs=1e-6)
+
+    @pytest.mark.parametrize(("cantidad", "mark"), [(0.5, 10_000.0), (-0.5, 50_000.0)])
+    def test_mas_alla_no_queda_ninguna(self, cantidad, mark):
+        assert distancia_liquidacion(una_cuenta(cantidad=cantidad), mark, unos_tramos()) == 0.0
+
+    def test_un_corto_sin_margen_a_ningun_precio_tampoco_tiene(self):
+        cuenta = una_cuenta(saldo=-40_000.0, cantidad=-1.0)
+
+        assert distancia_liquidacion(cuenta, 30_000.0, unos_tramos()) == 0.0
+
+    @pytest.mark.parametrize("cantidad", [0.0, 0.1])
+    def test_sin_precio_que_liquide_no_la_hay(self, cantidad):
+        assert distancia_liquidacion(una_cuenta(cantidad=cantidad), 30_000.0, unos_tramos()) is None
 
 
 class TestValidarAccion:

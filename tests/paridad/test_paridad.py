@@ -17,7 +17,7 @@ from src.datos.velas import TablaVelas
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO, ParametrosIndicadores, calcular_serie
 from src.nucleo.tipos import Observacion
 from src.paridad.comparacion import comparar
-from src.paridad.corridas import CALENTAMIENTO, Corrida
+from src.paridad.corridas import CALENTAMIENTO, Corrida, Proteccion
 from src.paridad.medicion import PRUEBAS, Prueba, insuficiencias, medir
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
 
@@ -55,6 +55,9 @@ def test_el_entorno_y_el_demonio_dan_los_mismos_numeros(
         assert comparacion.ordenes > 0
 
 
+STOP = Proteccion("2024-01-01T00:15:00.000Z", 26_000.0, 0.1, 1.3, -400.0, 9_598.2)
+
+
 def una_corrida() -> Corrida:
     observacion = Observacion(np.ones((2, 3), np.float32), np.zeros(3, np.float32))
     return Corrida(
@@ -62,6 +65,7 @@ def una_corrida() -> Corrida:
         operaciones=["abrir_long"],
         saldos=[9_999.5],
         cantidades=[0.1],
+        protecciones=[STOP],
         ordenes=1,
         equity_final=10_000.0,
     )
@@ -85,7 +89,10 @@ def test_un_bit_de_una_observacion_es_una_diferencia():
         {"operaciones": ["abrir_short"]},
         {"saldos": [9_999.50000001]},
         {"cantidades": [0.101]},
+        {"protecciones": []},
+        {"protecciones": [STOP._replace(precio=26_000.1)]},
         {"ordenes": 2},
+        {"rechazos": 1},
         {"liquidaciones": 1},
         {"emergencia": True},
         {"equity_final": 10_000.00002},
@@ -103,3 +110,4 @@ def test_unas_corridas_cortas_no_prueban_nada():
     assert "abrir_short: 0 times, 50 wanted" in faltan
     assert "no drawdown emergency" in faltan
     assert "no liquidation" in faltan
+    assert "1 resident stops filled, 20 wanted" in faltan
