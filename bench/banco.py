@@ -21,7 +21,8 @@ from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.ordenes import Orden
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, Observacion, Posicion, Vela
-from src.produccion.binance import BinanceConnector, crear_cliente
+from src.produccion.binance import BinanceConnector
+from src.produccion.cliente_binance import crear_cliente
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones, PoliticaSalida
 from src.produccion.control_riesgo import Memoria
 from src.produccion.diario import DiarioSqlite, EventoDiario

@@ -58,11 +58,13 @@ class Taller:
     actor: dict[str, Matriz]
 
 
-def abrir_taller(velas: int, cambios: Mapping[str, Any] | None = None) -> Taller:
-    """Make a synthetic market of so many candles and everything that an agent needs on it."""
+def abrir_taller(
+    velas: int, cambios: Mapping[str, Any] | None = None, tabla: TablaVelas | None = None
+) -> Taller:
+    """Make everything that an agent needs on a market: the given one, or a synthetic one of so many candles."""
     from sklearn.preprocessing import StandardScaler
 
-    tabla = generar(SIMBOLO, INTERVALO, velas, SEMILLA)
+    tabla = generar(SIMBOLO, INTERVALO, velas, SEMILLA) if tabla is None else tabla
     configuracion = interpretar_configuracion("", "bench", {**_AJUSTES, **(cambios or {})})
     rasgos = calcular_serie(
         tabla, configuracion.parametros_indicadores(), configuracion.preprocesamiento.rasgos

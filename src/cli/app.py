@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
+from src.cli.journal import journal
+from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.train import train
 from src.produccion.config.cli import live
+from src.produccion.panico import principal as panico
 
 app = typer.Typer(
     name="timonel",
@@ -18,8 +24,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for comando in (train, evaluate, live, simulator, report):
+for comando in (train, evaluate, live, simulator, report, replay, doctor):
     app.command()(con_codigo_de_salida(comando))
+app.add_typer(journal, name="journal")
+
+
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+def panic(argumentos: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None) -> None:
+    """Flatten an account at once; starts even where nothing else does. Options: timonel panic --help."""
+    raise typer.Exit(panico(argumentos or []))
 
 
 def principal() -> None:

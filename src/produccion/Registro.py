@@ -1,18 +1,20 @@
-"""The session's CSV files: opened once, flushed per row, never rewritten."""
+"""The session's CSV files: a face of the journal, appended to row by row."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple
 
 from src.nucleo.columnas import EMERGENCIAS, REGISTRO
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Fila, texto_de, texto_utc, textos_de
+
+_FIN_DE_LINEA = ord("\n")
 
 
 class Emergencia(NamedTuple):
@@ -26,34 +28,57 @@ class Emergencia(NamedTuple):
     detalles: str
 
 
+class Asentado(NamedTuple):
+    """What the journal says that the files of a session hold."""
+
+    filas: int
+    desde: Callable[[int], Sequence[Fila]]  # the rows from a number on, 0 being the first
+    emergencia: Emergencia | None = None
+
+
 class RegistroProduccion:
     """Writes ``registro_<ts>.csv``, and ``emergencias_<ts>.csv`` once there is an emergency.
 
     Args:
         carpeta: Where the files go; made when missing.
         sello: Names the session; from `sello_libre`.
+        asentado: Of a session that is gone on with: the files are made to hold this, no row less and none
+            more, before anything is appended. ``None`` starts new files.
     """
 
-    def __init__(self, carpeta: Path, sello: str) -> None:
+    def __init__(self, carpeta: Path, sello: str, asentado: Asentado | None = None) -> None:
         self.sello = sello
-        self.ruta = carpeta / f"registro_{self.sello}.csv"
-        self.ruta_emergencias = carpeta / f"emergencias_{self.sello}.csv"
-        self._registro = _ArchivoCsv(self.ruta, tuple(REGISTRO))
+        self.ruta = carpeta / f"registro_{sello}.csv"
+        self.ruta_emergencias = carpeta / f"emergencias_{sello}.csv"
+        self._registro = _ArchivoCsv(self.ruta, tuple(REGISTRO), nuevo=asentado is None)
         self._emergencias: _ArchivoCsv | None = None
         self.filas = 0
+        if asentado is not None:
+            self._igualar(asentado)
 
     def registrar_paso(self, fila: Fila) -> None:
         """Append one row of 42 columns."""
-        self._registro.escribir(textos_de(fila))
         self.filas += 1
+        self._registro.escribir(textos_de(fila))
 
     def registrar_emergencia(self, emergencia: Emergencia) -> None:
         """Append one row of 6 columns."""
-        if self._emergencias is None:
-            self._emergencias = _ArchivoCsv(self.ruta_emergencias, EMERGENCIAS)
-        self._emergencias.escribir(
-            [texto_utc(emergencia.instante_ms), *(texto_de(celda) for celda in emergencia[1:])]
-        )
+        archivo = self._emergencias or self._abrir_emergencias(nuevo=not self.ruta_emergencias.exists())
+        archivo.escribir(_celdas(emergencia))
+
+    def _igualar(self, asentado: Asentado) -> None:
+        presentes = self._registro.recortar(asentado.filas)
+        for fila in asentado.desde(presentes) if presentes < asentado.filas else ():
+            self._registro.escribir(textos_de(fila))
+        self.filas = asentado.filas
+        if asentado.emergencia is not None:
+            archivo = self._abrir_emergencias(nuevo=not self.ruta_emergencias.exists())
+            if archivo.recortar(1) == 0:
+                archivo.escribir(_celdas(asentado.emergencia))
+
+    def _abrir_emergencias(self, *, nuevo: bool) -> _ArchivoCsv:
+        self._emergencias = _ArchivoCsv(self.ruta_emergencias, EMERGENCIAS, nuevo=nuevo)
+        return self._emergencias
 
     def cerrar(self) -> None:
         """Close the files."""
@@ -71,29 +96,53 @@ class RegistroProduccion:
 
 
 class _ArchivoCsv:
-    def __init__(self, ruta: Path, columnas: Sequence[str]) -> None:
+    def __init__(self, ruta: Path, columnas: Sequence[str], *, nuevo: bool) -> None:
         self._ruta = ruta
-        self._bufer = io.StringIO()
-        self._escritor = csv.writer(self._bufer, lineterminator="\n")
+        self._titulos = _linea(columnas)
         try:
             ruta.parent.mkdir(parents=True, exist_ok=True)
-            self._archivo: TextIO = ruta.open("x", encoding="utf-8", newline="")
+            self._archivo: BinaryIO = ruta.open("xb" if nuevo else "a+b", buffering=0)
         except OSError as fallo:
             raise EmergenciaOperacional(f"{ruta} cannot be created: {fallo}") from fallo
-        self.escribir(columnas)
+        if nuevo:
+            self._anexar(self._titulos)
+
+    def recortar(self, filas: int) -> int:
+        """Drop what comes after so many whole rows; returns how many are left."""
+        try:
+            self._archivo.seek(0)
+            presente = self._archivo.read()
+            lineas = [fin for fin, octeto in enumerate(presente) if octeto == _FIN_DE_LINEA]
+            completas = min(len(lineas), filas + 1)
+            self._archivo.truncate(lineas[completas - 1] + 1 if completas else 0)
+        except OSError as fallo:
+            raise EmergenciaOperacional(f"{self._ruta} cannot be read back: {fallo}") from fallo
+        if not completas:
+            self._anexar(self._titulos)
+        return max(0, completas - 1)
 
     def escribir(self, celdas: Iterable[str]) -> None:
-        self._escritor.writerow(celdas)
+        self._anexar(_linea(celdas))
+
+    def _anexar(self, crudo: bytes) -> None:
         try:
-            self._archivo.write(self._bufer.getvalue())
-            self._archivo.flush()
+            while crudo:
+                crudo = crudo[self._archivo.write(crudo) :]
         except OSError as fallo:
             raise EmergenciaOperacional(f"{self._ruta} cannot be written: {fallo}") from fallo
-        self._bufer.seek(0)
-        self._bufer.truncate()
 
     def cerrar(self) -> None:
         self._archivo.close()
+
+
+def _linea(celdas: Iterable[str]) -> bytes:
+    bufer = io.StringIO()
+    csv.writer(bufer, lineterminator="\n").writerow(celdas)
+    return bufer.getvalue().encode()
+
+
+def _celdas(emergencia: Emergencia) -> list[str]:
+    return [texto_utc(emergencia.instante_ms), *(texto_de(celda) for celda in emergencia[1:])]
 
 
 def sello_libre(carpeta: Path, inicio_ms: int) -> str:

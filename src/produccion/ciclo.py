@@ -1,29 +1,39 @@
-"""What happens on each closed candle, and when the drawdown limit is reached."""
+"""What happens on each closed candle, between candles, and when the drawdown limit is reached."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, NoReturn
 
 import structlog
 
-from src.nucleo.accion import Interpretacion
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.dinero import precio_desplazado
-from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional, ErrorBolsa
+from src.nucleo.errores import (
+    EmergenciaDrawdown,
+    EmergenciaOperacional,
+    ErrorBolsa,
+    PosicionDesprotegida,
+)
 from src.nucleo.ordenes import LimitesPlan, Plan, planificar
 from src.nucleo.recompensa import Paso, ReglaRecompensa, calcular_recompensa
-from src.nucleo.registro import Decision, Momento, Resultado, StatusFila, construir_info
-from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Operacion
+from src.nucleo.registro import Resultado, StatusFila
+from src.nucleo.riesgo import EstadoRiesgo
+from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
-from src.produccion.control_riesgo import Bloqueo, ControlRiesgo, Razon
-from src.produccion.cuenta import Ajeno, Cuenta, Novedades
+from src.produccion.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.cronica import Cronica
+from src.produccion.cuenta import Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.ejecutor import Ejecutor, Informe
+from src.produccion.enclavamiento import Razon
+from src.produccion.memoria import Pendiente
 from src.produccion.observacion import ObservacionBuilder
-from src.produccion.puertos import Diario, EventoMark, Reloj
-from src.produccion.Registro import Emergencia, RegistroProduccion
+from src.produccion.proteccion import Protector
+from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
+from src.produccion.Registro import Emergencia
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 
@@ -38,9 +48,9 @@ class Piezas(NamedTuple):
     observador: ObservacionBuilder
     agente: AgenteProduccion
     control: ControlRiesgo
+    protector: Protector
     ejecutor: Ejecutor
-    registro: RegistroProduccion
-    diario: Diario
+    cronica: Cronica
     reloj: Reloj
 
 
@@ -52,14 +62,7 @@ class Reglas(NamedTuple):
     limites: LimitesPlan
     recompensa: ReglaRecompensa
     slippage: float  # expected, fraction of the price
-
-
-class _Anterior(NamedTuple):
-    """The previous decision, for the reward of the step that ends now."""
-
-    equity: float
-    maximo: float
-    inactivo: bool
+    edad_maxima_vela_ms: int  # an entry on a candle that closed longer ago is not sent again
 
 
 class Ciclo:
@@ -68,32 +71,100 @@ class Ciclo:
     Args:
         piezas: The services.
         reglas: The artefact's numbers.
+        mark: Mark price when it starts.
     """
 
-    def __init__(self, piezas: Piezas, reglas: Reglas) -> None:
+    def __init__(self, piezas: Piezas, reglas: Reglas, mark: float) -> None:
         self._p = piezas
         self._r = reglas
-        self._anterior: _Anterior | None = None
-        self.contabilidad = Contabilidad()
-        self.paso = 0
-        self.mark: float | None = None
-        self.ultima_decidida_ms = -1
+        self._pendiente: Pendiente | None = None
+        self._reanudada = False
+        self._propia_hasta_ms = -1
+        self.mark = mark
+        self.stop_tocado = False
         self.protocolo_cumplido = False
-        if piezas.cuenta.estado.posicion is not None:
-            self.contabilidad = self.contabilidad.abrir()
+
+    @property
+    def datos(self) -> DataProvider:
+        """The window of closed candles."""
+        return self._p.datos
+
+    @property
+    def paso(self) -> int:
+        """Closed candles acted on in this session."""
+        return self._p.cronica.paso
+
+    @property
+    def contabilidad(self) -> Contabilidad:
+        """Trades and profit of this session."""
+        return self._p.cronica.contabilidad
 
     @property
     def max_drawdown(self) -> float:
         """Largest drawdown of this session, as a fraction."""
         return self._p.control.estado.max_drawdown
 
+    @property
+    def protegida(self) -> bool:
+        """Whether there is nothing to protect, or a resident stop protects it."""
+        return self._p.cuenta.estado.posicion is None or self._p.protector.confirmado
+
+    def retomar(self, pendiente: Pendiente) -> None:
+        """Take up a decision of an earlier life whose effect is not in the record."""
+        self._pendiente, self._reanudada = pendiente, True
+
+    async def recuperar(self) -> None:
+        """Before anything else: end what was begun, book what was missed, protect what is open.
+
+        Raises:
+            LecturaFallida: Something could not be read; calling again goes on from there.
+        """
+        await self._completar()
+        propias = await self._explicar(exigente=False)
+        # An exit does not wait for its journal: a fill that no decision explains is the newest candle's.
+        self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
+        await self._revisar_proteccion()
+
+    def debe_decidir(self) -> bool:
+        """Whether nothing was decided yet on the newest candle of the window."""
+        datos = self._p.datos
+        sin_decidir = datos.ultima.apertura_ms > self._p.cronica.ultima_decidida_ms
+        return sin_decidir and datos.esperada_ms > self._propia_hasta_ms
+
     def tomar_mark(self, evento: EventoMark) -> bool:
-        """Watch drawdown between candles; true when the limit is exceeded for certain."""
+        """Watch drawdown between candles; true when the limit is exceeded for certain.
+
+        A mark beyond the resident stop says that the account is no longer what is known of it: it must be
+        looked at before anything is made of the price.
+        """
         self.mark = evento.precio
-        if self._p.cuenta.en_vuelo:
+        if self._p.cuenta.en_vuelo or self.stop_tocado:
             return False
-        equity = equity_de(self._p.cuenta.estado, evento.precio)
-        return self._p.control.verificar_drawdown(equity, evento.instante_ms).confirmado
+        if self._p.protector.tocado(evento.precio):
+            self.stop_tocado = True
+            return False
+        return self._vigilar(evento.instante_ms)
+
+    def tomar_orden(self, evento: EventoOrden) -> None:
+        """The user stream told how an order stands."""
+        self._p.ejecutor.tomar_evento(evento)
+
+    def tomar_stop(self, evento: EventoStop) -> None:
+        """The user stream told how a stop stands."""
+        self._p.protector.tomar_evento(evento)
+
+    def tomar_aviso_de_margen(self, evento: EventoMargen) -> None:
+        """The exchange warned that the margin is running out."""
+        self._p.control.tomar_margen(evento)
+
+    async def mirar(self, instante_ms: int) -> bool:
+        """Look at the account between candles; true when the drawdown limit is exceeded for certain.
+
+        Raises:
+            ErrorBolsa: It could not be read.
+        """
+        await self._al_dia()
+        return self._vigilar(instante_ms)
 
     async def procesar_vela(self, cierre_ms: int, motivo_para_no_decidir: str = "") -> None:
         """Steps A to H on the newest candle of the window.
@@ -104,46 +175,23 @@ class Ciclo:
 
         Raises:
             EmergenciaDrawdown: The limit was reached; the protocol has run.
-            ErrorBolsa: The account could not be read; nothing was decided.
+            ErrorBolsa: The account could not be read; nothing was decided, or what was decided is not
+                finished: calling again goes on from there.
         """
-        vela = self._p.datos.ultima
-        self.ultima_decidida_ms = vela.apertura_ms
-        cuenta = await self._actualizar_cuenta()
-        self.paso += 1
-        self.contabilidad = self.contabilidad.envejecer()
-        equity = equity_de(cuenta, vela.close)
-        riesgo = self._p.control.verificar_drawdown(equity, cierre_ms)
-        recompensa = self._recompensa(equity, cuenta)
-        self._p.control.vigilar_rango(self._p.datos.fraccion_fuera)
-        if riesgo.confirmado or equity <= 0.0:
-            await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
-        observacion = self._p.observador.construir_observacion(self._p.datos.ventana(), cuenta, vela.close)
-        accion = self._p.agente.predecir(observacion)
-        interpretacion = self._p.agente.interpretar_accion(accion, cuenta, equity, vela.close)
-        plan = planificar(interpretacion, cuenta, equity, vela.close, self._r.limites)
-        informe = await self._ejecutar(plan, cuenta, vela.close, vela.apertura_ms, motivo_para_no_decidir)
-        movimiento = await self._movimiento(cuenta, informe)
-        self._anterior = _Anterior(equity, riesgo.estado.equity_maximo, movimiento.despues.posicion is None)
-        self._registrar(
-            cierre_ms, vela.close, recompensa, accion, interpretacion, plan.operacion, informe, movimiento
-        )
+        if self._pendiente is None:
+            cuenta = await self._al_dia()
+            await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
+        await self._completar()
         self._p.control.guardar_pico()
-        self._guardar_libro()
-        self._p.diario.anotar_luego(
-            f"agent:{self._r.agente_id}",
-            "CANDLE_DECIDED",
-            cierre_ms,
-            {
-                "candle": vela.apertura_ms,
-                "action": accion,
-                "operation": plan.operacion.value,
-                "equity": equity,
-            },
-        )
 
-    async def refrescar_cuenta(self) -> None:
-        """Look at the account between candles."""
-        await self._actualizar_cuenta()
+    def anotar_velas(self, velas: Sequence[Vela]) -> None:
+        """Note candles that no decision shows; those of an earlier life are in the journal already."""
+        ultima = self._p.cronica.ultima_decidida_ms
+        self._p.cronica.anotar_velas([vela for vela in velas if vela.apertura_ms > ultima])
+
+    async def asentar(self) -> None:
+        """Return when everything noted so far is on disk; only a market that waits needs it."""
+        await self._p.cronica.asentar()
 
     async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> NoReturn:
         """Run the emergency protocol; always ends by raising.
@@ -157,47 +205,36 @@ class Ciclo:
         enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
         cerradas = await self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA)
         estado = self._p.cuenta.estado
-        precio = self._precio()
-        self._p.registro.registrar_emergencia(
-            Emergencia(
-                instante_ms,
-                razon.value,
-                estado.saldo,
-                equity_de(estado, precio),
-                cerradas,
-                detalle,
-            )
+        equity = equity_de(estado, self.mark)
+        self._p.cronica.anotar_emergencia(
+            Emergencia(instante_ms, razon.value, estado.saldo, equity, cerradas, detalle)
         )
         await enclavamiento
         self._p.control.guardar_pico()
+        self._p.control.anotar_plana()
         if razon is Razon.DRAWDOWN:
             raise EmergenciaDrawdown(f"the drawdown limit was reached ({detalle}); the account is flat")
         raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
-
-    async def _enclavar(self, razon: Razon, detalle: str) -> None:
-        if razon is Razon.DRAWDOWN:
-            await self._p.control.enclavar(detalle)
 
     async def cerrar_posicion(self, ficha: str, instante_ms: int, status: StatusFila) -> int:
         """Flatten the account and write the rows that say so; returns how many positions were closed."""
         self._p.cuenta.en_vuelo = True
         cerradas = await self._p.control.cerrar_todo(ficha)
         self.protocolo_cumplido = status is StatusFila.EMERGENCIA
+        self._abandonar_pendiente()
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
-        for ajeno in novedades.ajenos:
-            if ajeno.status is not StatusFila.OK:
-                self._anotar_ajeno(ajeno)
-                continue
-            momento = Momento(
-                self.paso,
-                instante_ms,
-                self._precio(),
-                status,
-                terminated=status is StatusFila.EMERGENCIA and ajeno is novedades.ajenos[-1],
-            )
-            self._anotar_fill(momento, ajeno.movimiento)
+        self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
         return int(bool(cerradas))
+
+    async def cerrar_y_seguir(self, ficha: str, instante_ms: int) -> None:
+        """Close a position that nothing protects, and go on."""
+        await self.cerrar_posicion(ficha, instante_ms, StatusFila.PROTECCION)
+        self._p.control.bloqueos.discard(Bloqueo.CIERRE)
+
+    async def _enclavar(self, razon: Razon, detalle: str) -> None:
+        if razon is Razon.DRAWDOWN:
+            await self._p.control.enclavar(detalle)
 
     async def _tras_cerrar(self) -> Novedades:
         """What closing did; a read that fails now must not undo that the account is flat."""
@@ -207,156 +244,170 @@ class Ciclo:
             log.critical("cierre_sin_filas", motivo=str(fallo))
             return Novedades((), 0.0, 0.0)
 
-    def _precio(self) -> float:
-        return self.mark if self.mark is not None else self._p.datos.ultima.close
+    def _vigilar(self, instante_ms: int) -> bool:
+        equity = equity_de(self._p.cuenta.estado, self.mark)
+        self._p.control.vigilar_margen(self._p.cuenta.estado, self.mark)
+        confirmado = self._p.control.verificar_drawdown(equity, instante_ms).confirmado
+        self._p.cronica.anotar_riesgo(instante_ms)
+        return confirmado
 
-    async def _actualizar_cuenta(self) -> EstadoCuenta:
-        if await self._p.ejecutor.resolver_pendiente():
+    async def _al_dia(self) -> EstadoCuenta:
+        """The account as the exchange has it, every difference booked, and its stop where it belongs."""
+        await self._completar()
+        await self._explicar(exigente=True)
+        await self._revisar_proteccion()
+        return self._p.cuenta.estado
+
+    async def _explicar(self, *, exigente: bool) -> int:
+        """Book what happened to the account; returns when the last fill of the agent's own did, or −1."""
+        if await self._p.ejecutor.resolver_pendientes():
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
-        novedades = await self._p.cuenta.actualizar()
-        self._p.cuenta.en_vuelo = False
-        for ajeno in novedades.ajenos:
-            self._anotar_ajeno(ajeno)
-        estado = self._p.cuenta.estado
+        novedades = await self._p.cuenta.actualizar(exigente=exigente)
+        self._p.cuenta.en_vuelo = self.stop_tocado = False
+        self._p.cronica.anotar_ajenos(novedades.ajenos)
         if novedades.transferido:
-            equity = equity_de(estado, self._p.datos.ultima.close)
-            antes = equity - novedades.transferido
-            if antes > 0 < equity:
-                log.warning("transferencia", monto=novedades.transferido)
-                self._escalar(equity / antes)
-        return estado
+            self._seguir_transferencia(novedades.transferido)
+        propias = (a.instante_ms for a in novedades.ajenos if a.status is StatusFila.OK)
+        return max(propias, default=-1)
 
-    def _guardar_libro(self) -> None:
-        libro = self._p.cuenta.libro
-        if libro is not None:
-            self._p.diario.anotar_luego(
-                f"agent:{self._r.agente_id}",
-                "LEDGER",
-                self._p.reloj.ahora_ms(),
-                {
-                    "balance": libro.saldo,
-                    "last_trade": libro.ultima_transaccion,
-                    "until_ms": libro.hasta_ms,
-                    "since_ms": libro.desde_ms,
-                },
-            )
+    def _seguir_transferencia(self, monto: float) -> None:
+        """A deposit or withdrawal is no profit or loss: peak and reference capital scale with the equity."""
+        equity = equity_de(self._p.cuenta.estado, self.mark)
+        antes = equity - monto
+        if antes <= 0.0 or equity <= 0.0:
+            return
+        log.warning("transferencia", monto=monto)
+        self._p.control.escalar(equity / antes)
+        self._p.cronica.anotar_referencia(self._p.observador.escalar(equity / antes))
 
-    def _escalar(self, factor: float) -> None:
-        """Follow a transfer: peak and reference capital scale with the equity."""
-        self._p.control.escalar(factor)
-        self._p.diario.anotar_luego(
-            f"agent:{self._r.agente_id}",
-            "REFERENCE",
-            self._p.reloj.ahora_ms(),
-            {"equity": self._p.observador.escalar(factor), "ledger": self._p.cuenta.libro is not None},
+    async def _revisar_proteccion(self) -> None:
+        p = self._p
+        await self._proteger(
+            p.protector.revisar(p.cuenta.estado, p.control.estado.equity_maximo, self.mark),
+            p.reloj.ahora_ms(),
         )
 
-    def _recompensa(self, equity: float, cuenta: EstadoCuenta) -> float | None:
-        anterior = self._anterior
+    async def _proteger(self, tarea: Awaitable[None], instante_ms: int) -> None:
+        """Arm the stop; a position that cannot have one is closed."""
+        try:
+            await tarea
+        except PosicionDesprotegida as fallo:
+            log.critical("posicion_sin_stop", motivo=str(fallo))
+            await self.cerrar_y_seguir(f"unprotected:{self._r.agente_id}:{instante_ms}", instante_ms)
+        self._p.control.vigilar_proteccion(
+            abierta=self._p.cuenta.estado.posicion is not None,
+            confirmada=self._p.protector.confirmado,
+            permite_entrar=self._p.protector.permite_entrar,
+        )
+
+    async def _decidir(self, cuenta: EstadoCuenta, cierre_ms: int, impedimento: str) -> None:
+        p, vela = self._p, self._p.datos.ultima
+        p.cronica.empezar_vela()
+        equity = equity_de(cuenta, vela.close)
+        riesgo = p.control.verificar_drawdown(equity, cierre_ms)
+        p.control.anclar(equity, cierre_ms)
+        recompensa = self._recompensa(equity, riesgo.estado, cuenta)
+        p.control.vigilar_rango(p.datos.fraccion_fuera)
+        if riesgo.confirmado or equity <= 0.0:
+            await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
+        observacion = p.observador.construir_observacion(p.datos.ventana(), cuenta, vela.close)
+        accion = p.agente.predecir(observacion)
+        interpretacion = p.agente.interpretar_accion(accion, cuenta, equity, vela.close)
+        plan = planificar(interpretacion, cuenta, equity, vela.close, self._r.limites)
+        rechazo = self._rechazo(plan, cuenta, equity, vela.close, impedimento)
+        self._pendiente = Pendiente(
+            *(vela, cierre_ms, equity, accion, interpretacion, plan, rechazo, recompensa)
+        )
+        p.cronica.anotar_decision(self._pendiente)
+
+    def _recompensa(self, equity: float, riesgo: EstadoRiesgo, cuenta: EstadoCuenta) -> float | None:
+        anterior = self._p.cronica.anterior
         if anterior is None:
             return None
-        paso = Paso(
-            anterior.equity,
-            equity,
-            anterior.maximo,
-            self._p.control.estado.equity_maximo,
-            anterior.inactivo and cuenta.posicion is None,
-        )
+        inactivo = anterior.inactivo and cuenta.posicion is None
+        paso = Paso(anterior.equity, equity, anterior.maximo, riesgo.equity_maximo, inactivo)
         return calcular_recompensa(paso, self._r.recompensa)
 
-    async def _ejecutar(
-        self, plan: Plan, cuenta: EstadoCuenta, precio: float, apertura_ms: int, impedimento: str
-    ) -> Informe:
+    def _rechazo(
+        self, plan: Plan, cuenta: EstadoCuenta, equity: float, precio: float, impedimento: str
+    ) -> str:
+        """Why a plan is not sent; empty when it is."""
         if plan.operacion is Operacion.MANTENER:
-            return _SIN_ORDENES
+            return ""
         if impedimento:
-            return Informe(Resultado.RECHAZADA, (), impedimento)
-        validacion = self._p.control.validar_accion_pre(
-            plan, cuenta, self._precio_esperado(plan, precio), precio
-        )
-        if not validacion.valida:
-            log.info("accion_rechazada", motivo=validacion.rechazo.value, detalle=validacion.detalle)
-            return Informe(Resultado.RECHAZADA, (), f"{validacion.rechazo.value}: {validacion.detalle}")
-        self._p.cuenta.en_vuelo = True
-        return await self._p.ejecutor.ejecutar(
-            plan, f"{self._r.agente_id}:{apertura_ms}:{plan.operacion.value}"
-        )
-
-    def _precio_esperado(self, plan: Plan, precio: float) -> float:
+            return impedimento
         compra = bool(plan.cantidades) and plan.cantidades[0] > 0
         tick = self._r.mercado.filtros.escala_tick
-        return precio_desplazado(precio, self._r.slippage, tick, compra=compra)
+        esperado = precio_desplazado(precio, self._r.slippage, tick, compra=compra)
+        validacion = self._p.control.validar_accion_pre(plan, cuenta, equity, esperado, precio)
+        if validacion.valida:
+            return ""
+        log.info("accion_rechazada", motivo=validacion.rechazo.value, detalle=validacion.detalle)
+        return f"{validacion.rechazo.value}: {validacion.detalle}"
+
+    async def _completar(self) -> None:
+        """Carry out what was decided, or go on where an earlier try or life stopped; then write its row."""
+        pendiente = self._pendiente
+        if pendiente is None:
+            return
+        informe = await self._ejecutar(pendiente)
+        antes = self._p.cuenta.estado
+        movimiento = await self._movimiento(antes, informe)
+        self._p.cronica.anotar_resultado(pendiente, informe, movimiento)
+        self._pendiente, self._reanudada = None, False
+        self._p.cuenta.en_vuelo = False
+        if not movimiento.ejecuciones:
+            return
+        self._contar(pendiente.plan.operacion, movimiento)
+        maximo = self._p.control.estado.equity_maximo
+        await self._proteger(
+            self._p.protector.tras_operar(antes, movimiento.despues, pendiente.vela.close, maximo),
+            pendiente.cierre_ms,
+        )
+
+    async def _ejecutar(self, pendiente: Pendiente) -> Informe:
+        if pendiente.plan.operacion is Operacion.MANTENER:
+            return _SIN_ORDENES
+        if pendiente.rechazo:
+            return Informe(Resultado.RECHAZADA, (), pendiente.rechazo)
+        self._p.cuenta.en_vuelo = True
+        ficha = f"{self._r.agente_id}:{pendiente.vela.apertura_ms}:{pendiente.plan.operacion.value}"
+        limite_ms = pendiente.cierre_ms + self._r.edad_maxima_vela_ms
+        try:
+            return await self._p.ejecutor.ejecutar(
+                pendiente.plan,
+                ficha,
+                lambda: self._p.reloj.ahora_ms() <= limite_ms,
+                posicion_previa=self._p.cuenta.estado.cantidad,
+                reanudada=self._reanudada,
+            )
+        except EmergenciaOperacional as fallo:
+            # An entry that cannot be written down first is not sent.
+            return Informe(Resultado.RECHAZADA, (), str(fallo))
 
     async def _movimiento(self, antes: EstadoCuenta, informe: Informe) -> Movimiento:
-        if informe is _SIN_ORDENES or not self._p.cuenta.en_vuelo:
-            return Movimiento(antes, antes)
         if informe.resultado is Resultado.INCIERTA:
             self._p.control.bloqueos.add(Bloqueo.INCIERTO)
-            movimiento = self._p.cuenta.sin_leer(informe.transacciones)
-        else:
-            movimiento = await self._p.cuenta.tras_ejecutar(informe.transacciones)
-        self._p.cuenta.en_vuelo = False
-        return movimiento
+            return self._p.cuenta.sin_leer(informe.transacciones)
+        if not informe.transacciones:
+            return Movimiento(antes, antes)
+        return await self._p.cuenta.tras_ejecutar(informe.transacciones)
 
-    def _registrar(
-        self,
-        cierre_ms: int,
-        precio: float,
-        recompensa: float | None,
-        accion: float,
-        interpretacion: Interpretacion,
-        operacion: Operacion,
-        informe: Informe,
-        movimiento: Movimiento,
-    ) -> None:
-        rechazada = informe.resultado in (Resultado.RECHAZADA, Resultado.INCIERTA)
-        momento = Momento(
-            self.paso,
-            cierre_ms,
-            precio,
-            StatusFila.RECHAZADA if rechazada else StatusFila.OK,
-            recompensa=recompensa,
+    def _abandonar_pendiente(self) -> None:
+        """A decision that could not be finished is closed in the record; its fills are found like others."""
+        pendiente, self._pendiente = self._pendiente, None
+        if pendiente is None:
+            return
+        estado = self._p.cuenta.estado
+        informe = Informe(Resultado.INCIERTA, (), "the position was closed before the order was resolved")
+        self._p.cronica.anotar_resultado(pendiente, informe, Movimiento(estado, estado))
+
+    def _contar(self, operacion: Operacion, movimiento: Movimiento) -> None:
+        log.info(
+            "operacion_ejecutada",
+            operacion=operacion.value,
+            cantidad=movimiento.cantidad,
+            precio=movimiento.precio_medio,
+            comision=movimiento.comision,
+            pnl=movimiento.pnl,
         )
-        decision = Decision(operacion, informe.resultado, informe.error, accion, interpretacion)
-        self._anotar(momento, decision, movimiento)
-        if movimiento.ejecuciones:
-            log.info(
-                "operacion_ejecutada",
-                operacion=operacion.value,
-                cantidad=movimiento.cantidad,
-                precio=movimiento.precio_medio,
-                comision=movimiento.comision,
-                pnl=movimiento.pnl,
-            )
-
-    def _anotar_ajeno(self, ajeno: Ajeno) -> None:
-        momento = Momento(self.paso, ajeno.instante_ms, ajeno.precio, ajeno.status)
-        self._anotar_fill(momento, ajeno.movimiento)
-
-    def _anotar_fill(self, momento: Momento, movimiento: Movimiento) -> None:
-        operacion = operacion_de(movimiento.antes.cantidad, movimiento.ejecuciones[0])
-        self._anotar(momento, Decision(operacion, Resultado.EJECUTADA), movimiento)
-
-    def _anotar(self, momento: Momento, decision: Decision, movimiento: Movimiento) -> None:
-        anotacion = construir_info(
-            momento,
-            decision,
-            movimiento,
-            self._p.control.estado,
-            self.contabilidad,
-            self._r.limites.apalancamiento,
-        )
-        self.contabilidad = anotacion.contabilidad
-        self._p.registro.registrar_paso(anotacion.fila)
-
-
-def operacion_de(cantidad: float, fill: Ejecucion) -> Operacion:
-    """What a fill does to a signed quantity."""
-    largo = cantidad > 0 if cantidad else fill.cantidad > 0
-    if cantidad == 0.0:
-        return Operacion.ABRIR_LONG if largo else Operacion.ABRIR_SHORT
-    if (fill.cantidad > 0) == largo:
-        return Operacion.AUMENTAR_LONG if largo else Operacion.AUMENTAR_SHORT
-    if abs(fill.cantidad) < abs(cantidad):
-        return Operacion.REDUCIR_LONG if largo else Operacion.REDUCIR_SHORT
-    return Operacion.CERRAR_LONG if largo else Operacion.CERRAR_SHORT

@@ -1,83 +1,21 @@
-"""The gate before each order, the drawdown monitor, the emergency protocol and its latch."""
+"""Risk of one agent: the monitor, the gate before each order, closing everything, and the latch."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import NamedTuple
+from contextlib import suppress
+from pathlib import Path
 
-import structlog
-
-from src.nucleo.errores import ErrorBolsa, LecturaFallida
-from src.nucleo.ordenes import LimitesPlan, Plan, trocear
-from src.nucleo.registro import texto_utc
-from src.nucleo.riesgo import (
-    FRACCION_AVISO,
-    EstadoRiesgo,
-    Rechazo,
-    Validacion,
-    Vigilancia,
-    validar_accion_pre,
-    validar_brecha,
-    vigilar_drawdown,
-)
-from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
-from src.produccion.diario import EventoDiario
+from src.nucleo.errores import EmergenciaOperacional
+from src.nucleo.ordenes import LimitesPlan, Plan
+from src.nucleo.riesgo import Anclas, EstadoRiesgo, Validacion, Vigilancia
+from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.produccion.cierre import Amparo, Cierre, SinAmparo
 from src.produccion.ejecutor import Ejecutor
-from src.produccion.puertos import Bolsa, Diario, Reloj, Transaccion
-
-AGREGADO = "risk"
-FRACCION_FUERA_AVISO = 0.2
-"""Share of cells outside the training range from which a warning is due."""
-
-_FRACCION_CALMA = 0.5 * FRACCION_AVISO
-_ESPERA_MAXIMA_S = 30.0
-_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
-
-log = structlog.get_logger(__name__)
-
-
-class Razon(StrEnum):
-    """Why the emergency protocol ran; only `DRAWDOWN` latches."""
-
-    DRAWDOWN = "max_drawdown"
-    OPERACIONAL = "operational_error"
-
-
-class Bloqueo(StrEnum):
-    """Why nothing may be opened now."""
-
-    INCIERTO = "an order is unresolved"
-    CIERRE = "closing everything"
-    FUERA_DE_RANGO = "the market is outside what training saw"
-
-
-class Memoria(NamedTuple):
-    """What survives restarts: a fold of the journal."""
-
-    equity_maximo: float | None = None
-    con_libro: bool | None = None  # whether that peak is of an agent's own ledger
-    enclavado: str = ""  # what latched it; empty when it is not
-
-
-def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
-    """Fold the ``risk`` events of an account and symbol."""
-    memoria = Memoria()
-    for evento in eventos:
-        match evento.tipo:
-            case "PEAK":
-                memoria = memoria._replace(
-                    equity_maximo=float(str(evento.contenido["equity"])),
-                    con_libro=bool(evento.contenido["ledger"]),
-                )
-            case "LATCHED":
-                memoria = memoria._replace(
-                    enclavado=f"{evento.contenido['reason']} at {texto_utc(int(str(evento.contenido['at'])))}"
-                )
-            case "UNLOCKED":
-                memoria = Memoria()
-    return memoria
+from src.produccion.enclavamiento import AGREGADO, DAEMON, Enclavamiento, Razon, enclavar
+from src.produccion.monitor_riesgo import DISTANCIA_MINIMA, MonitorRiesgo
+from src.produccion.puerta import Bloqueo as Bloqueo
+from src.produccion.puerta import Puerta
+from src.produccion.puertos import Bolsa, Diario, EventoMargen, Reloj, Transaccion
 
 
 class ControlRiesgo:
@@ -94,6 +32,10 @@ class ControlRiesgo:
         equity_maximo: Peak so far.
         con_libro: Whether the agent trades on a ledger of its own.
         fraccion_fuera_max: Share of cells outside the training range beyond which nothing is opened.
+        escalones: Whether the losses of a day and of a month pause entries.
+        distancia_minima: Share of the mark price to liquidation below which entries are held.
+        amparo: The resident stops; they are cancelled once the account is flat.
+        carpeta: Where the latch is written when the journal fails.
     """
 
     def __init__(
@@ -109,130 +51,108 @@ class ControlRiesgo:
         *,
         con_libro: bool = False,
         fraccion_fuera_max: float = 1.0,
+        escalones: bool = False,
+        distancia_minima: float = DISTANCIA_MINIMA,
+        amparo: Amparo | None = None,
+        carpeta: Path | None = None,
     ) -> None:
-        self._bolsa = bolsa
-        self._ejecutor = ejecutor
         self._diario = diario
         self._reloj = reloj
         self._mercado = mercado
-        self._limites = limites
-        self._limite = limite
-        self._pico_guardado = 0.0
-        self._con_libro = con_libro
-        self._avisado = False
-        self._avisado_rango = False
-        self._fraccion_fuera_max = fraccion_fuera_max
-        self.estado = EstadoRiesgo(equity_maximo)
-        self.bloqueos: set[Bloqueo] = set()
+        self._carpeta = carpeta
+        self._monitor = MonitorRiesgo(
+            diario, reloj, limite, equity_maximo, con_libro=con_libro, distancia_minima=distancia_minima
+        )
+        self._puerta = Puerta(
+            mercado, limites, limite, fraccion_fuera_max=fraccion_fuera_max, escalones=escalones
+        )
+        self._cierre = Cierre(bolsa, ejecutor, mercado, amparo or SinAmparo())
+
+    @property
+    def estado(self) -> EstadoRiesgo:
+        """What the drawdown monitor remembers."""
+        return self._monitor.estado
+
+    @property
+    def anclas(self) -> Anclas | None:
+        """The equity that the day and the month began with."""
+        return self._monitor.anclas
+
+    @property
+    def bloqueos(self) -> set[Bloqueo]:
+        """Why nothing may be opened now."""
+        return self._puerta.bloqueos
+
+    def reanudar(self, estado: EstadoRiesgo, anclas: Anclas | None) -> None:
+        """Go on from what an earlier life of the session saw."""
+        self._monitor.estado, self._monitor.anclas = estado, anclas
 
     def verificar_drawdown(self, equity: float, instante_ms: int) -> Vigilancia:
-        """Fold one equity into the monitor; a confirmed breach blocks entries at once."""
-        vigilancia = vigilar_drawdown(self.estado, equity, instante_ms, self._limite)
-        self.estado = vigilancia.estado
-        if vigilancia.drawdown.aviso and not self._avisado:
-            self._avisado = True
-            log.warning(
-                "drawdown_cerca_del_limite",
-                drawdown=round(vigilancia.drawdown.actual, 6),
-                limite=self._limite,
-            )
-        if vigilancia.drawdown.actual < _FRACCION_CALMA * self._limite:
-            self._avisado = False
-        return vigilancia
+        """Fold one equity into the monitor; while the limit is exceeded nothing is opened."""
+        return self._monitor.verificar_drawdown(equity, instante_ms)
+
+    def anclar(self, equity: float, instante_ms: int) -> None:
+        """Take note of the equity at a candle's close, for the losses of the day and the month."""
+        self._monitor.anclar(equity, instante_ms)
 
     def vigilar_rango(self, fraccion_fuera: float) -> None:
         """Warn, then hold entries, when the features leave the range that training saw."""
-        fuera = fraccion_fuera > self._fraccion_fuera_max
-        (self.bloqueos.add if fuera else self.bloqueos.discard)(Bloqueo.FUERA_DE_RANGO)
-        avisar = fraccion_fuera >= FRACCION_FUERA_AVISO
-        if avisar and not self._avisado_rango:
-            log.warning("rasgos_fuera_de_rango", fraccion=round(fraccion_fuera, 4), entradas_retenidas=fuera)
-        self._avisado_rango = avisar
+        self._puerta.vigilar_rango(fraccion_fuera)
+
+    def vigilar_margen(self, cuenta: EstadoCuenta, mark: float) -> None:
+        """Hold entries while liquidation is near."""
+        falta = self._monitor.falta_margen(cuenta, mark, self._mercado.tramos)
+        self._puerta.fijar(Bloqueo.MARGEN, activo=falta)
+
+    def tomar_margen(self, evento: EventoMargen) -> None:
+        """Take a margin call: entries are held from now on."""
+        self._monitor.tomar_llamada(evento.instante_ms)
+        self._puerta.fijar(Bloqueo.MARGEN, activo=True)
+
+    def vigilar_proteccion(self, *, abierta: bool, confirmada: bool, permite_entrar: bool) -> None:
+        """Hold entries while the stop is not where it should be, or one lives that should not."""
+        self._puerta.fijar(Bloqueo.SIN_PROTECCION, activo=abierta and not confirmada)
+        self._puerta.fijar(Bloqueo.STOP_ANTERIOR, activo=not permite_entrar)
 
     def guardar_pico(self) -> None:
         """Put a peak that the journal does not have into it."""
-        if self.estado.equity_maximo != self._pico_guardado:
-            self._pico_guardado = self.estado.equity_maximo
-            self._diario.anotar_luego(
-                AGREGADO,
-                "PEAK",
-                self._reloj.ahora_ms(),
-                {"equity": self._pico_guardado, "ledger": self._con_libro},
-            )
+        self._monitor.guardar_pico()
 
     def escalar(self, factor: float) -> None:
-        """Follow a deposit or withdrawal: the peak is scaled, it is no profit or loss."""
-        self.estado = self.estado._replace(equity_maximo=self.estado.equity_maximo * factor)
-        self.guardar_pico()
+        """Follow a deposit or withdrawal: peak and anchors are scaled, it is no profit or loss."""
+        self._monitor.escalar(factor)
 
     def validar_accion_pre(
-        self, plan: Plan, cuenta: EstadoCuenta, precio_orden: float, mark: float
+        self, plan: Plan, cuenta: EstadoCuenta, equity: float, precio_orden: float, mark: float
     ) -> Validacion:
-        """Check a plan before anything is sent; exits always pass."""
-        if self.bloqueos and plan.operacion.aumenta_exposicion:
-            return Validacion(Rechazo.BLOQUEO, ", ".join(sorted(self.bloqueos)))
-        brecha = validar_brecha(plan, self.estado)
-        if not brecha.valida:
-            return brecha
-        return validar_accion_pre(
-            plan, cuenta, precio_orden, mark, self._mercado, self._limites.apalancamiento
-        )
+        """Check a plan before anything is sent; exits always pass.
 
-    async def enclavar(self, detalle: str) -> None:
-        """Lock account and symbol until an operator clears it."""
-        ahora = self._reloj.ahora_ms()
-        await self._diario.anotar(
-            AGREGADO, "LATCHED", ahora, {"reason": Razon.DRAWDOWN.value, "at": ahora, "detail": detalle}
-        )
+        Args:
+            plan: What `planificar` made of the action.
+            cuenta: The account before it.
+            equity: At the observed close.
+            precio_orden: Expected fill price.
+            mark: Mark price.
+        """
+        estado, anclas = self._monitor.estado, self._monitor.anclas
+        return self._puerta.validar(plan, cuenta, equity, precio_orden, mark, estado, anclas)
+
+    async def enclavar(self, detalle: str, razon: Razon = Razon.DRAWDOWN, quien: str = DAEMON) -> None:
+        """Lock account and symbol until an operator clears it.
+
+        Raises:
+            EmergenciaOperacional: It could not be written anywhere.
+        """
+        cerrojo = Enclavamiento(razon, quien, self._reloj.ahora_ms(), detalle)
+        await enclavar(self._diario, self._carpeta, cerrojo)
+
+    def anotar_plana(self) -> None:
+        """The emergency is over: the account was seen flat, with nothing on its way."""
+        with suppress(EmergenciaOperacional):
+            # Without this note the next start looks at the account again before it says that it is locked.
+            self._diario.anotar_luego(AGREGADO, "FLAT", self._reloj.ahora_ms(), {})
 
     async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
-        """Flatten until the exchange says that the account is flat; never gives up.
-
-        Resting orders are cancelled first, which may fail; then the whole live quantity goes out reduce-only.
-        """
-        self.bloqueos.add(Bloqueo.CIERRE)
-        filas: list[Transaccion] = []
-        intento, espera, solo_reduce = 0, 1.0, True
-        while True:
-            intento += 1
-            try:
-                await self._cancelar_ordenes()
-                nada_en_camino = await self._nada_en_camino()
-                cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
-                if cantidad == 0.0:
-                    if nada_en_camino:
-                        return tuple(filas)
-                    raise LecturaFallida("flat, but an order is unresolved and may still arrive")
-                solo_reduce = solo_reduce or not nada_en_camino
-                plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), solo_reduce)
-                informe = await self._ejecutor.ejecutar(plan, f"{ficha}:{intento}")
-                filas += informe.transacciones
-                if informe.error:
-                    log.critical("cierre_rechazado", intento=intento, motivo=informe.error)
-                    solo_reduce = informe.codigo not in _REDUCCION_RECHAZADA
-                else:
-                    espera = 0.0
-            except Exception:  # whatever it is, the position is still open: try again
-                log.exception("cierre_fallido", intento=intento)
-            if espera:
-                await asyncio.sleep(espera)
-            espera = min(_ESPERA_MAXIMA_S, max(1.0, espera * 2))
-
-    async def _nada_en_camino(self) -> bool:
-        """Whether no order is unresolved; not being told must not keep the exit from going out."""
-        try:
-            return await self._ejecutor.resolver_pendiente()
-        except ErrorBolsa as fallo:
-            log.critical("orden_sin_resolver", motivo=str(fallo))
-            return False
-
-    async def _cancelar_ordenes(self) -> None:
-        """Cancel what rests on the symbol; a failure must not keep the exit from going out."""
-        try:
-            await self._bolsa.cancelar_todas(self._mercado.simbolo)
-        except ErrorBolsa as fallo:
-            log.critical("cancelacion_fallida", motivo=str(fallo))
-
-
-def _cierre(cantidad: float) -> Operacion:
-    return Operacion.CERRAR_LONG if cantidad > 0 else Operacion.CERRAR_SHORT
+        """Block entries and flatten until the exchange says that the account is flat; never gives up."""
+        self._puerta.fijar(Bloqueo.CIERRE, activo=True)
+        return await self._cierre.cerrar_todo(ficha)

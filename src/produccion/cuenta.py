@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import isclose
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import structlog
 
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import al_paso, redondear
-from src.nucleo.errores import LecturaFallida
+from src.nucleo.errores import CuentaInexplicable
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
-from src.produccion.ingresos import LectorIngresos, sumar
-from src.produccion.puertos import Bolsa, ClaseIngreso, Ingreso, Transaccion
+from src.produccion.ingresos import CursorIngresos, leer_ingresos, sumar
+from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
 _TOLERANCIA_PRECIO = 1e-6
@@ -56,13 +56,37 @@ class Novedades(NamedTuple):
     transferido: float  # deposited (> 0) or withdrawn since then
 
 
-class Libro(NamedTuple):
-    """An agent's own ledger: assigned capital and what it earned since."""
+class Marcador(NamedTuple):
+    """Up to where the account's history was taken."""
 
-    saldo: float  # margin asset
-    ultima_transaccion: int = 0  # last trade id that it contains
-    hasta_ms: int = 0  # market time up to which funding is contained; 0 for a new one
-    desde_ms: int = 0  # when capital was assigned; older trades are not the agent's
+    cartera: float  # the wallet as it was last read; differs from the balance of an agent with a ledger
+    ultima_transaccion: int  # every fill up to this trade id is booked
+    propias: frozenset[int]  # later fills that are booked as well
+    desde_ms: int  # when the account was first looked at; older fills are history
+    ingresos: CursorIngresos
+    sin_explicar: float = 0.0  # change of the wallet for which no income row has come yet
+
+    def a_lista(self) -> list[object]:
+        """As the journal keeps it."""
+        hasta_ms, tomados = self.ingresos
+        return [
+            *(self.cartera, self.ultima_transaccion, sorted(self.propias), self.desde_ms),
+            *(hasta_ms, sorted(map(list, tomados)), self.sin_explicar),
+        ]
+
+    @classmethod
+    def de_lista(cls, crudo: Sequence[Any]) -> Self:
+        """From the journal."""
+        cartera, ultima, propias, desde_ms, hasta_ms, tomados, sin_explicar = crudo
+        ingresos = CursorIngresos(int(hasta_ms), frozenset((str(c), int(i)) for c, i in tomados))
+        return cls(
+            *(float(cartera), int(ultima), frozenset(map(int, propias)), int(desde_ms), ingresos),
+            sin_explicar=float(sin_explicar),
+        )
+
+
+Reconocedor = Callable[[int], Awaitable[bool]]
+"""Whether an order, by its id at the exchange, is what one of the agent's stops became."""
 
 
 class Cuenta:
@@ -71,42 +95,45 @@ class Cuenta:
     Args:
         bolsa: The exchange.
         mercado: Symbol, filters and fees.
-        libro: The agent's own ledger, when it was assigned a part of the wallet; its balance then stands
-            for the wallet's.
+        capital: Assigned capital of an agent with a ledger of its own, whose balance then stands for the
+            wallet's; ``None`` trades the whole wallet.
+        es_de_un_stop: Tells the fills of the agent's stops apart.
     """
 
-    def __init__(self, bolsa: Bolsa, mercado: Mercado, libro: Libro | None = None) -> None:
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        mercado: Mercado,
+        capital: float | None = None,
+        es_de_un_stop: Reconocedor | None = None,
+    ) -> None:
         self._bolsa = bolsa
         self._mercado = mercado
-        self._libro = libro
-        self._ultima_transaccion = 0
-        self._abierta_ms = 0
-        self._cartera = 0.0  # the wallet as it was last read
-        self._ingresos = LectorIngresos(bolsa, mercado.simbolo)
+        self._capital = capital
+        self._es_de_un_stop = es_de_un_stop
+        self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
 
+    @property
+    def con_libro(self) -> bool:
+        """Whether the agent trades on a ledger of its own."""
+        return self._capital is not None
+
     async def abrir(self, ahora_ms: int) -> EstadoCuenta:
         """First snapshot; whatever was traded before it is history."""
-        self._abierta_ms = ahora_ms
         filas = await self._bolsa.transacciones(self._mercado.simbolo)
-        self._ultima_transaccion = max((fila.id for fila in filas), default=0)
+        ultima = max((fila.id for fila in filas), default=0)
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-        self._cartera = leido.saldo
-        if self._libro is not None:
-            leido = leido._replace(saldo=await self._ponerse_al_dia(self._libro))
-        self._ingresos = LectorIngresos(self._bolsa, self._mercado.simbolo, ahora_ms)
-        await self._ingresos.nuevos()
-        self.estado = leido
-        return leido
+        ingresos = CursorIngresos(ahora_ms)
+        ingresos = ingresos.tras(await leer_ingresos(self._bolsa, self._mercado.simbolo, ingresos))
+        self.marcador = Marcador(leido.saldo, ultima, frozenset(), ahora_ms, ingresos)
+        self.estado = leido if self._capital is None else leido._replace(saldo=self._capital)
+        return self.estado
 
-    @property
-    def libro(self) -> Libro | None:
-        """The agent's own ledger as of the last read."""
-        if self._libro is None:
-            return None
-        desde_ms = self._libro.desde_ms or self._abierta_ms
-        return Libro(self.estado.saldo, self._ultima_transaccion, self._ingresos.hasta_ms, desde_ms)
+    def reanudar(self, estado: EstadoCuenta, marcador: Marcador) -> None:
+        """Go on from what was known once; `actualizar` then books what was missed."""
+        self.estado, self.marcador = estado, marcador
 
     async def actualizar(self, *, exigente: bool = True) -> Novedades:
         """Read the account and explain every difference from what was known.
@@ -121,85 +148,96 @@ class Cuenta:
             LecturaFallida: What is known did not change; the explanation may be listed later.
         """
         anterior = self.estado
-        leido, filas = await self._leer_con_operaciones(anterior, exigente=exigente)
+        leido, filas, vista = await self._leer_con_operaciones(anterior, exigente=exigente)
         cartera = leido.saldo
         ajenos = await self._explicar(anterior, filas)
         esperado = ajenos[-1].movimiento.despues if ajenos else anterior
         funding = transferido = 0.0
-        if self._libro is not None:
-            funding = redondear(sumar(await self._ingresos.nuevos(), ClaseIngreso.FUNDING_FEE))
+        ingresos, sin_explicar = self.marcador.ingresos, self.marcador.sin_explicar
+        if self.con_libro:
+            nuevos = await leer_ingresos(self._bolsa, self._mercado.simbolo, ingresos)
+            ingresos = ingresos.tras(nuevos)
+            funding = redondear(sumar(nuevos, ClaseIngreso.FUNDING_FEE))
             leido = leido._replace(saldo=redondear(esperado.saldo + funding))
         elif leido.saldo != esperado.saldo:
-            funding, transferido = await self._repartir(redondear(leido.saldo - esperado.saldo))
-        self.estado, self._cartera = leido, cartera
+            diferencia = redondear(leido.saldo - esperado.saldo)
+            ingresos, transferido, sin_explicar = await self._repartir(diferencia)
+            funding = redondear(diferencia - transferido)
+        ultima = max((vista, self.marcador.ultima_transaccion, *self.marcador.propias))
+        desde_ms = self.marcador.desde_ms
+        self.estado = leido
+        self.marcador = Marcador(cartera, ultima, frozenset(), desde_ms, ingresos, sin_explicar)
         # Funding was settled while the position was still held, so it comes before the fills.
         ajenos = tuple(ajeno.desplazado(funding) for ajeno in ajenos)
         return Novedades(ajenos, funding, transferido)
 
     async def tras_ejecutar(self, transacciones: Sequence[Transaccion]) -> Movimiento:
-        """Read the account after the agent's own fills and compare it with the core's arithmetic."""
+        """Read the account after the agent's own fills and compare it with the core's arithmetic.
+
+        An account that does not show them yet is taken as the arithmetic says; the next look compares.
+        """
         antes, ejecuciones = self.estado, ejecuciones_de(transacciones)
         sombra = self._sombra(antes, ejecuciones)
         leido = await self._leer_hasta(sombra.cantidad)
-        self._cartera = leido.saldo
-        if self._libro is not None:
+        if leido is None:
+            log.warning("cuenta_atrasada", calculado=str(sombra))
+            return self.sin_leer(transacciones)
+        self.marcador = self.marcador._replace(cartera=leido.saldo)
+        if self.con_libro:
             leido = leido._replace(saldo=redondear(antes.saldo + resultado_de(transacciones)))
         if not _iguales(sombra, leido):
             log.warning("divergencia_con_la_bolsa", calculado=str(sombra), bolsa=str(leido))
         return self._tomar(leido, transacciones)
 
     def sin_leer(self, transacciones: Sequence[Transaccion]) -> Movimiento:
-        """Book the agent's own fills while another order of it is unresolved.
+        """Book the agent's own fills without looking at the account.
 
-        What the exchange says now may already contain that order; the next look explains it.
+        What the exchange says now may already contain another order's; the next look explains it.
         """
         return self._tomar(self._sombra(self.estado, ejecuciones_de(transacciones)), transacciones)
 
     def _tomar(self, despues: EstadoCuenta, transacciones: Sequence[Transaccion]) -> Movimiento:
-        self._ultima_transaccion = max((fila.id for fila in transacciones), default=self._ultima_transaccion)
+        propias = self.marcador.propias | {fila.id for fila in transacciones}
+        self.marcador = self.marcador._replace(propias=propias)
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
         self.estado = despues
         return movimiento
 
-    async def _ponerse_al_dia(self, libro: Libro) -> float:
-        if libro.hasta_ms == 0:
-            return libro.saldo
-        nuevas = await self._transacciones_desde(libro.ultima_transaccion, libro.desde_ms)
-        ingresos = await LectorIngresos(self._bolsa, self._mercado.simbolo, libro.hasta_ms + 1).nuevos()
-        return redondear(libro.saldo + resultado_de(nuevas) + sumar(ingresos, ClaseIngreso.FUNDING_FEE))
-
-    async def _leer_hasta(self, cantidad: float) -> EstadoCuenta:
+    async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
-        leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-        for _ in range(_LECTURAS):
-            if leido.cantidad == cantidad:
-                break
-            await asyncio.sleep(_ESPERA_S)
+        for intento in range(_LECTURAS):
+            if intento:
+                await asyncio.sleep(_ESPERA_S)
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-        return leido
+            if leido.cantidad == cantidad:
+                return leido
+        return None
 
     async def _leer_con_operaciones(
         self, anterior: EstadoCuenta, *, exigente: bool
-    ) -> tuple[EstadoCuenta, list[Transaccion]]:
-        """The account and the fills that explain it; the two are listed at different moments."""
+    ) -> tuple[EstadoCuenta, list[Transaccion], int]:
+        """The account, the fills that explain it, and the newest trade id seen.
+
+        Account and fills are listed at different moments.
+        """
         escala = self._mercado.filtros.escala_lote
         for _ in range(_LECTURAS):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
             quieta = _misma_posicion(anterior.posicion, leido.posicion)
-            if quieta and leido.saldo == self._cartera:
-                return leido, []
-            filas = await self._transacciones_desde(self._ultima_transaccion, self._abierta_ms)
+            if quieta and leido.saldo == self.marcador.cartera:
+                return leido, [], 0
+            filas = await self._transacciones_nuevas()
             cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
             if cantidad == al_paso(leido.cantidad, escala) and (quieta or filas):
-                return leido, filas
+                return leido, filas, _ultima(filas)
             await asyncio.sleep(_ESPERA_S)
         log.error("posicion_sin_explicar", conocida=str(anterior.posicion), bolsa=str(leido.posicion))
         if exigente:
-            raise LecturaFallida(
+            raise CuentaInexplicable(
                 f"the position went from {anterior.cantidad} to {leido.cantidad}, and the listed fills do not"
                 " explain it"
             )
-        return leido, []
+        return leido, [], _ultima(filas)
 
     def _sombra(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> EstadoCuenta:
         sombra = antes
@@ -208,16 +246,21 @@ class Cuenta:
             sombra = sombra._replace(saldo=redondear(sombra.saldo - fill.comision))
         return sombra
 
-    async def _transacciones_desde(self, ultima: int, desde_ms: int) -> list[Transaccion]:
+    async def _transacciones_nuevas(self) -> list[Transaccion]:
+        ultima, propias, desde_ms = self.marcador[1:4]
         filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
-        return [fila for fila in filas if fila.id > ultima and fila.instante_ms >= desde_ms]
+        return [
+            fila
+            for fila in filas
+            if fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
+        ]
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
         estado = anterior
         for fila in filas:
             id_cliente = await self._bolsa.id_cliente_de(self._mercado.simbolo, fila.id_orden)
-            status = _status_de(id_cliente)
+            status = await self._status_de(fila.id_orden, id_cliente)
             if status is not StatusFila.OK:
                 log.warning(
                     "operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad
@@ -226,8 +269,14 @@ class Cuenta:
                 movimiento = self._asentar(estado, ejecuciones_de([parte])[0])
                 ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio))
                 estado = movimiento.despues
-        self._ultima_transaccion = max((fila.id for fila in filas), default=self._ultima_transaccion)
         return tuple(ajenos)
+
+    async def _status_de(self, id_orden: int, id_cliente: str) -> StatusFila:
+        if id_cliente.startswith(_PREFIJOS_LIQUIDACION):
+            return StatusFila.LIQUIDACION
+        if self._es_de_un_stop is not None and await self._es_de_un_stop(id_orden):
+            return StatusFila.PROTECCION
+        return StatusFila.OK if id_cliente.startswith(PREFIJO_CLIENTE) else StatusFila.MANUAL
 
     def _asentar(self, estado: EstadoCuenta, fill: Ejecucion) -> Movimiento:
         """Book a fill as the exchange did: the insurance fund takes a loss beyond the wallet."""
@@ -235,32 +284,36 @@ class Cuenta:
         saldo = redondear(estado.saldo + fill.pnl_realizado - fill.comision)
         return Movimiento(estado, despues._replace(saldo=max(0.0, saldo)), (fill,), max(0.0, -saldo))
 
-    async def _repartir(self, diferencia: float) -> tuple[float, float]:
-        """Funding and transfers that explain a change of the wallet."""
-        ingresos: list[Ingreso] = []
-        for _ in range(_LECTURAS_INGRESOS):
-            # Income is listed a moment after the wallet has moved.
-            ingresos += await self._ingresos.nuevos()
-            transferido = redondear(sumar(ingresos, ClaseIngreso.TRANSFER))
-            explicado = sum(sumar(ingresos, clase) for clase in _MUEVEN_LA_CARTERA)
-            resto = redondear(diferencia - explicado)
-            if resto == 0.0:
+    async def _repartir(self, diferencia: float) -> tuple[CursorIngresos, float, float]:
+        """Funding and transfers that explain a change of the wallet.
+
+        Returns:
+            The cursor after the rows read, what was transferred, and what no row explains yet.
+        """
+        pendiente = redondear(diferencia + self.marcador.sin_explicar)
+        cursor, transferido = self.marcador.ingresos, 0.0
+        for intento in range(_LECTURAS_INGRESOS):
+            if intento:
+                # Income is listed a moment after the wallet has moved.
+                await asyncio.sleep(_ESPERA_INGRESOS_S)
+            nuevos = await leer_ingresos(self._bolsa, self._mercado.simbolo, cursor)
+            cursor = cursor.tras(nuevos)
+            transferido = redondear(transferido + sumar(nuevos, ClaseIngreso.TRANSFER))
+            pendiente = redondear(pendiente - sum(sumar(nuevos, clase) for clase in _MUEVEN_LA_CARTERA))
+            if pendiente == 0.0:
                 break
-            await asyncio.sleep(_ESPERA_INGRESOS_S)
         else:
-            log.error("saldo_sin_explicar", monto=resto, transferido=transferido)
-        return redondear(diferencia - transferido), transferido
+            log.error("saldo_sin_explicar", monto=pendiente, transferido=transferido)
+        return cursor, transferido, pendiente
+
+
+def _ultima(filas: Sequence[Transaccion]) -> int:
+    return max((fila.id for fila in filas), default=0)
 
 
 def resultado_de(transacciones: Sequence[Transaccion]) -> float:
     """What fills did to the wallet: realised profit less commissions."""
     return redondear(sum(fila.pnl_realizado - fila.comision for fila in transacciones))
-
-
-def _status_de(id_cliente: str) -> StatusFila:
-    if id_cliente.startswith(_PREFIJOS_LIQUIDACION):
-        return StatusFila.LIQUIDACION
-    return StatusFila.OK if id_cliente.startswith(PREFIJO_CLIENTE) else StatusFila.MANUAL
 
 
 def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[Transaccion, ...]:

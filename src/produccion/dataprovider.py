@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import structlog
 
 from src.nucleo.errores import DatosInvalidos, LecturaFallida
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO, Indicadores
-from src.nucleo.intervalos import siguiente_apertura
+from src.nucleo.intervalos import en_rejilla, siguiente_apertura
 from src.nucleo.observacion import Escalador
 from src.nucleo.tipos import Matriz, MatrizF32, Vela
 from src.produccion.puertos import Bolsa
@@ -63,7 +64,8 @@ class DataProvider:
         self._rango = rango
         self._fuera: deque[int] = deque(maxlen=window_size)
         self._total = 0
-        self._ultima: Vela | None = None
+        self._recientes: deque[Vela] = deque(maxlen=window_size)
+        self._tomadas: list[Vela] = []
 
     @property
     def ultima(self) -> Vela:
@@ -72,9 +74,14 @@ class DataProvider:
         Raises:
             DatosInvalidos: There was no warm-up yet.
         """
-        if self._ultima is None:
+        if not self._recientes:
             raise DatosInvalidos("the window is empty; warm up first")
-        return self._ultima
+        return self._recientes[-1]
+
+    @property
+    def tomadas(self) -> Sequence[Vela]:
+        """The candles that the last call took, oldest first, even when it failed half-way."""
+        return tuple(self._tomadas)
 
     @property
     def esperada_ms(self) -> int:
@@ -103,6 +110,7 @@ class DataProvider:
                 f"the exchange has {len(velas)} closed candles of {self._simbolo} {self._intervalo}; "
                 f"the warm-up needs {necesarias}. Use a shorter interval or wait"
             )
+        self._tomadas.clear()
         for vela in velas:
             self._tomar_contigua(vela)
         log.info("ventana_lista", velas=len(velas), ultima_ms=self.ultima.apertura_ms)
@@ -111,48 +119,91 @@ class DataProvider:
         """Take a closed candle, reading the ones missed before it; false when it is already known.
 
         Raises:
-            LecturaFallida: The missing candles could not be read; the window did not change.
+            LecturaFallida: The missing candles could not be read, or the exchange does not list them yet;
+                what was taken is contiguous, and the same candle may be given again.
         """
+        self._tomadas.clear()
+        self._comprobar_rejilla(vela)
         if vela.apertura_ms < self.esperada_ms:
+            self._contrastar(vela)
             return False
         if vela.apertura_ms > self.esperada_ms:
-            await self.ponerse_al_dia(vela.apertura_ms)
+            await self._leer_hueco(vela)
         self._tomar_contigua(vela)
         return True
 
-    async def ponerse_al_dia(self, hasta_apertura_ms: int | None = None) -> int:
-        """Read closed candles after the newest one; returns how many came.
-
-        Args:
-            hasta_apertura_ms: Stop before this candle; ``None`` reads all that have closed.
-        """
-        leidas = 0
-        while hasta_apertura_ms is None or self.esperada_ms < hasta_apertura_ms:
-            fin = None if hasta_apertura_ms is None else hasta_apertura_ms - 1
-            velas = await self._bolsa.velas(
-                self._simbolo,
-                self._intervalo,
-                desde_ms=self.esperada_ms,
-                hasta_ms=fin,
-                limite=_VELAS_POR_LECTURA,
-            )
-            if not velas:
-                if hasta_apertura_ms is not None:
-                    self._rellenar(hasta_apertura_ms)
-                break
-            for vela in velas:
+    async def ponerse_al_dia(self) -> int:
+        """Read all that has closed after the newest candle; returns how many came."""
+        self._tomadas.clear()
+        while True:
+            leidas = await self._leer(None)
+            nuevas = self._nuevas(leidas)
+            for vela in nuevas:
                 self._tomar_contigua(vela)
-            leidas += len(velas)
-        if leidas:
-            log.warning("hueco_leido", velas=leidas, ultima_ms=self.ultima.apertura_ms)
-        return leidas
+            if not nuevas or len(leidas) < _VELAS_POR_LECTURA:
+                break
+        self._decir_hueco()
+        return len(self._tomadas)
+
+    async def _leer_hueco(self, hasta: Vela) -> None:
+        """Read the candles between the newest one and one that has come too early.
+
+        The exchange lists that one too as soon as it lists everything before it: until then, a candle that is
+        not listed may still come.
+        """
+        while True:
+            leidas = await self._leer(hasta.apertura_ms)
+            nuevas = [vela for vela in self._nuevas(leidas) if vela.apertura_ms < hasta.apertura_ms]
+            for vela in nuevas:
+                self._tomar_contigua(vela)
+            if not nuevas or len(leidas) < _VELAS_POR_LECTURA:
+                break
+        self._decir_hueco()
+        listada = bool(leidas) and leidas[-1].apertura_ms >= hasta.apertura_ms
+        if self.esperada_ms < hasta.apertura_ms and not listada:
+            raise LecturaFallida(f"the exchange does not list the candle at {self.esperada_ms} yet")
+        if listada and leidas[-1] != hasta:
+            log.warning("vela_contradicha", tomada=hasta, otra=leidas[-1])
+
+    async def _leer(self, hasta_ms: int | None) -> Sequence[Vela]:
+        """Closed candles from the newest one on, that one included so that it can be checked; in order."""
+        velas = await self._bolsa.velas(
+            self._simbolo,
+            self._intervalo,
+            desde_ms=self.ultima.apertura_ms,
+            hasta_ms=hasta_ms,
+            limite=_VELAS_POR_LECTURA,
+        )
+        return sorted({vela.apertura_ms: vela for vela in velas}.values())
+
+    def _nuevas(self, leidas: Sequence[Vela]) -> list[Vela]:
+        """Those that have not been taken; the others must be what was taken."""
+        for vela in leidas:
+            if vela.apertura_ms < self.esperada_ms:
+                self._contrastar(vela)
+        return [vela for vela in leidas if vela.apertura_ms >= self.esperada_ms]
+
+    def _contrastar(self, vela: Vela) -> None:
+        """Tell when a candle comes again and is not what was taken; what was decided on it stands."""
+        tomada = next((t for t in reversed(self._recientes) if t.apertura_ms == vela.apertura_ms), None)
+        if tomada is not None and tomada != vela:
+            log.warning("vela_contradicha", tomada=tomada, otra=vela)
+
+    def _decir_hueco(self) -> None:
+        if self._tomadas:
+            log.warning("hueco_leido", velas=len(self._tomadas), ultima_ms=self.ultima.apertura_ms)
 
     def _tomar_contigua(self, vela: Vela) -> None:
-        if self._ultima is not None:
+        self._comprobar_rejilla(vela)
+        if self._recientes:
             if vela.apertura_ms < self.esperada_ms:
                 raise LecturaFallida(f"candles are out of order at {vela.apertura_ms}")
             self._rellenar(vela.apertura_ms)
         self._tomar(vela)
+
+    def _comprobar_rejilla(self, vela: Vela) -> None:
+        if not en_rejilla(vela.apertura_ms, self._intervalo):
+            raise LecturaFallida(f"a candle of {self._intervalo} cannot open at {vela.apertura_ms}")
 
     def _rellenar(self, hasta_apertura_ms: int) -> None:
         """Stand in for candles the exchange itself does not have: flat at the last close, as in training."""
@@ -172,4 +223,5 @@ class DataProvider:
             self._total = self._w
         self._filas[self._total] = self._escalador.transformar(fila)
         self._total += 1
-        self._ultima = vela
+        self._recientes.append(vela)
+        self._tomadas.append(vela)

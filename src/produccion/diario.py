@@ -3,6 +3,10 @@
 SQLite in WAL mode with full synchronisation, written by one thread, so that the event loop never
 waits for the disk. Events that nobody waits for are written a moment later, those of that moment
 together, so that a busy market costs few commits; one that is waited for takes along all before it.
+
+No record is used unverified: opening looks at the structure of all and the checksums of the newest (see
+`examen_diario`), and reading compares the others with theirs. A write that fails breaks the journal for
+good: what comes later is refused, because a record that is missing in between would be a lie.
 """
 
 from __future__ import annotations
@@ -11,36 +15,22 @@ import asyncio
 import queue
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
+import structlog
 
 from src.nucleo.errores import EmergenciaOperacional
+from src.produccion.apertura_diario import abrir, conectar, corrupto, fallos_explicados
+from src.produccion.examen_diario import EXAMINADOS_AL_ABRIR, Violacion
+from src.produccion.formato_diario import COLUMNAS, DISTINTO, INSERCION, Registro, registro_nuevo, suma_de
 
-_ESQUEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id TEXT NOT NULL UNIQUE,
-    aggregate TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    schema_version INTEGER NOT NULL,
-    occurred_at_ms INTEGER NOT NULL,
-    payload_json TEXT NOT NULL,
-    UNIQUE (aggregate, version)
-);
-CREATE TRIGGER IF NOT EXISTS events_are_final_update BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-CREATE TRIGGER IF NOT EXISTS events_are_final_delete BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-"""
-_VERSION_ESQUEMA = 1
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
-_ESPACIO = uuid.UUID("6f1a3b52-7c0e-5d1c-9a44-2f6b1c7d8e90")
+
+log = structlog.get_logger(__name__)
 
 
 class EventoDiario(NamedTuple):
@@ -56,7 +46,7 @@ class EventoDiario(NamedTuple):
 
 class _Pedido(NamedTuple):
     agregado: str
-    tipo: str
+    tipo: str  # empty when nothing is to be written, only all before it
     instante_ms: int
     contenido: bytes
     aviso: asyncio.Future[None] | None
@@ -67,30 +57,24 @@ class DiarioSqlite:
     """Append-only journal in one SQLite file.
 
     Raises:
-        EmergenciaOperacional: The file cannot be opened or is not a journal.
+        DiarioCorrupto: A record is not what was written, or the file is no journal.
+        ConfiguracionInvalida: The file cannot be opened or written, or another process has locked it.
     """
 
     def __init__(self, ruta: Path) -> None:
         self._ruta = ruta
         self._fallo: Exception | None = None
-        try:
-            ruta.parent.mkdir(parents=True, exist_ok=True)
-            self._conexion = sqlite3.connect(ruta, check_same_thread=False, isolation_level=None)
-            self._conexion.execute("PRAGMA journal_mode = WAL")
-            self._conexion.execute("PRAGMA synchronous = FULL")
-            self._conexion.executescript(_ESQUEMA)
-            self._versiones: dict[str, int] = dict(
-                self._conexion.execute("SELECT aggregate, MAX(version) FROM events GROUP BY aggregate")
-            )
-        except (OSError, sqlite3.Error) as fallo:
-            raise EmergenciaOperacional(
-                f"the journal {ruta} cannot be used: {fallo}. Check the directory's permissions and"
-                " free space"
-            ) from fallo
+        self._conexion, self._seq, self._versiones = abrir(ruta)
+        self._sin_verificar = self._seq - EXAMINADOS_AL_ABRIR
         self._cola: queue.SimpleQueue[_Pedido | None] = queue.SimpleQueue()
         self._urge = threading.Event()
         self._hilo = threading.Thread(target=self._escribir, name="diario", daemon=True)
         self._hilo.start()
+
+    @property
+    def roto(self) -> bool:
+        """Whether a write has failed: nothing more is written, and every later event is refused."""
+        return self._fallo is not None
 
     async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event; returns when it is on disk."""
@@ -103,13 +87,39 @@ class DiarioSqlite:
         """Append an event without waiting for the disk; order is kept."""
         self._encolar(agregado, tipo, instante_ms, contenido, None, None)
 
-    def leer(self, agregado: str | None = None) -> Iterator[EventoDiario]:
-        """Events in order, of one aggregate or all; call it before writing starts."""
-        filtro, valores = ("", ()) if agregado is None else ("WHERE aggregate = ?", (agregado,))
-        columnas = "seq, aggregate, version, type, occurred_at_ms, payload_json"
-        consulta = f"SELECT {columnas} FROM events {filtro} ORDER BY seq"
-        for seq, nombre, version, tipo, instante_ms, contenido in self._conexion.execute(consulta, valores):
-            yield EventoDiario(seq, nombre, version, tipo, instante_ms, orjson.loads(contenido))
+    async def asentar(self) -> None:
+        """Return when every event appended so far is on disk.
+
+        Raises:
+            EmergenciaOperacional: One could not be written.
+        """
+        if self._fallo is not None:
+            raise _no_se_escribe(self._ruta, self._fallo) from self._fallo
+        bucle = asyncio.get_running_loop()
+        aviso: asyncio.Future[None] = bucle.create_future()
+        self._cola.put(_Pedido("", "", 0, b"", aviso, bucle))
+        self._urge.set()
+        await aviso
+
+    def leer(self, agregado: str | None = None, *, despues_de: int = 0) -> Iterator[EventoDiario]:
+        """Events in order; call it before writing starts.
+
+        Args:
+            agregado: The aggregate wanted; all when ``None``.
+            despues_de: Only events with a greater ``seq``.
+
+        Raises:
+            DiarioCorrupto: A record is not what was written.
+        """
+        if agregado is None:
+            return self._leer("WHERE seq > ? ORDER BY seq", (despues_de,))
+        return self._leer("WHERE aggregate = ? AND seq > ? ORDER BY version", (agregado, despues_de))
+
+    def ultimo(self, agregado: str, *tipos: str) -> EventoDiario | None:
+        """The newest event of an aggregate that is of one of the types; of any when none is given."""
+        filtro = f" AND type IN ({', '.join('?' * len(tipos))})" if tipos else ""
+        donde = f"WHERE aggregate = ?{filtro} ORDER BY version DESC LIMIT 1"
+        return next(self._leer(donde, (agregado, *tipos)), None)
 
     def cerrar(self) -> None:
         """Write what is queued, then close the file.
@@ -122,9 +132,15 @@ class DiarioSqlite:
         self._hilo.join()
         self._conexion.close()
         if self._fallo is not None:
-            raise EmergenciaOperacional(
-                f"the journal {self._ruta} cannot be written: {self._fallo}"
-            ) from self._fallo
+            raise _no_se_escribe(self._ruta, self._fallo) from self._fallo
+
+    def _leer(self, donde: str, valores: tuple[object, ...]) -> Iterator[EventoDiario]:
+        with fallos_explicados(self._ruta):
+            for fila in self._conexion.execute(f"SELECT {COLUMNAS} FROM events {donde}", valores):
+                if fila[0] <= self._sin_verificar:
+                    _verificado(fila, self._ruta)
+                seq, _, nombre, version, tipo, _, instante_ms, contenido, _ = fila
+                yield EventoDiario(seq, nombre, version, tipo, instante_ms, orjson.loads(contenido))
 
     def _encolar(
         self,
@@ -136,9 +152,7 @@ class DiarioSqlite:
         bucle: asyncio.AbstractEventLoop | None,
     ) -> None:
         if self._fallo is not None:
-            raise EmergenciaOperacional(
-                f"the journal {self._ruta} cannot be written: {self._fallo}"
-            ) from self._fallo
+            raise _no_se_escribe(self._ruta, self._fallo) from self._fallo
         self._cola.put(_Pedido(agregado, tipo, instante_ms, orjson.dumps(contenido), aviso, bucle))
         if aviso is not None:
             self._urge.set()
@@ -164,6 +178,9 @@ class DiarioSqlite:
                 self._guardar(lote)
         except (OSError, sqlite3.Error) as fallo:
             self._fallo = fallo
+        except Exception as fallo:  # whoever waits has to hear of it, whatever it is
+            log.exception("fallo_inesperado", servicio="diario")
+            self._fallo = fallo
         for pedido in lote:
             if pedido.aviso is not None and pedido.bucle is not None and not pedido.bucle.is_closed():
                 pedido.bucle.call_soon_threadsafe(_resolver, pedido.aviso, self._fallo, self._ruta)
@@ -171,11 +188,8 @@ class DiarioSqlite:
     def _guardar(self, lote: list[_Pedido]) -> None:
         self._conexion.execute("BEGIN IMMEDIATE")
         try:
-            self._conexion.executemany(
-                "INSERT INTO events (event_id, aggregate, version, type, schema_version, occurred_at_ms,"
-                " payload_json) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [self._fila(pedido) for pedido in lote],
-            )
+            filas = [self._registro(pedido).fila() for pedido in lote if pedido.tipo]
+            self._conexion.executemany(INSERCION, filas)
             self._conexion.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -183,19 +197,49 @@ class DiarioSqlite:
                 self._conexion.execute("ROLLBACK")
             raise
 
-    def _fila(self, pedido: _Pedido) -> tuple[str, str, int, str, int, int, str]:
+    def _registro(self, pedido: _Pedido) -> Registro:
+        self._seq += 1
         version = self._versiones.get(pedido.agregado, 0) + 1
         self._versiones[pedido.agregado] = version
-        identidad = str(uuid.uuid5(_ESPACIO, f"{pedido.agregado}:{version}"))
-        return (
-            identidad,
-            pedido.agregado,
-            version,
-            pedido.tipo,
-            _VERSION_ESQUEMA,
-            pedido.instante_ms,
-            pedido.contenido.decode(),
+        return registro_nuevo(
+            self._seq, pedido.agregado, version, pedido.tipo, pedido.instante_ms, pedido.contenido
         )
+
+
+def exportar_canonico(ruta: Path) -> Iterator[bytes]:
+    """The events of a journal, one JSON line each, ordered by aggregate and version, keys sorted.
+
+    Two runs that did the same give the same bytes: there is neither ``seq``, which depends on how the writes
+    of several aggregates fell together, nor a time of the wall clock.
+
+    Raises:
+        DiarioCorrupto: A record is not what was written.
+        ConfiguracionInvalida: The file cannot be read.
+    """
+    with fallos_explicados(ruta), closing(conectar(ruta, escritura=False)) as conexion:
+        for fila in conexion.execute(f"SELECT {COLUMNAS} FROM events ORDER BY aggregate, version"):
+            registro = _verificado(fila, ruta)
+            evento = {
+                "aggregate": registro.agregado,
+                "version": registro.version,
+                "event_id": registro.identidad,
+                "type": registro.tipo,
+                "schema_version": registro.version_contenido,
+                "occurred_at_ms": registro.instante_ms,
+                "payload": orjson.loads(registro.contenido),
+            }
+            yield orjson.dumps(evento, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _verificado(fila: tuple[int, str, str, int, str, int, int, str, int], ruta: Path) -> Registro:
+    registro = Registro(*fila[:7], fila[7].encode(), fila[8])
+    if registro.suma != suma_de(registro):
+        raise corrupto(ruta, str(Violacion(registro.seq, registro.agregado, registro.version, DISTINTO)))
+    return registro
+
+
+def _no_se_escribe(ruta: Path, fallo: Exception) -> EmergenciaOperacional:
+    return EmergenciaOperacional(f"the journal {ruta} cannot be written: {fallo}")
 
 
 def _resolver(aviso: asyncio.Future[None], fallo: Exception | None, ruta: Path) -> None:
@@ -204,4 +248,4 @@ def _resolver(aviso: asyncio.Future[None], fallo: Exception | None, ruta: Path) 
     if fallo is None:
         aviso.set_result(None)
     else:
-        aviso.set_exception(EmergenciaOperacional(f"the journal {ruta} cannot be written: {fallo}"))
+        aviso.set_exception(_no_se_escribe(ruta, fallo))

@@ -5,35 +5,36 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
-    ErrorBolsa,
-    FalloPasajero,
     LecturaFallida,
-    OrdenRechazada,
-    ResultadoIncierto,
 )
-from src.nucleo.ordenes import Orden, Plan
+from src.nucleo.ordenes import Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
-from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, Diario, Reloj, RespuestaOrden, Transaccion
+from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
+from src.produccion.envio import Envio
+from src.produccion.ordenes_recordadas import OrdenesRecordadas
+from src.produccion.puertos import (
+    Bolsa,
+    Diario,
+    EventoOrden,
+    Reloj,
+    Transaccion,
+)
 
 PREFIJO_CLIENTE = "tm-"
 """How the client ids of the agent's own orders begin."""
 
-_INTENTOS = 3
-_ESPERA_S = 1.0
-_CONSULTAS = 12
-_ESPERA_CONSULTA_S = 1.0
-_PLAZO_AVERIGUAR_S = 30.0
-_LECTURAS_TRANSACCIONES = 10
-_ESPERA_TRANSACCIONES_S = 0.1
 _TOLERANCIA_RELATIVA = 1e-9
+_NINGUNA: Mapping[str, VidaOrden] = MappingProxyType({})
 
 log = structlog.get_logger(__name__)
 
@@ -57,182 +58,188 @@ def id_cliente_de(ficha: str) -> str:
     return PREFIJO_CLIENTE + base64.b32encode(hashlib.sha256(ficha.encode()).digest())[:26].decode()
 
 
+def siempre() -> bool:
+    """A decision that does not go stale."""
+    return True
+
+
 class Ejecutor:
     """Executes plans on one symbol.
 
     Args:
         bolsa: The exchange.
-        diario: Gets each intent before it is sent and each outcome after it.
+        diario: Gets each step of an order before anything acts on it.
         reloj: Market time.
         simbolo: Symbol traded.
+        ajustes: Waits and tries.
+        recordadas: Orders of earlier lives, as their journal tells them.
     """
 
-    def __init__(self, bolsa: Bolsa, diario: Diario, reloj: Reloj, simbolo: str) -> None:
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        diario: Diario,
+        reloj: Reloj,
+        simbolo: str,
+        ajustes: AjustesEjecutor = AJUSTES,
+        recordadas: Mapping[str, VidaOrden] = _NINGUNA,
+    ) -> None:
         self._bolsa = bolsa
-        self._diario = diario
-        self._reloj = reloj
         self._simbolo = simbolo
-        self._pendiente: Orden | None = None
+        self._ajustes = ajustes
+        self._ordenes = OrdenesRecordadas(diario, reloj, recordadas)
+        self._averiguacion = Averiguacion(bolsa, self._ordenes, ajustes)
+        self._envio = Envio(bolsa, self._ordenes, self._averiguacion, ajustes)
 
-    async def ejecutar(self, plan: Plan, ficha: str) -> Informe:
-        """Send the orders of a plan one after the other.
+    @property
+    def hay_incierta(self) -> bool:
+        """Whether something may still come of an order: nothing may be opened until it is resolved."""
+        return bool(self._ordenes.pendientes)
+
+    @property
+    def abiertos(self) -> tuple[str, ...]:
+        """Journal aggregates of the orders of which something may still come."""
+        return tuple(f"order:{vida.id_cliente}" for vida in self._ordenes.pendientes)
+
+    async def ejecutar(
+        self,
+        plan: Plan,
+        ficha: str,
+        vigente: Callable[[], bool] = siempre,
+        *,
+        posicion_previa: float | None = None,
+        reanudada: bool = False,
+    ) -> Informe:
+        """Send the orders of a plan one after the other; what was sent before is taken up, not repeated.
 
         Args:
             plan: Validated; at least one quantity.
             ficha: Names the decision; the same decision always has the same client ids.
+            vigente: Whether an order that adds exposure may still be sent; exits always may.
+            posicion_previa: Signed quantity that the plan was made for. An order that never arrived is
+                sent again only when this is known and still true.
+            reanudada: Whether an earlier life may have begun this. It may have died before an exit's
+                intent was on disk, so that one which the journal does not know is looked for first.
 
         Returns:
             What was filled. A refusal after some fills still reports those fills.
+
+        Raises:
+            LecturaFallida: The fills of an order are not listed yet; calling again is safe.
+            EmergenciaOperacional: An order that adds exposure cannot be written down.
         """
         filas: list[Transaccion] = []
         for indice, cantidad in enumerate(plan.cantidades):
+            parte = f"{ficha}:{indice}"
+            nueva = id_cliente_de(parte) not in self._ordenes
+            if nueva and not plan.solo_reduce and not vigente():
+                return Informe(_parcial(filas), tuple(filas), "the decision is out of date")
             try:
-                respuesta = await self._enviar_una(cantidad, plan.solo_reduce, f"{ficha}:{indice}")
-            except ResultadoIncierto as fallo:
-                return Informe(Resultado.INCIERTA, tuple(filas), str(fallo))
-            except OrdenRechazada as fallo:
-                return Informe(_parcial(filas), tuple(filas), str(fallo), fallo.codigo)
-            filas += await self._transacciones_de(respuesta)
-            if respuesta.cantidad_ejecutada == 0.0:
-                texto = f"order {respuesta.id_cliente} ended {respuesta.estado.value}"
-                return Informe(_parcial(filas), tuple(filas), texto)
+                if nueva:
+                    previa = None if posicion_previa is None else posicion_previa + _neto(filas)
+                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa))
+                buscar = not nueva or (reanudada and plan.solo_reduce)
+                vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
+            except EmergenciaOperacional as fallo:
+                if not filas:
+                    raise
+                return Informe(Resultado.EJECUTADA, tuple(filas), str(fallo))
+            if not vida.terminada:
+                return Informe(Resultado.INCIERTA, tuple(filas), _por_que(vida))
+            filas += await self._transacciones_de(vida)
+            if vida.ejecutada == 0.0:
+                return Informe(_parcial(filas), tuple(filas), _por_que(vida), vida.codigo)
         return Informe(Resultado.EJECUTADA, tuple(filas))
 
-    async def _enviar_una(self, cantidad: float, solo_reduce: bool, ficha: str) -> RespuestaOrden:
-        lado = LadoOrden.BUY if cantidad > 0 else LadoOrden.SELL
-        orden = Orden(self._simbolo, lado, abs(cantidad), solo_reduce, id_cliente_de(ficha))
-        intento = self._diario.anotar(
-            f"order:{orden.id_cliente}",
-            "ORDER_INTENT",
-            self._reloj.ahora_ms(),
-            {"token": ficha, "side": lado.value, "quantity": orden.cantidad, "reduce_only": solo_reduce},
-        )
-        if solo_reduce:
-            # An exit neither waits for the disk nor depends on it.
-            envio = self._enviar_con_reintentos(orden)
-            respuesta, _ = await asyncio.gather(envio, _aunque_falle(intento))
-        else:
-            await intento
-            respuesta = await self._enviar_con_reintentos(orden)
-        self._anotar_resultado(orden, respuesta)
-        return respuesta
+    def tomar_evento(self, evento: EventoOrden) -> None:
+        """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
+        if not self._envio.apartar(evento.respuesta):
+            self._averiguacion.tomar_evento(evento.respuesta)
 
-    async def _enviar_con_reintentos(self, orden: Orden) -> RespuestaOrden:
-        for intento in range(1, _INTENTOS + 1):
-            try:
-                respuesta = await self._bolsa.enviar(orden)
-                if respuesta.estado.es_final:
-                    return respuesta
-                raise ResultadoIncierto(f"order {orden.id_cliente} was answered {respuesta.estado.value}")
-            except FalloPasajero as fallo:
-                log.warning(
-                    "orden_no_aceptada", id_cliente=orden.id_cliente, intento=intento, motivo=str(fallo)
-                )
-                if intento == _INTENTOS:
-                    raise
-                if fallo.codigo != RELOJ_DESVIADO:
-                    await asyncio.sleep(_ESPERA_S)
-            except ResultadoIncierto as fallo:
-                log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
-                return await self._averiguar(orden, fallo)
-        raise AssertionError("the loop above returns or raises")
+    async def resolver_pendientes(self, *, deprisa: bool = False) -> bool:
+        """Ask for every order whose fate is open; true when none is left.
 
-    async def resolver_pendiente(self) -> bool:
-        """Ask once more for an order whose fate is unknown; true when none is left.
-
-        An order that the exchange does not know by now never will be: it was asked for longer than the
-        request was valid.
-        """
-        orden = self._pendiente
-        if orden is None:
-            return True
-        respuesta = await self._bolsa.consultar(self._simbolo, orden.id_cliente)
-        if respuesta is None:
-            self._anotar(orden, "ORDER_ABSENT", {})
-        elif respuesta.estado.es_final:
-            self._anotar_resultado(orden, respuesta)
-        else:
-            return False
-        self._pendiente = None
-        return True
-
-    async def _averiguar(self, orden: Orden, motivo: ResultadoIncierto) -> RespuestaOrden:
-        """Find out what became of an order; it is never sent again.
+        Args:
+            deprisa: Look once, although looking again a moment later might settle it.
 
         Raises:
-            OrdenRechazada: The exchange kept saying, for longer than the request was valid, that it does
-                not know the order.
-            ResultadoIncierto: It could not be found out.
+            ErrorBolsa: The exchange could not be asked.
         """
-        ausencias = 0
-        limite = asyncio.get_running_loop().time() + _PLAZO_AVERIGUAR_S
-        for _ in range(_CONSULTAS):
-            if asyncio.get_running_loop().time() > limite:
-                break
-            await asyncio.sleep(_ESPERA_CONSULTA_S)
-            try:
-                respuesta = await self._bolsa.consultar(orden.simbolo, orden.id_cliente)
-            except ErrorBolsa as fallo:
-                log.warning("consulta_fallida", id_cliente=orden.id_cliente, motivo=str(fallo))
-                continue
-            if respuesta is None:
-                ausencias += 1
-            elif respuesta.estado.es_final:
-                return respuesta
-        if ausencias == _CONSULTAS:
-            raise OrdenRechazada(f"order {orden.id_cliente} never reached the exchange: {motivo}") from motivo
-        self._pendiente = orden
-        self._anotar(orden, "ORDER_UNRESOLVED", {"reason": str(motivo)})
-        raise motivo
+        miradas = 1 if deprisa else self._ajustes.miradas
+        for vida in self._ordenes.pendientes:
+            if not self._envio.espera_respuesta(vida.id_cliente):
+                await self._averiguacion.preguntar(vida.id_cliente, miradas=miradas)
+        return not self.hay_incierta
 
-    def _anotar_resultado(self, orden: Orden, respuesta: RespuestaOrden) -> None:
-        self._anotar(
-            orden,
-            "ORDER_RESULT",
-            {
-                "order_id": respuesta.id_bolsa,
-                "status": respuesta.estado.value,
-                "executed": respuesta.cantidad_ejecutada,
-                "average_price": respuesta.precio_medio,
-            },
+    def _intencion(self, cantidad: float, plan: Plan, ficha: str, previa: float | None) -> VidaOrden:
+        lado = LadoOrden.BUY if cantidad > 0 else LadoOrden.SELL
+        return VidaOrden(
+            id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa
         )
 
-    def _anotar(self, orden: Orden, tipo: str, contenido: dict[str, object]) -> None:
-        try:
-            self._diario.anotar_luego(f"order:{orden.id_cliente}", tipo, self._reloj.ahora_ms(), contenido)
-        except EmergenciaOperacional as fallo:
-            if not orden.solo_reduce:
-                raise
-            log.critical("diario_roto", motivo=str(fallo))
+    async def _llevar_a_termino(
+        self, id_cliente: str, vigente: Callable[[], bool], *, buscar: bool
+    ) -> VidaOrden:
+        """Send an order until it is over, proved never to have arrived, or the deadline has passed.
 
-    async def _transacciones_de(self, respuesta: RespuestaOrden) -> Sequence[Transaccion]:
-        """The fills of an order, once the exchange lists all of them.
+        Args:
+            id_cliente: Of a known order.
+            vigente: Whether one that adds exposure may still be sent again.
+            buscar: Whether it is looked for first, because it may have been sent already.
+        """
+        if not buscar:
+            await self._envio.enviar(id_cliente)
+        while not self._ordenes[id_cliente].terminada:
+            if not await self._averiguacion.averiguar(id_cliente, enseguida=buscar):
+                break
+            vida = self._ordenes[id_cliente]
+            if vida.intentos > self._ajustes.reenvios or not (vida.solo_reduce or vigente()):
+                self._averiguacion.descartar(id_cliente)
+                break
+            log.warning("orden_reenviada", id_cliente=id_cliente, motivo=vida.motivo)
+            await self._envio.enviar(id_cliente)
+            buscar = False
+        return self._ordenes[id_cliente]
+
+    async def _transacciones_de(self, vida: VidaOrden) -> Sequence[Transaccion]:
+        """The fills of a finished order, once the exchange lists all of them.
 
         Raises:
             LecturaFallida: The fills do not add up to what the order says was executed.
         """
-        ejecutada = respuesta.cantidad_ejecutada
-        if ejecutada == 0.0:
-            return []
-        for _ in range(_LECTURAS_TRANSACCIONES):
-            filas = await self._bolsa.transacciones(self._simbolo, id_orden=respuesta.id_bolsa)
-            if abs(sum(abs(fila.cantidad) for fila in filas) - ejecutada) <= ejecutada * _TOLERANCIA_RELATIVA:
+        if vida.ejecutada == 0.0 or vida.id_bolsa is None:
+            return ()
+        reloj = asyncio.get_running_loop()
+        limite = reloj.time() + self._ajustes.plazo_transacciones_s
+        while True:
+            leidas = await self._bolsa.transacciones(self._simbolo, id_orden=vida.id_bolsa)
+            filas = tuple({fila.id: fila for fila in leidas}.values())
+            listada = sum(abs(fila.cantidad) for fila in filas)
+            if abs(listada - vida.ejecutada) <= vida.ejecutada * _TOLERANCIA_RELATIVA:
                 return filas
-            await asyncio.sleep(_ESPERA_TRANSACCIONES_S)
-        raise LecturaFallida(
-            f"order {respuesta.id_cliente} executed {ejecutada} but its fills are not listed"
-        )
+            if reloj.time() >= limite:
+                raise LecturaFallida(
+                    f"order {vida.id_cliente} executed {vida.ejecutada} but its fills are not listed"
+                )
+            await asyncio.sleep(self._ajustes.pausa_transacciones_s)
 
 
-async def _aunque_falle(intento: Awaitable[None]) -> None:
-    try:
-        await intento
-    except EmergenciaOperacional as fallo:
-        log.critical("diario_roto", motivo=str(fallo))
+def _por_que(vida: VidaOrden) -> str:
+    match vida.estado:
+        case EstadoVida.CANCELADA:
+            return f"order {vida.id_cliente} ended {vida.motivo}"
+        case EstadoVida.ACEPTADA | EstadoVida.PARCIAL:
+            return f"order {vida.id_cliente} was accepted and is not over"
+        case _:
+            return vida.motivo
 
 
 def _parcial(filas: Sequence[Transaccion]) -> Resultado:
     return Resultado.EJECUTADA if filas else Resultado.RECHAZADA
+
+
+def _neto(filas: Sequence[Transaccion]) -> float:
+    return sum(fila.cantidad for fila in filas)
 
 
 def ejecuciones_de(filas: Sequence[Transaccion]) -> tuple[Ejecucion, ...]:

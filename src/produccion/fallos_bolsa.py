@@ -13,6 +13,7 @@ from src.nucleo.errores import (
     ErrorBolsa,
     FalloPasajero,
     LecturaFallida,
+    LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
 )
@@ -21,13 +22,15 @@ from src.produccion.puertos import RELOJ_DESVIADO
 SIN_CAMBIO_DE_MARGEN = -4046
 MARGEN_OCUPADO = frozenset({-4047, -4048})
 ORDEN_DESCONOCIDA = -2013
-DEMASIADAS_PETICIONES = -1003
 
 _CREDENCIALES = frozenset({-1002, -1022, -2014, -2015})
 _DESCONOCIDOS = frozenset({-1000, -1001, -1006, -1007})
 _PASAJEROS = frozenset({-1008, RELOJ_DESVIADO, -4131})
 _SIMBOLO_O_INTERVALO = frozenset({-1120, -1121})
-_DEMASIADAS_PETICIONES = frozenset({418, 429})
+_DEMASIADAS = frozenset({-1003, -1015})
+_DEMASIADAS_HTTP = frozenset({418, 429})
+_ESPERA_SIN_DECIR_S = {418: 120.0}
+_ESPERA_S = 60.0
 _SIN_JSON = "Invalid JSON error message"
 
 FALLOS_DE_TRANSPORTE = (
@@ -71,11 +74,18 @@ def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> Error
         return BolsaIncompatible(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
     if codigo in _PASAJEROS or (estado == 503 and mensaje.startswith("Service Unavailable")):
         return FalloPasajero(texto, codigo=codigo)
-    if estado in _DEMASIADAS_PETICIONES:
-        return OrdenRechazada(texto, codigo=codigo) if escritura else LecturaFallida(texto, codigo=codigo)
+    if codigo in _DEMASIADAS or estado in _DEMASIADAS_HTTP:
+        return LimiteExcedido(texto, espera_s=_espera_pedida_s(fallo, estado), codigo=codigo)
     if codigo in _DESCONOCIDOS or estado >= 500 or sin_json:
         return _desconocido(texto, codigo, escritura=escritura)
     return OrdenRechazada(texto, codigo=codigo)
+
+
+def _espera_pedida_s(fallo: BinanceAPIException, estado: int) -> float:
+    """What ``Retry-After`` says; the length of the exchange's windows when it says nothing."""
+    cabeceras = getattr(fallo.response, "headers", {})
+    dicho = str(cabeceras.get("Retry-After", ""))
+    return float(dicho) if dicho.isdigit() else _ESPERA_SIN_DECIR_S.get(estado, _ESPERA_S)
 
 
 def _desconocido(texto: str, codigo: int | None, *, escritura: bool) -> ErrorBolsa:

@@ -1,37 +1,96 @@
-"""The daemon's own WebSockets: reconnected with back-off, watched for silence, read as typed events."""
+"""The market's socket: reconnected without end, watched for silence, renewed before the exchange ends it."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import aiohttp
-import orjson
 import structlog
 
-from src.nucleo.errores import ErrorBolsa, LecturaFallida
-from src.nucleo.tipos import Vela
+from src.nucleo.errores import LecturaFallida
+from src.produccion.enchufe import FALLOS_DE_SOCKET, Retroceso, Vigia, abrir, cerrar, recibir
+from src.produccion.lectura_flujo import leer_evento
 from src.produccion.puertos import (
     EventoConexion,
-    EventoCuenta,
-    EventoFin,
     EventoMark,
     EventoMercado,
     EventoVela,
     Reloj,
 )
 
-_SILENCIO_MAXIMO_S = 60.0
-_ESPERA_MAXIMA_S = 30.0
-_PULSO_S = 30.0
-_RENOVACION_S = 30 * 60.0
-_CAMBIAN_LA_CUENTA = frozenset(
-    {"ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"}
-)
+_SOLAPE_S = 60.0
+_OTRO_INTENTO_S = 600.0
 
 log = structlog.get_logger(__name__)
+
+
+class AjustesFlujos(NamedTuple):
+    """How the sockets are looked after; wall seconds."""
+
+    silencio_mark_s: float | None = 60.0  # of the mark price; ``None`` waits for ever
+    silencio_vela_s: float | None = 60.0  # of the klines
+    espera_max_s: float = 30.0  # between two tries to reconnect
+    renovar_s: float = 23 * 3_600.0  # a new socket takes over; the exchange ends it after 24 h
+    prolongar_s: float = 30 * 60.0  # the listen key is extended; it lives for an hour
+    anuncia_al_abrir: bool = False  # for a market that says nothing before its agents have joined
+
+
+@dataclass(slots=True)
+class _Relevo:
+    """A socket that has spoken on every stream and can take over."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    eventos: list[EventoMercado]
+    primeros_ms: dict[str, int]
+
+    def continua(self, ultimos: dict[str, EventoMercado]) -> bool:
+        """Whether nothing lies between what the old socket said last and what this one said first."""
+        return all(
+            flujo in ultimos and ultimos[flujo].instante_ms >= primero_ms
+            for flujo, primero_ms in self.primeros_ms.items()
+        )
+
+
+@dataclass(slots=True)
+class _Vida:
+    """The socket in use, and the one that will take over."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    renovar_s: float
+    ultimos: dict[str, EventoMercado] = field(default_factory=dict)
+    pendientes: deque[EventoMercado] = field(default_factory=deque)
+    marcas: dict[str, EventoMercado] = field(default_factory=dict)
+    relevo: asyncio.Task[_Relevo] | None = None
+
+    def relevar(self, relevo: _Relevo) -> None:
+        """Go over to another socket, which begins before this one ends."""
+        self.socket, self.relevo = relevo.socket, None
+        self.pendientes.extend(relevo.eventos)
+        self.marcas = dict(self.ultimos)
+
+    def repite(self, flujo: str, evento: EventoMercado) -> bool:
+        """Whether the former socket has said this already."""
+        marca = self.marcas.get(flujo)
+        if marca is None:
+            return False
+        if evento.instante_ms < marca.instante_ms or evento == marca:
+            return True
+        del self.marcas[flujo]
+        return False
+
+    async def cerrar(self) -> None:
+        """Close both."""
+        if self.relevo is not None:
+            self.relevo.cancel()
+            preparado = (await asyncio.gather(self.relevo, return_exceptions=True))[0]
+            if isinstance(preparado, _Relevo):
+                await cerrar(preparado.socket)
+        await cerrar(self.socket)
 
 
 class FlujoMercado:
@@ -41,150 +100,110 @@ class FlujoMercado:
         sesion: HTTP session that opens the sockets.
         base: WebSocket address without the routed category.
         reloj: Learns the time of every event.
-        silencio_maximo_s: Wall seconds without a message after which the socket is opened again;
-            ``None`` waits for ever, as on a market that stands still until its agents are done.
+        ajustes: How the sockets are looked after.
     """
 
     def __init__(
-        self,
-        sesion: aiohttp.ClientSession,
-        base: str,
-        reloj: Reloj,
-        silencio_maximo_s: float | None = _SILENCIO_MAXIMO_S,
+        self, sesion: aiohttp.ClientSession, base: str, reloj: Reloj, ajustes: AjustesFlujos | None = None
     ) -> None:
         self._sesion = sesion
         self._base = base
         self._reloj = reloj
-        self.silencio_maximo_s = silencio_maximo_s
+        self._ajustes = ajustes or AjustesFlujos()
 
     async def eventos(self, simbolo: str, intervalo: str) -> AsyncIterator[EventoMercado]:
-        """Events for ever; every (re)connection is announced by an `EventoConexion`."""
-        nombre = simbolo.lower()
-        url = f"{self._base}/market/stream?streams={nombre}@markPrice@1s/{nombre}@kline_{intervalo}"
-        espera = 0.0
+        """Events for ever; every (re)connection is announced by an `EventoConexion` once it has spoken."""
+        mark, vela = f"{simbolo.lower()}@markPrice@1s", f"{simbolo.lower()}@kline_{intervalo}"
+        url = f"{self._base}/market/stream?streams={mark}/{vela}"
+        retroceso = Retroceso(self._ajustes.espera_max_s)
+        vigia = Vigia({mark: self._ajustes.silencio_mark_s, vela: self._ajustes.silencio_vela_s})
         while True:
             try:
-                async with self._sesion.ws_connect(url, heartbeat=_PULSO_S, max_msg_size=0) as socket:
-                    yield EventoConexion(self._reloj.ahora_ms())
-                    async for evento in self._leer(socket):
-                        espera = 0.0
-                        yield evento
-            except (aiohttp.ClientError, LecturaFallida, TimeoutError, OSError) as fallo:
+                vida = _Vida(await abrir(self._sesion, url), self._cuando_renovar())
+                try:
+                    async with aclosing(self._vivir(vida, vigia, url, (mark, vela))) as eventos:
+                        async for evento in eventos:
+                            retroceso.reiniciar()
+                            yield evento
+                finally:
+                    await vida.cerrar()
+            except (LecturaFallida, *FALLOS_DE_SOCKET) as fallo:
                 log.warning("flujo_caido", flujo="market", motivo=f"{type(fallo).__name__}: {fallo}")
-            espera = min(_ESPERA_MAXIMA_S, max(0.5, espera * 2))
-            await asyncio.sleep(espera * random.uniform(0.5, 1.0))
+            await retroceso.esperar()
 
-    async def _leer(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[EventoMercado]:
+    async def _vivir(
+        self, vida: _Vida, vigia: Vigia, url: str, flujos: tuple[str, str]
+    ) -> AsyncGenerator[EventoMercado]:
+        vigia.abrir()
+        anunciada = self._ajustes.anuncia_al_abrir
+        if anunciada:
+            yield EventoConexion(self._reloj.ahora_ms())
         while True:
-            mensaje = await socket.receive(timeout=self.silencio_maximo_s)
-            if mensaje.type is not aiohttp.WSMsgType.TEXT:
-                log.warning("flujo_cerrado", flujo="market", codigo=socket.close_code)
-                return
-            evento = leer_evento(mensaje.data)
-            if evento is not None:
+            evento = vida.pendientes.popleft() if vida.pendientes else await _escuchar(vida.socket, vigia)
+            if evento is None:
+                continue
+            if not anunciada:
+                anunciada = True
+                yield EventoConexion(self._reloj.ahora_ms())
+            flujo = _flujo_de(evento, flujos)
+            vigia.oir(flujo)
+            if not vida.repite(flujo, evento):
+                vida.ultimos[flujo] = evento
                 self._reloj.observar(evento.instante_ms)
                 yield evento
+            await self._relevar(vida, url, flujos)
+
+    async def _relevar(self, vida: _Vida, url: str, flujos: tuple[str, str]) -> None:
+        """Prepare the next socket when it is time, and go over to it when it continues this one."""
+        ahora = asyncio.get_running_loop().time()
+        if vida.relevo is None:
+            if ahora >= vida.renovar_s:
+                vida.relevo = asyncio.create_task(self._preparar(url, flujos), name="relevo")
+            return
+        if not vida.relevo.done():
+            return
+        if (fallo := vida.relevo.exception()) is not None:
+            log.warning("relevo_fallido", flujo="market", motivo=repr(fallo))
+            vida.relevo, vida.renovar_s = None, ahora + _OTRO_INTENTO_S
+            return
+        relevo = vida.relevo.result()
+        if relevo.continua(vida.ultimos):
+            viejo = vida.socket
+            vida.relevar(relevo)
+            vida.renovar_s = self._cuando_renovar()
+            await cerrar(viejo)
+            log.info("flujo_renovado", flujo="market")
+
+    async def _preparar(self, url: str, flujos: tuple[str, str]) -> _Relevo:
+        socket = await abrir(self._sesion, url)
+        relevo = _Relevo(socket, [], {})
+        try:
+            async with asyncio.timeout(_SOLAPE_S):
+                while len(relevo.primeros_ms) < len(flujos):
+                    evento = leer_evento(await recibir(socket, None) or "")
+                    if isinstance(evento, EventoMark | EventoVela):
+                        relevo.eventos.append(evento)
+                        relevo.primeros_ms.setdefault(_flujo_de(evento, flujos), evento.instante_ms)
+        except BaseException:
+            await cerrar(socket)
+            raise
+        return relevo
+
+    def _cuando_renovar(self) -> float:
+        return asyncio.get_running_loop().time() + self._ajustes.renovar_s
 
 
-class LlaveEscucha(Protocol):
-    """Whoever gives and renews listen keys."""
-
-    async def clave_escucha(self) -> str:
-        """A listen key; asking again extends the active one."""
-        ...
+async def _escuchar(socket: aiohttp.ClientWebSocketResponse, vigia: Vigia) -> EventoMercado | None:
+    texto = await recibir(socket, vigia.paciencia_s())
+    return None if texto is None else leer_evento(texto)
 
 
-class FlujoCuenta:
-    """The user stream, read only as news that the account changed; the account itself is read by REST.
-
-    Args:
-        sesion: HTTP session that opens the socket.
-        base: WebSocket address without the routed category.
-        llave: Gives listen keys.
-        reloj: Learns the time of every event.
-    """
-
-    def __init__(self, sesion: aiohttp.ClientSession, base: str, llave: LlaveEscucha, reloj: Reloj) -> None:
-        self._sesion = sesion
-        self._base = base
-        self._llave = llave
-        self._reloj = reloj
-
-    async def eventos(self) -> AsyncIterator[EventoCuenta]:
-        """Events for ever; a (re)connection is one too."""
-        espera = 0.0
-        while True:
-            try:
-                clave = await self._llave.clave_escucha()
-                url = f"{self._base}/private/ws?listenKey={clave}"
-                async with self._sesion.ws_connect(url, heartbeat=_PULSO_S, max_msg_size=0) as socket:
-                    espera = 0.0
-                    yield EventoCuenta(self._reloj.ahora_ms())
-                    async for evento in self._leer(socket):
-                        yield evento
-            except (aiohttp.ClientError, ErrorBolsa, TimeoutError, OSError) as fallo:
-                log.warning("flujo_caido", flujo="private", motivo=f"{type(fallo).__name__}: {fallo}")
-            espera = min(_ESPERA_MAXIMA_S, max(0.5, espera * 2))
-            await asyncio.sleep(espera * random.uniform(0.5, 1.0))
-
-    async def _leer(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[EventoCuenta]:
-        bucle = asyncio.get_running_loop()
-        renovar_s = bucle.time() + _RENOVACION_S
-        while True:
-            try:
-                mensaje = await socket.receive(timeout=max(0.0, renovar_s - bucle.time()))
-            except TimeoutError:
-                await self._llave.clave_escucha()
-                renovar_s = bucle.time() + _RENOVACION_S
-                continue
-            if mensaje.type is not aiohttp.WSMsgType.TEXT:
-                log.warning("flujo_cerrado", flujo="private", codigo=socket.close_code)
-                return
-            tipo, instante_ms = leer_aviso(mensaje.data)
-            if tipo == "listenKeyExpired":
-                return
-            if tipo in _CAMBIAN_LA_CUENTA:
-                self._reloj.observar(instante_ms)
-                yield EventoCuenta(instante_ms)
-
-
-def leer_aviso(texto: str | bytes) -> tuple[str, int]:
-    """Kind and time of a message of the user stream.
-
-    Raises:
-        LecturaFallida: It cannot be read; the account must be read by REST.
-    """
-    try:
-        dato: dict[str, Any] = orjson.loads(texto)
-        return str(dato.get("e", "")), int(dato.get("E", 0))
-    except (ValueError, TypeError, AttributeError) as fallo:
-        raise LecturaFallida(f"unreadable message of the user stream: {fallo!r}") from fallo
-
-
-def leer_evento(texto: str | bytes) -> EventoMercado | None:
-    """Translate one message; kinds that nobody uses are ``None``.
-
-    Raises:
-        LecturaFallida: It cannot be read; what it said must be read by REST.
-    """
-    try:
-        crudo: dict[str, Any] = orjson.loads(texto)
-        return _evento_de(crudo.get("data", crudo))
-    except (ValueError, KeyError, TypeError, AttributeError) as fallo:
-        raise LecturaFallida(f"unreadable message {texto[:100]!r}: {fallo!r}") from fallo
-
-
-def _evento_de(dato: dict[str, Any]) -> EventoMercado | None:
-    match dato.get("e"):
-        case "kline":
-            k = dato["k"]
-            vela = Vela(
-                int(k["t"]), float(k["o"]), float(k["h"]), float(k["l"]), float(k["c"]), float(k["v"])
-            )
-            return EventoVela(vela, bool(k["x"]), int(dato["E"]))
-        case "markPriceUpdate":
-            return EventoMark(float(dato["p"]), int(dato["E"]))
-        case "simEnd":
-            return EventoFin(int(dato["E"]))
+def _flujo_de(evento: EventoMercado, flujos: tuple[str, str]) -> str:
+    mark, vela = flujos
+    match evento:
+        case EventoMark():
+            return mark
+        case EventoVela():
+            return vela
         case _:
-            return None
+            return ""

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from src.produccion.puertos import Bolsa, ClaseIngreso, Ingreso
 
 
-class LectorIngresos:
-    """Reads what was posted after an instant; rows of the same millisecond are told apart by their id.
+class CursorIngresos(NamedTuple):
+    """Up to where income was taken; rows of the same millisecond are told apart by kind and id."""
 
-    Args:
-        bolsa: The exchange.
-        simbolo: Symbol whose income counts, besides transfers.
-        desde_ms: What was posted before this instant is history.
-    """
+    hasta_ms: int
+    tomados: frozenset[tuple[str, int]] = frozenset()
 
-    def __init__(self, bolsa: Bolsa, simbolo: str, desde_ms: int = 0) -> None:
-        self._bolsa = bolsa
-        self._simbolo = simbolo
-        self._tomados: frozenset[tuple[ClaseIngreso, int]] = frozenset()
-        self.hasta_ms = desde_ms
-
-    async def nuevos(self) -> list[Ingreso]:
+    def quitar_tomados(self, filas: list[Ingreso]) -> list[Ingreso]:
         """The rows that were not taken yet."""
-        filas = await self._bolsa.ingresos(self._simbolo, self.hasta_ms)
-        nuevas = [fila for fila in filas if (fila.clase, fila.id) not in self._tomados]
-        self.hasta_ms = max((fila.instante_ms for fila in filas), default=self.hasta_ms)
-        self._tomados = frozenset(
-            (fila.clase, fila.id) for fila in filas if fila.instante_ms == self.hasta_ms
-        )
-        return nuevas
+        return [fila for fila in filas if (fila.clase.value, fila.id) not in self.tomados]
+
+    def tras(self, filas: list[Ingreso]) -> CursorIngresos:
+        """The cursor after taking all of them."""
+        if not filas:
+            return self
+        hasta_ms = max(fila.instante_ms for fila in filas)
+        ultimos = frozenset((fila.clase.value, fila.id) for fila in filas if fila.instante_ms == hasta_ms)
+        return CursorIngresos(hasta_ms, ultimos | self.tomados if hasta_ms == self.hasta_ms else ultimos)
+
+
+async def leer_ingresos(bolsa: Bolsa, simbolo: str, cursor: CursorIngresos) -> list[Ingreso]:
+    """What was posted since the cursor; it is taken only by moving the cursor.
+
+    Raises:
+        LecturaFallida: Nothing is lost; the same rows come again.
+    """
+    return cursor.quitar_tomados(list(await bolsa.ingresos(simbolo, cursor.hasta_ms)))
 
 
 def sumar(ingresos: list[Ingreso], clase: ClaseIngreso) -> float:

@@ -12,7 +12,8 @@ import aiohttp
 from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.nucleo.errores import AgenteEnclavado
 from src.nucleo.politica import Politica
-from src.produccion.binance import BinanceConnector, crear_cliente, usa_proxy
+from src.produccion.binance import AjustesBolsa, BinanceConnector
+from src.produccion.cliente_binance import crear_cliente, usa_proxy
 from src.produccion.config.config import (
     BASE,
     ESTADO,
@@ -23,10 +24,13 @@ from src.produccion.config.config import (
     elegir_destino,
     leer_ajustes,
 )
-from src.produccion.control_riesgo import AGREGADO, recordar
 from src.produccion.diario import DiarioSqlite
+from src.produccion.enclavamiento import desbloquear, operador, quitar_respaldo
 from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
+from src.produccion.peticiones import Reintentos
+from src.produccion.presupuesto import AjustesLimites
+from src.produccion.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.reloj import RelojMercado
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
 
@@ -57,22 +61,30 @@ async def ejecutar(
         )
 
 
-def desenclavar(opciones: Opciones, razon: str) -> bool:
+def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> bool:
     """Clear the latch of an account and symbol; the peak starts again from the next equity.
+
+    Args:
+        opciones: Which artefact, account and journal.
+        razon: Why; recorded.
+        quien: Who; the user of the operating system unless given, recorded too.
 
     Returns:
         Whether it was locked.
 
     Raises:
-        ConfiguracionInvalida: A daemon is running, or the keys that name the account are missing.
+        ConfiguracionInvalida: No reason was given, a daemon is running, or the keys that name the account are
+            missing.
     """
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     carpeta = _carpeta(elegir_destino(opciones), artefacto, opciones.estado)
-    with candado(carpeta), _diario(carpeta) as diario:
-        enclavado = bool(recordar(diario.leer(AGREGADO)).enclavado)
-        if enclavado:
-            diario.anotar_luego(AGREGADO, "UNLOCKED", RelojMercado().ahora_ms(), {"reason": razon})
-        return enclavado
+    with candado(carpeta, artefacto.train_id):
+        with _diario(carpeta) as diario:
+            memoria = recordar_riesgo(diario, carpeta)
+            abierto = desbloquear(diario, memoria, operador(quien), razon, RelojMercado().ahora_ms())
+        if abierto is not None:
+            quitar_respaldo(carpeta)
+    return abierto is not None
 
 
 @asynccontextmanager
@@ -88,20 +100,21 @@ async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tu
 
 async def _correr(lugar: Lugar, estado: Path) -> Sesion:
     carpeta = _carpeta(lugar.destino, lugar.artefacto, estado)
-    with candado(carpeta), _diario(carpeta) as diario:
-        memoria = recordar(diario.leer(AGREGADO))
-        if memoria.enclavado:
-            raise AgenteEnclavado(
-                f"{lugar.simbolo} of {lugar.cuenta_id} is locked since the emergency {memoria.enclavado};"
-                f' look into it, then run `python live.py {como_se_pidio(lugar.opciones)} --unlock "reason"`'
-            )
+    with candado(carpeta, lugar.artefacto.train_id), _diario(carpeta) as diario:
         agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
+        recuerdo = recordar_todo(diario, carpeta, agente)
+        if recuerdo.riesgo.cerrojo is not None and not recuerdo.riesgo.sin_acabar:
+            raise AgenteEnclavado(
+                f"{lugar.simbolo} of {lugar.cuenta_id} is locked since the emergency"
+                f" {recuerdo.riesgo.enclavado}; look into it, then run"
+                f' `python live.py {como_se_pidio(lugar.opciones)} --unlock "reason"`'
+            )
         async with (
             aiohttp.ClientSession(trust_env=usa_proxy(lugar.destino.direcciones)) as sesion,
             _bolsa(lugar) as (bolsa, reloj),
         ):
-            conexiones = Conexiones(diario=diario, bolsa=bolsa, reloj=reloj, sesion=sesion)
-            return await Montaje(lugar, agente, conexiones).correr(memoria)
+            conexiones = Conexiones(diario=diario, bolsa=bolsa, reloj=reloj, sesion=sesion, carpeta=carpeta)
+            return await Montaje(lugar, agente, conexiones, recuerdo).correr()
 
 
 def _carpeta(destino: Destino, artefacto: Artefacto, estado: Path) -> Path:
@@ -135,8 +148,22 @@ def _diario(carpeta: Path) -> Iterator[DiarioSqlite]:
 @asynccontextmanager
 async def _bolsa(lugar: Lugar) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
     reloj = RelojMercado()
-    cliente = crear_cliente(lugar.destino.direcciones, lugar.destino.credenciales)
-    bolsa = BinanceConnector(cliente, reloj, lugar.artefacto.mercado.activo_margen)
+    ajustes = lugar.ajustes.exchange
+    cliente = crear_cliente(
+        lugar.destino.direcciones,
+        lugar.destino.credenciales,
+        espera_s=ajustes.request_timeout_s,
+        ventana_ms=ajustes.recv_window_ms,
+    )
+    bolsa = BinanceConnector(
+        cliente,
+        reloj,
+        lugar.artefacto.mercado.activo_margen,
+        AjustesBolsa(
+            Reintentos(ajustes.read_attempts, ajustes.read_backoff_s),
+            AjustesLimites(ajustes.limit_share, ajustes.limit_wait_s),
+        ),
+    )
     try:
         yield bolsa, reloj
     finally:

@@ -7,14 +7,17 @@ from typing import Any
 
 from src.datos.mercado_bolsa import mercado_de_bolsa
 from src.nucleo.errores import BolsaIncompatible, LecturaFallida
-from src.nucleo.tipos import EstadoCuenta, Posicion, Vela
+from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion, Vela
 from src.produccion.puertos import (
     ClaseIngreso,
     CuentaBolsa,
+    EstadoAlgo,
     EstadoOrden,
     InfoSimbolo,
     Ingreso,
+    OrdenViva,
     RespuestaOrden,
+    StopBolsa,
     Transaccion,
 )
 
@@ -50,6 +53,45 @@ def leer_orden(crudo: Mapping[str, Any]) -> RespuestaOrden:
         float(crudo["executedQty"]),
         precio if precio > 0 else None,
     )
+
+
+def leer_orden_viva(crudo: Mapping[str, Any]) -> OrdenViva:
+    """One row of ``openOrders``."""
+    return OrdenViva(
+        str(crudo["clientOrderId"]),
+        int(crudo["orderId"]),
+        LadoOrden(crudo["side"]),
+        float(crudo["origQty"]),
+        float(crudo["executedQty"]),
+        bool(crudo["reduceOnly"]),
+    )
+
+
+def leer_stop(crudo: Mapping[str, Any]) -> StopBolsa:
+    """A conditional order as the algo service answers it.
+
+    Only a query names the order that it became; a trailing one has no trigger before it is activated.
+    """
+    return StopBolsa(
+        str(crudo["clientAlgoId"]),
+        int(crudo["algoId"]),
+        EstadoAlgo(crudo["algoStatus"]),
+        str(crudo["orderType"]),
+        LadoOrden(crudo["side"]),
+        float(crudo["triggerPrice"] or 0.0),
+        None if crudo["closePosition"] else float(crudo["quantity"]),
+        int(crudo.get("actualOrderId") or 0) or None,
+    )
+
+
+def comprobar_cancelacion(crudo: Mapping[str, Any]) -> None:
+    """The algo service's answer to a cancellation; its code is a text.
+
+    Raises:
+        ValueError: It does not say that it was done.
+    """
+    if str(crudo["code"]) != "200":
+        raise ValueError(f"cancellation answered with code {crudo['code']}")
 
 
 def leer_transaccion(crudo: Mapping[str, Any]) -> Transaccion:

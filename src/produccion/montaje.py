@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import aiohttp
-import numpy as np
 import structlog
 
 from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
-from src.nucleo.errores import ConfiguracionInvalida
-from src.nucleo.indicadores import Indicadores
+from src.nucleo.errores import ConfiguracionInvalida, ErrorTimonel
 from src.nucleo.politica import Politica
-from src.nucleo.tipos import Mercado
+from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
-from src.produccion.agente_produccion import AgenteProduccion
+from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
 from src.produccion.avance import AvanceReal, AvanceSimulado
+from src.produccion.aviso_systemd import AvisoSystemd
 from src.produccion.binance import BinanceConnector
-from src.produccion.ciclo import Ciclo, Piezas, Reglas
+from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
-from src.produccion.control_riesgo import ControlRiesgo, Memoria
-from src.produccion.cuenta import Cuenta
-from src.produccion.dataprovider import DataProvider, RangoRasgos
+from src.produccion.dataprovider import DataProvider
 from src.produccion.diario import DiarioSqlite
-from src.produccion.ejecutor import Ejecutor
-from src.produccion.flujos import FlujoCuenta, FlujoMercado
+from src.produccion.enclavamiento import Razon
+from src.produccion.flujo_cuenta import FlujoCuenta
+from src.produccion.flujos import AjustesFlujos, FlujoMercado
+from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.identidad import id_cuenta
-from src.produccion.memoria import MemoriaAgente, recordar_agente
-from src.produccion.observacion import ObservacionBuilder
+from src.produccion.latido import crear_latido
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
+from src.produccion.paciencia import Paciencia, insistir
 from src.produccion.puertos import Avance
-from src.produccion.Registro import RegistroProduccion, sello_libre
-from src.produccion.reloj import RelojMercado
+from src.produccion.recuerdo import Recuerdo, filas_desde
+from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
+from src.produccion.reloj import RelojMercado, mantener_hora
 from src.produccion.sesion import Estadisticas, linea_de_estado
+from src.produccion.supervisor import Servicio
+from src.produccion.vigia import Progreso, Vigia
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -84,15 +88,16 @@ class Conexiones:
     bolsa: BinanceConnector
     reloj: RelojMercado
     sesion: aiohttp.ClientSession
+    carpeta: Path  # of the account's and symbol's state
 
 
-class _Comienzo(NamedTuple):
-    """What the exchange and the journal said when the session began."""
+class _Escena(NamedTuple):
+    """A session whose account is recovered and protected."""
 
-    mercado: Mercado
-    equity: float
-    equity_maximo: float
-    agente: MemoriaAgente
+    ciclo: Ciclo
+    datos: DataProvider
+    nucleo: Nucleo
+    registro: RegistroProduccion
 
 
 class Montaje:
@@ -102,179 +107,219 @@ class Montaje:
         lugar: What it is started with.
         agente: The agent's identity.
         conexiones: What it holds open; closed by whoever opened it.
+        recuerdo: What the journal remembers.
     """
 
-    def __init__(self, lugar: Lugar, agente: str, conexiones: Conexiones) -> None:
+    def __init__(self, lugar: Lugar, agente: str, conexiones: Conexiones, recuerdo: Recuerdo) -> None:
         self._lugar = lugar
         self._agente = agente
-        self._diario = conexiones.diario
-        self._bolsa = conexiones.bolsa
-        self._reloj = conexiones.reloj
-        self._sesion = conexiones.sesion
-        self._config = lugar.artefacto.configuracion
-        self._simbolo = lugar.simbolo
-        self._intervalo = self._config.data_downloader.interval
+        self._conexiones = conexiones
+        self._recuerdo = recuerdo
+        self._carpeta = lugar.artefacto.ruta / "produccion"
+        self._aviso = AvisoSystemd.del_entorno()
+        riesgo = lugar.ajustes.risk
+        self._paciencia = Paciencia(
+            riesgo.max_consecutive_errors, riesgo.max_silence_s, asyncio.get_running_loop().time
+        )
 
-    async def correr(self, memoria: Memoria) -> Sesion:
-        """Check, recover, warm up, trade.
-
-        Args:
-            memoria: What the journal remembers of the account and symbol.
-        """
+    async def correr(self) -> Sesion:
+        """Check, recover, protect, warm up, trade."""
         opciones, ajustes = self._lugar.opciones, self._lugar.ajustes
-        apalancamiento = self._config.portafolio.apalancamiento
-        _comprobar_libro(memoria, opciones.capital)
-        await sincronizar_reloj(
-            self._bolsa, self._reloj, self._lugar.destino.modo, ajustes.risk.max_clock_skew_s
-        )
-        carpeta = self._lugar.artefacto.ruta / "produccion"
-        sello = sello_libre(carpeta, self._reloj.ahora_ms())
-        with bitacora.configurada(carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
-            mercado = await comprobar_bolsa(self._bolsa, self._lugar.artefacto.mercado, apalancamiento)
-            await comprobar_saldo(self._bolsa, mercado, apalancamiento, opciones.capital)
-            datos = self._datos()
-            await datos.calentar()
-            agente = recordar_agente(
-                self._diario.leer(), self._agente, con_libro=opciones.capital is not None
+        c, modo = self._conexiones, self._lugar.destino.modo
+        apalancamiento = self._lugar.artefacto.configuracion.portafolio.apalancamiento
+        _comprobar_libro(self._recuerdo, opciones.capital)
+        await self._insistir(lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s))
+        memoria = self._recuerdo.agente
+        sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
+        with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
+            mercado = await self._insistir(
+                lambda: comprobar_bolsa(c.bolsa, self._lugar.artefacto.mercado, apalancamiento)
             )
-            cuenta = Cuenta(self._bolsa, mercado, agente.libro_para(opciones.capital))
-            estado = await cuenta.abrir(self._reloj.ahora_ms())
-            if estado.posicion is not None:
-                log.warning("posicion_encontrada", posicion=str(estado.posicion))
-            equity = equity_de(estado, datos.ultima.close)
-            comienzo = _Comienzo(mercado, equity, memoria.equity_maximo or equity, agente)
-            with RegistroProduccion(carpeta, sello) as registro:
-                ciclo = self._ciclo(comienzo, datos, cuenta, registro)
-                return await self._orquestar(datos, ciclo, cuenta, registro, equity)
-
-    def _datos(self) -> DataProvider:
-        indicadores = Indicadores(self._config.parametros_indicadores(), self._config.preprocesamiento.rasgos)
-        esquema = self._lugar.artefacto.manifiesto.rasgos
-        return DataProvider(
-            self._bolsa,
-            self._simbolo,
-            self._intervalo,
-            indicadores,
-            self._lugar.artefacto.escalador,
-            self._config.entorno.window_size,
-            RangoRasgos(np.array(esquema.minimo), np.array(esquema.maximo)),
-        )
-
-    def _ciclo(
-        self, comienzo: _Comienzo, datos: DataProvider, cuenta: Cuenta, registro: RegistroProduccion
-    ) -> Ciclo:
-        mercado, memoria = comienzo.mercado, comienzo.agente
-        con_libro = self._lugar.opciones.capital is not None
-        if memoria.capital_referencia is None:
-            self._diario.anotar_luego(
-                f"agent:{self._agente}",
-                "REFERENCE",
-                self._reloj.ahora_ms(),
-                {"equity": comienzo.equity, "ledger": con_libro},
+            await self._insistir(lambda: comprobar_saldo(c.bolsa, mercado, apalancamiento, opciones.capital))
+            materiales = Materiales(
+                artefacto=self._lugar.artefacto,
+                ajustes=ajustes,
+                politica=self._lugar.politica,
+                agente_id=self._agente,
+                capital=opciones.capital,
+                carpeta=c.carpeta,
+                bolsa=c.bolsa,
+                diario=c.diario,
+                reloj=c.reloj,
+                mercado=mercado,
+                recuerdo=self._recuerdo,
             )
-        limites = self._config.limites_plan(mercado)
-        ejecutor = Ejecutor(self._bolsa, self._diario, self._reloj, self._simbolo)
-        piezas = Piezas(
-            datos=datos,
-            cuenta=cuenta,
-            observador=ObservacionBuilder(
-                self._config.forma_portafolio(memoria.capital_referencia or comienzo.equity)
-            ),
-            agente=AgenteProduccion(
-                self._lugar.politica, self._config.regla_accion(), limites.apalancamiento
-            ),
-            control=ControlRiesgo(
-                self._bolsa,
-                ejecutor,
-                self._diario,
-                self._reloj,
-                mercado,
-                limites,
-                self._config.entorno.max_drawdown_permitido,
-                comienzo.equity_maximo,
-                con_libro=con_libro,
-                fraccion_fuera_max=self._lugar.ajustes.feature_range.hold_entries_above,
-            ),
-            ejecutor=ejecutor,
-            registro=registro,
-            diario=self._diario,
-            reloj=self._reloj,
-        )
-        ciclo = Ciclo(
-            piezas,
-            Reglas(
-                self._agente,
-                mercado,
-                limites,
-                self._config.regla_recompensa(),
-                self._config.portafolio.slippage,
-            ),
-        )
-        ciclo.ultima_decidida_ms = memoria.ultima_decidida_ms
-        piezas.control.guardar_pico()
-        return ciclo
+            with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
+                return await self._vivir(materiales, registro)
 
-    async def _orquestar(
-        self, datos: DataProvider, ciclo: Ciclo, cuenta: Cuenta, registro: RegistroProduccion, equity: float
-    ) -> Sesion:
-        estadisticas = Estadisticas(equity_inicial=equity)
-        linea = bitacora.LineaEstado()
-
-        def tras_vela() -> None:
-            estadisticas.tomar(ciclo, cuenta, datos)
-            linea.mostrar(linea_de_estado(self._simbolo, estadisticas))
-
-        orquestador = Orquestador(
-            ajustes=self._ajustes_sesion(),
-            fuente=FlujoMercado(self._sesion, self._lugar.destino.direcciones.flujos, self._reloj),
-            fuente_cuenta=FlujoCuenta(
-                self._sesion, self._lugar.destino.direcciones.flujos, self._bolsa, self._reloj
-            ),
-            datos=datos,
-            ciclo=ciclo,
-            reloj=self._reloj,
-            avance=self._avance(),
-            tras_vela=tras_vela,
+    async def _vivir(self, m: Materiales, registro: RegistroProduccion) -> Sesion:
+        nucleo = armar_nucleo(m)
+        estado = await self._insistir(lambda: self._conocer(nucleo))
+        mark = await self._insistir(lambda: m.bolsa.precio_mark(m.mercado.simbolo))
+        estadisticas = Estadisticas(equity_inicial=equity_de(estado, mark))
+        self._anotar_sesion(
+            "SESSION_STARTED" if m.recuerdo.agente.sesion is None else "SESSION_RESUMED", registro
         )
-        log.info("sesion_iniciada", agente=self._agente, equity=equity, modo=self._lugar.destino.modo.value)
-        motivo = Motivo.EMERGENCIA
+        ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
+        escena = _Escena(ciclo, ciclo.datos, nucleo, registro)
+        motivo, terminada = Motivo.EMERGENCIA, False
         try:
-            with _senales(orquestador.parar):
-                motivo = await orquestador.correr()
+            await self._recuperar(escena)
+            motivo = await self._orquestar(escena, estadisticas)
+            terminada = True
+        except ErrorTimonel:
+            terminada = ciclo.protocolo_cumplido
+            raise
         finally:
-            linea.terminar()
-            estadisticas.tomar(ciclo, cuenta, datos)
+            estadisticas.tomar(ciclo, nucleo.cuenta)
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
+            if terminada:
+                self._anotar_sesion("SESSION_ENDED", registro, motivo)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             self._lugar.al_terminar(sesion)
         return sesion
 
+    async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
+        """The account as it was known, or a first look at one that nobody knows."""
+        if self._recuerdo.agente.instantanea is not None:
+            return nucleo.cuenta.estado
+        estado = await nucleo.cuenta.abrir(self._conexiones.reloj.ahora_ms())
+        if estado.posicion is not None:
+            log.warning("posicion_encontrada", posicion=str(estado.posicion))
+        return estado
+
+    async def _recuperar(self, escena: _Escena) -> None:
+        """Finish what was begun, book what was missed, protect what is open; then fill the window."""
+        memoria, ciclo = self._recuerdo.agente, escena.ciclo
+        if self._recuerdo.riesgo.sin_acabar:
+            await ciclo.emergencia(Razon.DRAWDOWN, self._conexiones.reloj.ahora_ms(), "cut short before")
+        if memoria.pendiente is not None:
+            ciclo.retomar(memoria.pendiente)
+        await self._insistir(ciclo.recuperar)
+        log.info("cuenta_recuperada", cuenta=str(escena.nucleo.cuenta.estado), protegida=ciclo.protegida)
+        await self._insistir(escena.datos.calentar)
+        if memoria.sesion is None:
+            nombre, sha256 = grabar_calentamiento(self._carpeta, escena.registro.sello, escena.datos.tomadas)
+            self._anotar("WARMUP", {"session": escena.registro.sello, "file": nombre, "sha256": sha256})
+        else:
+            ciclo.anotar_velas(escena.datos.tomadas)
+
+    async def _orquestar(self, escena: _Escena, estadisticas: Estadisticas) -> Motivo:
+        ciclo, c = escena.ciclo, self._conexiones
+        linea = bitacora.LineaEstado()
+
+        def tras_vela() -> None:
+            estadisticas.tomar(ciclo, escena.nucleo.cuenta)
+            estado = linea_de_estado(self._lugar.simbolo, estadisticas)
+            linea.mostrar(estado)
+            self._aviso.estado(estado)
+
+        progreso = Progreso(self._lugar.ajustes.supervision.stuck_after_s)
+        flujos = self._lugar.destino.direcciones.flujos
+        orquestador = Orquestador(
+            ajustes=self._ajustes_sesion(),
+            fuente=FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos()),
+            fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, self._ajustes_flujos()),
+            datos=escena.datos,
+            ciclo=ciclo,
+            reloj=c.reloj,
+            avance=self._avance(),
+            paciencia=self._paciencia,
+            progreso=progreso,
+            tras_vela=tras_vela,
+            servicios=self._servicios(progreso),
+        )
+        log.info(
+            "sesion_iniciada",
+            agente=self._agente,
+            equity=estadisticas.equity_inicial,
+            modo=self._lugar.destino.modo.value,
+        )
+        vigia = Vigia(self._aviso, progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms)
+        self._aviso.listo(f"trading {self._lugar.simbolo}")
+        try:
+            async with vigia.vigilando():
+                with _senales(orquestador.parar):
+                    return await orquestador.correr()
+        finally:
+            self._aviso.parando("the session ends")
+            linea.terminar()
+
+    def _servicios(self, progreso: Progreso) -> list[Servicio]:
+        ajustes, c = self._lugar.ajustes, self._conexiones
+        servicios = [
+            Servicio("hora", lambda: mantener_hora(c.bolsa, c.reloj, ajustes.exchange.clock_sync_s)),
+        ]
+        latido = crear_latido(ajustes.supervision, lambda: bool(progreso.atascados()))
+        if latido is not None:
+            servicios.append(Servicio("latido", latido.correr, esencial=False))
+        return servicios
+
+    def _asentado(self) -> Asentado | None:
+        memoria, diario = self._recuerdo.agente, self._conexiones.diario
+        if memoria.sesion is None:
+            return None
+        sesion, total = memoria.sesion, memoria.instantanea.filas if memoria.instantanea else 0
+        emergencia = Emergencia(*memoria.emergencia) if memoria.emergencia is not None else None
+        return Asentado(
+            total, lambda primera: filas_desde(diario, self._agente, sesion, total, primera), emergencia
+        )
+
+    def _anotar_sesion(self, tipo: str, registro: RegistroProduccion, motivo: Motivo | None = None) -> None:
+        contenido: dict[str, object] = {
+            "session": registro.sello,
+            "train_id": self._lugar.artefacto.train_id,
+        }
+        self._anotar(tipo, contenido | ({} if motivo is None else {"reason": motivo.value}))
+
+    def _anotar(self, tipo: str, contenido: dict[str, object]) -> None:
+        with suppress(ErrorTimonel):
+            # A journal that cannot be written has been reported, and stops entries.
+            self._conexiones.diario.anotar_luego(
+                f"agent:{self._agente}", tipo, self._conexiones.reloj.ahora_ms(), contenido
+            )
+
+    async def _insistir(self, paso: Callable[[], Awaitable[T]]) -> T:
+        """Wait for an exchange that does not answer only when something may be at stake there."""
+        if self._recuerdo.agente.instantanea is None:
+            return await paso()
+        return await insistir(paso, self._paciencia)
+
     def _ajustes_sesion(self) -> AjustesSesion:
         opciones, ajustes = self._lugar.opciones, self._lugar.ajustes
         return AjustesSesion(
-            simbolo=self._simbolo,
-            intervalo=self._intervalo,
+            simbolo=self._lugar.simbolo,
+            intervalo=self._lugar.artefacto.configuracion.data_downloader.interval,
             edad_maxima_vela_s=ajustes.decision.max_candle_age_s,
-            errores_seguidos_max=ajustes.risk.max_consecutive_errors,
             refresco_s=ajustes.risk.account_refresh_s,
+            ceguera_max_s=ajustes.risk.max_blind_s,
             salida=opciones.salida or ajustes.session.on_exit,
             velas_max=opciones.velas,
         )
 
-    def _avance(self) -> Avance:
-        destino = self._lugar.destino
-        if destino.modo is not Modo.SIMULADO:
-            return AvanceReal()
-        return AvanceSimulado(
-            self._sesion, destino.direcciones, destino.credenciales.clave, self._reloj.congelar
+    def _ajustes_flujos(self) -> AjustesFlujos:
+        flujos = self._lugar.ajustes.streams
+        return AjustesFlujos(
+            silencio_mark_s=flujos.mark_silence_s,
+            silencio_vela_s=flujos.kline_silence_s,
+            espera_max_s=flujos.reconnect_max_s,
+            renovar_s=flujos.renew_after_h * 3_600,
+            anuncia_al_abrir=self._lugar.destino.modo is Modo.SIMULADO,
         )
 
+    def _avance(self) -> Avance:
+        destino, c = self._lugar.destino, self._conexiones
+        if destino.modo is not Modo.SIMULADO:
+            return AvanceReal()
+        return AvanceSimulado(c.sesion, destino.direcciones, destino.credenciales.clave, c.reloj.congelar)
 
-def _comprobar_libro(memoria: Memoria, capital: float | None) -> None:
+
+def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
     """A peak of the whole wallet means nothing to a ledger, and the other way round."""
-    if memoria.con_libro is None or memoria.con_libro == (capital is not None):
+    con_libro = recuerdo.riesgo.con_libro
+    if con_libro is None or con_libro == (capital is not None):
         return
-    antes, ahora = ("with", "without") if memoria.con_libro else ("without", "with")
+    antes, ahora = ("with", "without") if con_libro else ("without", "with")
     raise ConfiguracionInvalida(
         f"this account and symbol was last traded {antes} --capital and has a peak of that kind; it cannot go"
         f" on {ahora} it. Keep the option as it was, or choose another --state-dir"

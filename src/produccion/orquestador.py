@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from src.nucleo.errores import ErrorBolsa, ErrorTimonel
 from src.nucleo.registro import StatusFila
+from src.nucleo.tipos import Vela
 from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import PoliticaSalida
-from src.produccion.control_riesgo import Razon
 from src.produccion.dataprovider import DataProvider
+from src.produccion.enclavamiento import Razon
+from src.produccion.paciencia import Paciencia
 from src.produccion.puertos import (
     Avance,
     EventoConexion,
     EventoFin,
+    EventoMargen,
     EventoMark,
     EventoMercado,
+    EventoOrden,
+    EventoStop,
+    EventoUsuario,
     EventoVela,
     FuenteCuenta,
     FuenteMercado,
     Reloj,
 )
+from src.produccion.supervisor import Principal, Servicio, supervisar
+from src.produccion.vigia import Progreso
 
-_ACABAR_S = 60.0
-"""Wall seconds that a step in progress gets to end when something else has failed."""
+_ATRASO_MAX = 1_000
+"""Market events that may wait; beyond it what was missed is read by REST instead."""
+
+_ENTRE_MIRADAS_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +61,8 @@ class AjustesSesion:
     simbolo: str
     intervalo: str
     edad_maxima_vela_s: float  # a candle that closed longer ago is not acted on
-    errores_seguidos_max: int
     refresco_s: float  # wall seconds between two looks at the account
+    ceguera_max_s: float  # wall seconds without market data that an unprotected position is kept
     salida: PoliticaSalida
     velas_max: int | None = None
 
@@ -67,7 +79,11 @@ class _Refresco(NamedTuple):
     pass
 
 
-_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco
+class _Ceguera(NamedTuple):
+    pass
+
+
+_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera
 
 
 class Espectador(Protocol):
@@ -92,27 +108,36 @@ class Orquestador:
     ciclo: Ciclo
     reloj: Reloj
     avance: Avance
+    paciencia: Paciencia
+    progreso: Progreso
     tras_vela: Espectador
+    servicios: Sequence[Servicio] = ()
     _cola: asyncio.Queue[_Encargo] = field(default_factory=asyncio.Queue)
+    _novedad: asyncio.Event = field(default_factory=asyncio.Event)
     _unido: asyncio.Event = field(default_factory=asyncio.Event)
     _refresco_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
+    _eventos_perdidos: bool = False
+    _ultimo_dato_s: float = 0.0
     _decididas: int = 0
-    _errores: int = 0
-    _errores_refresco: int = 0
     _acabando: bool = False
+
+    @property
+    def decididas(self) -> int:
+        """Candles decided so far; whoever watches over the daemon sees progress in it."""
+        return self._decididas
 
     def parar(self) -> None:
         """End after the step in progress."""
-        self._cola.put_nowait(_Parar())
+        self._poner(_Parar())
 
     async def correr(self) -> Motivo:
         """Run the session.
 
         Raises:
             EmergenciaDrawdown: The drawdown limit was reached.
-            EmergenciaOperacional: Too many errors in a row.
+            EmergenciaOperacional: Too many errors in a row, or no answer for too long.
         """
         try:
             motivo = await self._vigilar()
@@ -136,43 +161,44 @@ class Orquestador:
             log.warning("despedida_fallida", motivo=str(fallo))
 
     async def _vigilar(self) -> Motivo:
-        """Run every task until the consumer ends; any other one that ends is a fault."""
-        consumidor = asyncio.create_task(self._consumir(), name="consumidor")
-        tareas: list[asyncio.Task[Any]] = [
-            consumidor,
-            asyncio.create_task(self._leer(), name="lector_mercado"),
-            asyncio.create_task(self._leer_cuenta(), name="lector_cuenta"),
-            asyncio.create_task(self._refrescar_a_menudo(), name="refresco"),
-        ]
-        try:
-            terminadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
-            if consumidor not in terminadas:
-                await self._acabar_el_paso(consumidor)
-            for tarea in terminadas:
-                await tarea
-            if consumidor not in terminadas:
-                nombres = ", ".join(tarea.get_name() for tarea in terminadas)
-                raise RuntimeError(f"{nombres} ended by itself")
-            return consumidor.result()
-        finally:
-            for tarea in tareas:
-                tarea.cancel()
-            await asyncio.gather(*tareas, return_exceptions=True)
+        """Run every service until the consumer ends; any other one that ends is a fault."""
+        self._ultimo_dato_s = asyncio.get_running_loop().time()
+        return await supervisar(
+            Principal("consumidor", self._consumir, self._acabar_el_paso),
+            [
+                Servicio("lector_mercado", self._leer),
+                Servicio("lector_cuenta", self._leer_cuenta),
+                Servicio("refresco", self._refrescar_a_menudo),
+                Servicio("ceguera", self._vigilar_ceguera),
+                *self.servicios,
+            ],
+        )
 
-    async def _acabar_el_paso(self, consumidor: asyncio.Task[Motivo]) -> None:
+    def _acabar_el_paso(self) -> None:
         """Let an order that is on its way come back: an account looks flat until it has."""
         self._acabando = True
         self.parar()
-        await asyncio.wait({consumidor}, timeout=_ACABAR_S)
 
     async def _leer_cuenta(self) -> None:
-        """Ask for a fresh look at the account whenever the exchange says that it changed."""
+        """Take what the user stream says, and ask for a fresh look at the account."""
         await self._unido.wait()
         if self._en_paso:
             # Agents of a market that waits read the account by REST, so that every run is the same.
             await asyncio.Event().wait()
-        async for _ in self.fuente_cuenta.eventos():
-            self._pedir_refresco()
+        async for evento in self.fuente_cuenta.eventos():
+            self._tomar_de_usuario(evento)
+
+    def _tomar_de_usuario(self, evento: EventoUsuario) -> None:
+        match evento:
+            case EventoOrden():
+                self.ciclo.tomar_orden(evento)
+            case EventoStop():
+                self.ciclo.tomar_stop(evento)
+            case EventoMargen():
+                self.ciclo.tomar_aviso_de_margen(evento)
+            case _:
+                pass
+        self._pedir_refresco()
 
     async def _refrescar_a_menudo(self) -> None:
         await self._unido.wait()
@@ -181,44 +207,101 @@ class Orquestador:
             if not self._en_paso:
                 self._pedir_refresco()
 
+    async def _vigilar_ceguera(self) -> None:
+        """Without market data nobody watches a position that no stop protects."""
+        await self._unido.wait()
+        bucle = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_ENTRE_MIRADAS_S)
+            sin_datos_s = bucle.time() - self._ultimo_dato_s
+            if not self._en_paso and sin_datos_s > self.ajustes.ceguera_max_s and not self.ciclo.protegida:
+                self._ultimo_dato_s = bucle.time()
+                self._poner(_Ceguera())
+
     def _pedir_refresco(self) -> None:
         if not self._refresco_pedido:
             self._refresco_pedido = True
-            self._cola.put_nowait(_Refresco())
+            self._poner(_Refresco())
 
     async def _leer(self) -> None:
+        bucle = asyncio.get_running_loop()
         async for evento in self.fuente.eventos(self.ajustes.simbolo, self.ajustes.intervalo):
+            self._ultimo_dato_s = bucle.time()
             if isinstance(evento, EventoMark):
-                if self.ciclo.tomar_mark(evento):
-                    self._cola.put_nowait(_Emergencia(evento.instante_ms))
+                self._tomar_mark(evento)
             elif not isinstance(evento, EventoVela) or evento.cerrada or self._en_paso:
-                self._cola.put_nowait(evento)
+                self._encolar(evento)
+
+    def _tomar_mark(self, evento: EventoMark) -> None:
+        if self.ciclo.tomar_mark(evento):
+            self._poner(_Emergencia(evento.instante_ms))
+        elif self.ciclo.stop_tocado and not self._en_paso:
+            self._pedir_refresco()
+
+    def _encolar(self, evento: EventoMercado) -> None:
+        """Queue an event; a candle that finds no room is read by REST when there is."""
+        if isinstance(evento, EventoVela) and self._cola.qsize() >= _ATRASO_MAX:
+            self._eventos_perdidos = True
+            return
+        self._poner(evento)
 
     async def _consumir(self) -> Motivo:
         while True:
             evento = await self._cola.get()
             if self._acabando and not isinstance(evento, _Parar):
                 continue
-            try:
-                motivo = await self._tratar(evento)
-            except ErrorBolsa as fallo:
-                motivo = None
-                await self._contar_error(fallo, de_refresco=isinstance(evento, _Refresco))
+            motivo = await self._insistir(evento)
             if motivo is not None:
                 return motivo
+
+    async def _insistir(self, evento: _Encargo) -> Motivo | None:
+        """Treat an event, again while the exchange does not let it through and nothing else waits."""
+        while True:
+            try:
+                with self.progreso.trabajando("consumidor"):
+                    motivo = await self._tratar(evento)
+                self.paciencia.alivio(de_refresco=isinstance(evento, _Refresco))
+                return motivo
+            except ErrorBolsa as fallo:
+                espera_s = self.paciencia.contar(
+                    fallo, de_refresco=isinstance(evento, _Refresco), protegida=self.ciclo.protegida
+                )
+            if espera_s is None:
+                detalle = self.paciencia.detalle
+                await self.ciclo.emergencia(Razon.OPERACIONAL, self.reloj.ahora_ms(), detalle)
+            else:
+                await self._esperar(espera_s)
+            if not self._cola.empty():
+                if self._en_paso or isinstance(evento, EventoConexion):
+                    self._poner(evento)
+                return None
+
+    async def _esperar(self, espera_s: float) -> None:
+        """Pause, unless something else arrives."""
+        self._novedad.clear()
+        if self._cola.empty():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(espera_s):
+                    await self._novedad.wait()
+
+    def _poner(self, encargo: _Encargo) -> None:
+        self._cola.put_nowait(encargo)
+        self._novedad.set()
 
     async def _tratar(self, evento: _Encargo) -> Motivo | None:
         match evento:
             case EventoConexion():
                 await self._conectar()
             case EventoVela(vela=vela, cerrada=True):
-                if await self.datos.actualizar(vela):
-                    await self._decidir()
+                await self._tomar_vela(vela)
+                await self._decidir_si_toca()
                 if self._ha_terminado():
                     return Motivo.VELAS
-                await self.avance.hecho()
-            case EventoVela():
-                await self.avance.hecho()
+                await self._hecho()
+            case EventoVela(instante_ms=instante_ms):
+                if self.ciclo.stop_tocado:
+                    await self._mirar(instante_ms)
+                await self._hecho()
             case EventoMark():
                 pass
             case EventoFin():
@@ -226,15 +309,51 @@ class Orquestador:
             case _Emergencia(instante_ms=instante_ms):
                 await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
             case _Refresco():
-                self._refresco_pedido = False
-                await self.ciclo.refrescar_cuenta()
-                self._errores_refresco = 0
+                await self._refrescar()
+            case _Ceguera():
+                await self._cerrar_a_ciegas()
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None
 
+    async def _tomar_vela(self, vela: Vela) -> None:
+        try:
+            await self.datos.actualizar(vela)
+        finally:
+            self.ciclo.anotar_velas(self.datos.tomadas)
+
+    async def _ponerse_al_dia(self) -> None:
+        try:
+            await self.datos.ponerse_al_dia()
+        finally:
+            self.ciclo.anotar_velas(self.datos.tomadas)
+
+    async def _refrescar(self) -> None:
+        self._refresco_pedido = False
+        if self._eventos_perdidos:
+            self._eventos_perdidos = False
+            await self._ponerse_al_dia()
+        await self._mirar(self.reloj.ahora_ms())
+        if self._es_fresca():
+            await self._decidir_si_toca()
+
+    async def _mirar(self, instante_ms: int) -> None:
+        if await self.ciclo.mirar(instante_ms):
+            await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
+
+    async def _cerrar_a_ciegas(self) -> None:
+        ahora = self.reloj.ahora_ms()
+        log.critical("sin_datos_de_mercado", limite_s=self.ajustes.ceguera_max_s)
+        await self.ciclo.cerrar_y_seguir(f"blind:{ahora}", ahora)
+
     def _ha_terminado(self) -> bool:
         return self.ajustes.velas_max is not None and self._decididas >= self.ajustes.velas_max
+
+    async def _hecho(self) -> None:
+        """Let a market that waits go on, once nothing that it did can be forgotten."""
+        if self._en_paso:
+            await self.ciclo.asentar()
+            await self.avance.hecho()
 
     async def _conectar(self) -> None:
         """After every (re)connection, read what was missed; the first time, join the market."""
@@ -242,48 +361,38 @@ class Orquestador:
             self._en_paso = await self.avance.unirse(self.ajustes.simbolo, self.ajustes.intervalo)
             self._conectado = True
             self._unido.set()
-        await self.datos.ponerse_al_dia()
-        if (
-            self.datos.ultima.apertura_ms > self.ciclo.ultima_decidida_ms
-            and self._edad_s() <= self._edad_maxima()
-        ):
-            await self._decidir()
-        await self.avance.hecho()
+        await self._ponerse_al_dia()
+        if self._es_fresca():
+            await self._decidir_si_toca()
+        else:
+            await self._mirar(self.reloj.ahora_ms())
+        await self._hecho()
 
-    async def _decidir(self) -> None:
-        edad_s = self._edad_s()
-        impedimento = ""
-        if edad_s > self._edad_maxima():
-            impedimento = f"stale candle: it closed {edad_s:.1f} s ago"
+    async def _decidir_si_toca(self) -> None:
+        if not self.ciclo.debe_decidir():
+            return
+        edad_s, maxima = self._edad_s(), self.ajustes.edad_maxima_vela_s
+        impedimento = f"stale candle: it closed {edad_s:.1f} s ago" if edad_s > maxima else ""
         await self.ciclo.procesar_vela(self.datos.esperada_ms, impedimento)
         self._decididas += 1
-        self._errores = 0
         self.tras_vela()
+
+    def _es_fresca(self) -> bool:
+        return self._edad_s() <= self.ajustes.edad_maxima_vela_s
 
     def _edad_s(self) -> float:
         """Seconds since the newest candle closed; its boundary is the next one's open time."""
         return (self.reloj.ahora_ms() - self.datos.esperada_ms) / 1_000
 
-    def _edad_maxima(self) -> float:
-        return self.ajustes.edad_maxima_vela_s
-
-    async def _contar_error(self, fallo: ErrorTimonel, *, de_refresco: bool) -> None:
-        """Candles and looks at the account are counted apart: one going well does not excuse the other."""
-        if de_refresco:
-            self._errores_refresco += 1
-        else:
-            self._errores += 1
-        seguidos = max(self._errores, self._errores_refresco)
-        log.error("error_operacional", seguidos=seguidos, motivo=str(fallo))
-        if seguidos >= self.ajustes.errores_seguidos_max:
-            await self.ciclo.emergencia(
-                Razon.OPERACIONAL, self.reloj.ahora_ms(), f"{seguidos} errors in a row, the last: {fallo}"
-            )
-        if not de_refresco:
-            await self.avance.hecho()
-
     async def _salir(self, motivo: Motivo) -> None:
-        # A market without data cannot fill anything: the position is left as it is.
-        if motivo is not Motivo.FIN_DE_DATOS and self.ajustes.salida is PoliticaSalida.CERRAR:
-            ahora = self.reloj.ahora_ms()
-            await self.ciclo.cerrar_posicion(f"exit:{ahora}", ahora, StatusFila.MANUAL)
+        """Apply the exit policy; a market without data cannot fill anything."""
+        if motivo is Motivo.FIN_DE_DATOS:
+            return
+        match self.ajustes.salida:
+            case PoliticaSalida.MANTENER:
+                return
+            case PoliticaSalida.PROTEGIDA if self.ciclo.protegida:
+                return
+            case _:
+                ahora = self.reloj.ahora_ms()
+                await self.ciclo.cerrar_posicion(f"exit:{ahora}", ahora, StatusFila.MANUAL)

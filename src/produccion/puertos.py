@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from src.nucleo.ordenes import Orden
-from src.nucleo.tipos import EstadoCuenta, Mercado, TipoMargen, Vela
+from src.nucleo.stops import OrdenStop
+from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, TipoMargen, Vela
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,52 @@ class RespuestaOrden(NamedTuple):
     estado: EstadoOrden
     cantidad_ejecutada: float  # base asset, >= 0
     precio_medio: float | None  # None while nothing was filled or the answer does not say
+
+
+class OrdenViva(NamedTuple):
+    """One row of ``openOrders``: an order that rests on the book."""
+
+    id_cliente: str
+    id_bolsa: int
+    lado: LadoOrden
+    cantidad: float  # base asset, > 0
+    cantidad_ejecutada: float  # base asset, >= 0
+    solo_reduce: bool
+
+
+class EstadoAlgo(StrEnum):
+    """Binance's words for the state of a conditional order."""
+
+    NEW = "NEW"
+    TRIGGERING = "TRIGGERING"
+    TRIGGERED = "TRIGGERED"
+    FINISHED = "FINISHED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def espera(self) -> bool:
+        """Whether it still waits for its trigger."""
+        return self is EstadoAlgo.NEW
+
+    @property
+    def es_final(self) -> bool:
+        """Whether nothing more can come of it; a triggered one may still be filling."""
+        return self in (EstadoAlgo.FINISHED, EstadoAlgo.CANCELED, EstadoAlgo.REJECTED, EstadoAlgo.EXPIRED)
+
+
+class StopBolsa(NamedTuple):
+    """What the exchange says of one conditional order."""
+
+    id_cliente: str  # clientAlgoId
+    id_algo: int
+    estado: EstadoAlgo
+    tipo: str  # STOP_MARKET for a stop
+    lado: LadoOrden
+    gatillo: float
+    cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
+    id_orden: int | None = None  # of the market order that it became
 
 
 class Transaccion(NamedTuple):
@@ -177,14 +224,42 @@ class Bolsa(Protocol):
         """Cancel every resting order of a symbol."""
         ...
 
+    async def ordenes_abiertas(self, simbolo: str) -> Sequence[OrdenViva]:
+        """Orders that rest on the book; conditional ones are not among them."""
+        ...
+
+    async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
+        """Place a stop at the exchange, triggered by the mark price.
+
+        `OrdenRechazada` carries −2021 when the mark is already beyond the trigger, −4130 when another stop
+        that closes the position exists, −4116 when the client id is in use.
+        """
+        ...
+
+    async def consultar_stop(self, simbolo: str, id_cliente: str) -> StopBolsa | None:
+        """Look a conditional order up by its client id; ``None`` when the exchange does not know it."""
+        ...
+
+    async def cancelar_stop(self, simbolo: str, id_cliente: str) -> None:
+        """Cancel a conditional order; `OrdenRechazada` carries −2011 when it is no longer waiting."""
+        ...
+
+    async def stops_abiertos(self, simbolo: str) -> Sequence[StopBolsa]:
+        """Every conditional order that waits for its trigger or is being triggered."""
+        ...
+
+    async def precio_mark(self, simbolo: str) -> float:
+        """The mark price now."""
+        ...
+
     async def transacciones(
         self, simbolo: str, *, id_orden: int | None = None, desde_id: int | None = None
     ) -> Sequence[Transaccion]:
-        """Fills of one order, or all from a trade id on; the latest ones when neither is given."""
+        """Every fill of one order, or every one from a trade id on; the latest ones when neither is given."""
         ...
 
     async def ingresos(self, simbolo: str, desde_ms: int) -> Sequence[Ingreso]:
-        """Income of the symbol, and transfers of the account, from an instant on."""
+        """Every income of the symbol, and transfer of the account, from an instant on."""
         ...
 
 
@@ -247,6 +322,29 @@ class EventoCuenta(NamedTuple):
     instante_ms: int
 
 
+class EventoOrden(NamedTuple):
+    """The exchange told how one order stands; it may come late, twice, or before the order's own answer."""
+
+    respuesta: RespuestaOrden
+    instante_ms: int
+
+
+class EventoStop(NamedTuple):
+    """The exchange told how one conditional order stands."""
+
+    stop: StopBolsa
+    instante_ms: int
+
+
+class EventoMargen(NamedTuple):
+    """The exchange warned that the margin is running out."""
+
+    instante_ms: int
+
+
+EventoUsuario = EventoCuenta | EventoOrden | EventoStop | EventoMargen
+
+
 class EventoFin(NamedTuple):
     """The market has no more data; only a replayed one ends."""
 
@@ -259,8 +357,8 @@ EventoMercado = EventoMark | EventoVela | EventoConexion | EventoFin
 class FuenteCuenta(Protocol):
     """Where account events come from."""
 
-    def eventos(self) -> AsyncIterator[EventoCuenta]:
-        """Events for ever; a (re)connection is one too."""
+    def eventos(self) -> AsyncIterator[EventoUsuario]:
+        """Events for ever; a (re)connection is an `EventoCuenta`."""
         ...
 
 
@@ -285,6 +383,14 @@ class Diario(Protocol):
 
     def anotar_luego(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event without waiting for the disk."""
+        ...
+
+    async def asentar(self) -> None:
+        """Return when every event appended so far is safe on disk.
+
+        Raises:
+            EmergenciaOperacional: One could not be written.
+        """
         ...
 
 

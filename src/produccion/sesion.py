@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from src.nucleo.cartera import equity_de
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
-from src.produccion.dataprovider import DataProvider
 
 
 @dataclass(slots=True)
@@ -23,10 +22,10 @@ class Estadisticas:
     pnl: float = 0.0
     max_drawdown: float = 0.0
 
-    def tomar(self, ciclo: Ciclo, cuenta: Cuenta, datos: DataProvider) -> None:
+    def tomar(self, ciclo: Ciclo, cuenta: Cuenta) -> None:
         """Look at the session as it is now."""
         self.velas = ciclo.paso
-        self.precio = datos.ultima.close
+        self.precio = ciclo.mark
         self.equity = equity_de(cuenta.estado, self.precio)
         self.cantidad = cuenta.estado.cantidad
         self.operaciones = ciclo.contabilidad.operaciones_total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
@@ -28,13 +28,7 @@ from src.produccion.puertos import (
     Transaccion,
 )
 from tests.constructores import INICIO_MS, un_mercado
-
-
-class Pierde(Enum):
-    """An order whose answer never arrives."""
-
-    ANTES = auto()  # the exchange never saw it
-    DESPUES = auto()  # the exchange executed it
+from tests.produccion.falsos_stops import Pierde, StopsFalsos
 
 
 class Parcial(NamedTuple):
@@ -155,7 +149,7 @@ class PoliticaGuion:
 
 
 @dataclass
-class BolsaFalsa:
+class BolsaFalsa(StopsFalsos):
     """An exchange of one symbol with one account, filled at ``precio``.
 
     ``fallos`` are used up by `enviar`, one for each order that is sent.
@@ -185,6 +179,7 @@ class BolsaFalsa:
     aceptadas: list[Orden] = field(default_factory=list)
     cancelaciones: int = 0
     pedidos: list[str] = field(default_factory=list)  # names of the calls, in order
+    al_enviar: Callable[[], object] | None = None  # runs each time an order is sent
     demora_envio_s: float = 0.0  # how long an order takes to arrive; used up by the first one
     cancelaciones_fallidas: int = 0  # how many times `cancelar_todas` gets no answer
     consultas_rechazadas: int = 0  # how many times `consultar` is refused
@@ -250,6 +245,8 @@ class BolsaFalsa:
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         self.pedidos.append("enviar")
         self.enviadas.append(orden)
+        if self.al_enviar is not None:
+            self.al_enviar()
         fallo = self.fallos.popleft() if self.fallos else None
         if isinstance(fallo, Exception):
             raise fallo
@@ -295,6 +292,7 @@ class BolsaFalsa:
             self.cancelaciones_fallidas -= 1
             raise ResultadoIncierto("no answer from the exchange")
         self.cancelaciones += 1
+        self.vivas.clear()
 
     async def transacciones(
         self, simbolo: str, *, id_orden: int | None = None, desde_id: int | None = None
@@ -388,6 +386,8 @@ class BolsaFalsa:
         )
         respuesta = RespuestaOrden(id_cliente, id_bolsa, estado, abs(cantidad), precio)
         self._respuestas[id_cliente] = respuesta
+        if self.estado.posicion is None:
+            self.al_quedar_plano()
         return respuesta
 
     def _trozos(self, cantidad: float) -> tuple[float, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -12,6 +14,7 @@ from src.nucleo.errores import LecturaFallida
 from src.produccion.avance import AvanceReal, AvanceSimulado
 from src.produccion.config.config import direcciones_de
 from src.simulador.servidor import Servidor
+from src.simulador.simulacion import Simulacion
 from tests.simulador.banco import planas, una_simulacion
 
 RED = True
@@ -30,9 +33,9 @@ async def sesion() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def un_avance(
-    url: str, sesion: aiohttp.ClientSession, al_ir_en_paso: Callable[[], None] = lambda: None
+    url: str, sesion: aiohttp.ClientSession, al_ir_en_paso: Callable[[], None] = lambda: None, **cambios: Any
 ) -> AvanceSimulado:
-    return AvanceSimulado(sesion, direcciones_de(url), "simulador", al_ir_en_paso)
+    return AvanceSimulado(sesion, direcciones_de(url), "simulador", al_ir_en_paso, **cambios)
 
 
 async def hasta(condicion: Callable[[], bool]) -> None:
@@ -101,3 +104,42 @@ async def test_volver_a_unirse_ocupa_el_sitio_de_antes(servidor: Servidor, sesio
     await sucesor.hecho()
     await hasta(lambda: servidor.simulacion.paso == antes + 1)
     await sucesor.salir()
+
+
+async def test_un_simulador_que_se_reinicia_conoce_de_nuevo_a_su_agente(sesion: aiohttp.ClientSession):
+    async with Servidor(otra_simulacion()) as primero:
+        avance = un_avance(primero.url, sesion)
+        await avance.unirse("BTCUSDT", "1h")
+        await avance.hecho()
+        await hasta(lambda: primero.simulacion.paso == 1)
+        puerto = urlsplit(primero.url).port
+
+    reiniciado = Servidor(otra_simulacion(puerto=puerto))
+    tarde = asyncio.get_running_loop().call_later(0.3, lambda: abierto.append(arrancar(reiniciado)))
+    abierto: list[asyncio.Task[None]] = []
+    await avance.hecho()
+
+    await hasta(lambda: reiniciado.simulacion.paso == 1)
+    assert len(reiniciado.simulacion.acuerdo.agentes) == 1
+    await avance.salir()
+    tarde.cancel()
+    await reiniciado.cerrar()
+
+
+async def test_un_simulador_que_no_vuelve_se_dice(sesion: aiohttp.ClientSession):
+    async with Servidor(otra_simulacion()) as primero:
+        avance = un_avance(primero.url, sesion, paciencia_s=0.2)
+        await avance.unirse("BTCUSDT", "1h")
+        await avance.hecho()
+        await hasta(lambda: primero.simulacion.paso == 1)
+
+    with pytest.raises(LecturaFallida, match="did not answer"):
+        await avance.hecho()
+
+
+def otra_simulacion(**opciones: Any) -> Simulacion:
+    return una_simulacion(planas(*[20_000.0] * 10), calentamiento=3, **opciones)
+
+
+def arrancar(servidor: Servidor) -> asyncio.Task[None]:
+    return asyncio.ensure_future(servidor.abrir())

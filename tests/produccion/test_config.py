@@ -200,3 +200,27 @@ def test_un_fichero_que_no_es_texto_se_nombra(tmp_path: Path):
 
     with pytest.raises(ConfiguracionInvalida, match=r"timonel\.yaml"):
         leer_ajustes(ruta)
+
+
+@pytest.mark.parametrize(
+    ("texto", "nombrado"),
+    [
+        ("exchange: {recv_window_ms: 60001}", r"exchange\.recv_window_ms = 60001"),
+        ("exchange: {limit_share: 1.5}", r"exchange\.limit_share = 1\.5"),
+        ("streams: {renew_after_h: 24}", r"streams\.renew_after_h = 24"),
+        ("streams: {kline_silence_s: 0}", r"streams\.kline_silence_s = 0"),
+    ],
+)
+def test_lo_que_la_bolsa_no_admite_no_se_admite(tmp_path: Path, texto: str, nombrado: str):
+    ruta = tmp_path / "timonel.yaml"
+    ruta.write_text(texto)
+
+    with pytest.raises(ConfiguracionInvalida, match=nombrado):
+        leer_ajustes(ruta)
+
+
+def test_un_flujo_puede_callar_para_siempre(tmp_path: Path):
+    ruta = tmp_path / "timonel.yaml"
+    ruta.write_text("streams: {kline_silence_s: null}")
+
+    assert leer_ajustes(ruta).streams.kline_silence_s is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from src.nucleo.errores import EmergenciaOperacional, OrdenRechazada
 from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import Rechazo
 from src.nucleo.tipos import LadoOrden, Operacion
-from src.produccion.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.control_riesgo import ControlRiesgo
 from src.produccion.ejecutor import Ejecutor
+from src.produccion.enclavamiento import leer_respaldo
+from src.produccion.puerta import Bloqueo
+from src.produccion.puertos import EventoMargen
 from tests.constructores import un_mercado, una_cuenta, unos_filtros, unos_limites
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, Pierde
 
@@ -21,8 +25,25 @@ AUMENTO = Plan(Operacion.AUMENTAR_SHORT, (-0.1,), False)
 SALIDA = Plan(Operacion.CERRAR_LONG, (-0.1,), True)
 
 
+class AmparoFalso:
+    """Stops that only note when they were asked to go; they can stand in the way."""
+
+    def __init__(self, bolsa: BolsaFalsa) -> None:
+        self._bolsa = bolsa
+
+    async def retirar(self) -> None:
+        self._bolsa.pedidos.append("retirar")
+
+    async def soltar(self) -> None:
+        self._bolsa.pedidos.append("soltar")
+
+
 def montar(
-    limite: float = 0.2, fuera: float = 1.0, **bolsa: Any
+    limite: float = 0.2,
+    fuera: float = 1.0,
+    escalones: bool = False,
+    carpeta: Path | None = None,
+    **bolsa: Any,
 ) -> tuple[ControlRiesgo, BolsaFalsa, DiarioFalso]:
     falsa, diario = BolsaFalsa(**bolsa), DiarioFalso()
     ejecutor = Ejecutor(falsa, diario, falsa.reloj, "BTCUSDT")
@@ -36,6 +57,10 @@ def montar(
         limite,
         10_000.0,
         fraccion_fuera_max=fuera,
+        escalones=escalones,
+        distancia_minima=0.05,
+        amparo=AmparoFalso(falsa),
+        carpeta=carpeta,
     )
     return control, falsa, diario
 
@@ -118,6 +143,88 @@ async def test_no_poder_enclavar_es_una_emergencia():
         await control.enclavar("x")
 
 
+async def test_con_el_diario_roto_se_enclava_en_un_archivo(tmp_path: Path):
+    control, _, diario = montar(carpeta=tmp_path)
+    diario.roto = True
+
+    await control.enclavar("drawdown 0.21")
+
+    cerrojo = leer_respaldo(tmp_path)
+    assert cerrojo is not None
+    assert cerrojo.detalle == "drawdown 0.21"
+
+
+def test_un_pico_que_no_se_puede_guardar_se_guarda_despues():
+    control, _, diario = montar()
+    diario.roto = True
+    control.guardar_pico()
+    diario.roto = False
+    control.guardar_pico()
+
+    assert diario.tipos() == ["PEAK"]
+
+
+def test_lo_perdido_en_el_dia_retiene_las_entradas_hasta_el_siguiente():
+    control, _, _ = montar(escalones=True)
+    control.anclar(10_000.0, 0)
+    cuenta = una_cuenta()
+
+    assert control.validar_accion_pre(ENTRADA, cuenta, 9_501.0, 30_000.0, 30_000.0).valida
+    validacion = control.validar_accion_pre(ENTRADA, cuenta, 9_500.0, 30_000.0, 30_000.0)
+    assert validacion.rechazo is Rechazo.BLOQUEO
+    assert "daily loss" in validacion.detalle
+    control.anclar(9_500.0, 86_400_000)
+    assert control.validar_accion_pre(ENTRADA, cuenta, 9_500.0, 30_000.0, 30_000.0).valida
+
+
+def test_un_deposito_escala_tambien_las_anclas():
+    control, _, _ = montar(escalones=True)
+    control.anclar(10_000.0, 0)
+
+    control.escalar(2.0)
+
+    assert control.anclas is not None
+    assert control.anclas.equity_dia == 20_000.0
+
+
+# --- margin and stops ---
+
+
+def test_cerca_de_la_liquidacion_no_se_abre(bitacora: list[dict[str, Any]]):
+    control, _, _ = montar()
+    apurada = una_cuenta(saldo=1_000.0, cantidad=1.0)
+
+    control.vigilar_margen(apurada, 29_500.0)
+    control.vigilar_margen(apurada, 29_400.0)
+    assert Bloqueo.MARGEN in control.bloqueos
+    control.vigilar_margen(apurada, 35_000.0)
+
+    assert Bloqueo.MARGEN not in control.bloqueos
+    assert [e["event"] for e in bitacora] == ["liquidacion_cerca"]
+
+
+def test_una_llamada_de_margen_retiene_un_minuto():
+    control, bolsa, _ = montar()
+    ahora = bolsa.reloj.ahora_ms()
+    control.tomar_margen(EventoMargen(ahora))
+    control.vigilar_margen(una_cuenta(), 30_000.0)
+    assert Bloqueo.MARGEN in control.bloqueos
+
+    bolsa.reloj.observar(ahora + 60_000)
+    control.vigilar_margen(una_cuenta(), 30_000.0)
+
+    assert Bloqueo.MARGEN not in control.bloqueos
+
+
+def test_sin_stop_confirmado_o_con_uno_de_antes_no_se_abre():
+    control, _, _ = montar()
+
+    control.vigilar_proteccion(abierta=True, confirmada=False, permite_entrar=False)
+    assert control.bloqueos == {Bloqueo.SIN_PROTECCION, Bloqueo.STOP_ANTERIOR}
+    control.vigilar_proteccion(abierta=False, confirmada=False, permite_entrar=True)
+    assert control.bloqueos == set()
+
+
 # --- the gate ---
 
 
@@ -127,32 +234,38 @@ def test_bloqueado_no_se_abre_pero_se_sale(bloqueo: Bloqueo):
     control.bloqueos.add(bloqueo)
 
     for plan in (ENTRADA, AUMENTO):
-        validacion = control.validar_accion_pre(plan, una_cuenta(), 30_000.0, 30_000.0)
+        validacion = control.validar_accion_pre(plan, una_cuenta(), 10_000.0, 30_000.0, 30_000.0)
         assert validacion.rechazo is Rechazo.BLOQUEO
         assert bloqueo.value in validacion.detalle
-    assert control.validar_accion_pre(SALIDA, una_cuenta(cantidad=0.1), 30_000.0, 30_000.0).valida
+    assert control.validar_accion_pre(SALIDA, una_cuenta(cantidad=0.1), 10_000.0, 30_000.0, 30_000.0).valida
 
 
 def test_en_brecha_sin_confirmar_tampoco_se_abre():
     control, _, _ = montar()
     control.verificar_drawdown(7_900.0, 0)
 
-    assert control.validar_accion_pre(ENTRADA, una_cuenta(), 30_000.0, 30_000.0).rechazo is Rechazo.BLOQUEO
-    assert control.validar_accion_pre(SALIDA, una_cuenta(cantidad=0.1), 30_000.0, 30_000.0).valida
+    assert (
+        control.validar_accion_pre(ENTRADA, una_cuenta(), 10_000.0, 30_000.0, 30_000.0).rechazo
+        is Rechazo.BLOQUEO
+    )
+    assert control.validar_accion_pre(SALIDA, una_cuenta(cantidad=0.1), 10_000.0, 30_000.0, 30_000.0).valida
 
 
 def test_sin_margen_no_se_envia():
     control, _, _ = montar()
     enorme = Plan(Operacion.ABRIR_LONG, (0.7,), False)
 
-    assert control.validar_accion_pre(enorme, una_cuenta(), 30_000.0, 30_000.0).rechazo is Rechazo.MARGEN
+    assert (
+        control.validar_accion_pre(enorme, una_cuenta(), 10_000.0, 30_000.0, 30_000.0).rechazo
+        is Rechazo.MARGEN
+    )
 
 
 def test_por_debajo_de_los_minimos_no_se_envia():
     control, _, _ = montar()
     nada = Plan(Operacion.ABRIR_LONG, (), False, "notional 12.00 is below the symbol's minimum 50.0")
 
-    validacion = control.validar_accion_pre(nada, una_cuenta(), 30_000.0, 30_000.0)
+    validacion = control.validar_accion_pre(nada, una_cuenta(), 10_000.0, 30_000.0, 30_000.0)
 
     assert (validacion.rechazo, validacion.detalle) == (Rechazo.FILTROS, nada.motivo)
 
@@ -162,11 +275,11 @@ def test_fuera_de_lo_entrenado_primero_se_avisa_y_luego_no_se_abre(bitacora: lis
 
     for fraccion in (0.1, 0.3, 0.4):
         control.vigilar_rango(fraccion)
-    assert control.validar_accion_pre(ENTRADA, una_cuenta(), 30_000.0, 30_000.0).valida
+    assert control.validar_accion_pre(ENTRADA, una_cuenta(), 10_000.0, 30_000.0, 30_000.0).valida
     control.vigilar_rango(0.6)
-    assert not control.validar_accion_pre(ENTRADA, una_cuenta(), 30_000.0, 30_000.0).valida
+    assert not control.validar_accion_pre(ENTRADA, una_cuenta(), 10_000.0, 30_000.0, 30_000.0).valida
     control.vigilar_rango(0.4)
-    assert control.validar_accion_pre(ENTRADA, una_cuenta(), 30_000.0, 30_000.0).valida
+    assert control.validar_accion_pre(ENTRADA, una_cuenta(), 10_000.0, 30_000.0, 30_000.0).valida
     assert [e["fraccion"] for e in bitacora if e["event"] == "rasgos_fuera_de_rango"] == [0.3]
 
 
@@ -181,7 +294,9 @@ async def test_cerrar_todo_cancela_y_sale_reduciendo():
     (orden,) = bolsa.aceptadas
     assert (orden.lado, orden.cantidad, orden.solo_reduce) == (LadoOrden.BUY, 0.3, True)
     assert bolsa.pedidos.index("cancelar_todas") < bolsa.pedidos.index("enviar")
-    assert bolsa.pedidos[-1] == "cuenta"  # flat is what the exchange says, not what was sent
+    # Flat is what the exchange says, not what was sent; the stops stay until then.
+    assert bolsa.pedidos[-2:] == ["cuenta", "retirar"]
+    assert "soltar" not in bolsa.pedidos
     assert [fila.cantidad for fila in filas] == [0.3]
 
 
@@ -198,13 +313,13 @@ async def test_plano_con_una_orden_sin_resolver_no_es_plano():
     """An entry whose answer was lost may still arrive: flat is only true once it is known."""
     control, bolsa, _ = montar(consultas_fallidas=20)
     bolsa.fallos.append(Pierde.ANTES)
-    ejecutor = control._ejecutor
+    ejecutor = control._cierre._ejecutor
     assert (await ejecutor.ejecutar(Plan(Operacion.ABRIR_LONG, (0.1,), False), "a:1")).error
 
     await control.cerrar_todo("f")
 
     assert bolsa.consultas_fallidas == 0
-    assert await ejecutor.resolver_pendiente()
+    assert await ejecutor.resolver_pendientes()
 
 
 async def test_cerrar_todo_estando_plano_no_envia_nada():
@@ -254,24 +369,55 @@ async def test_una_respuesta_perdida_al_salir_no_vende_de_mas():
 
 
 @pytest.mark.parametrize("codigo", [-2022, -4118])
-async def test_si_no_admite_reducir_se_cancela_y_se_sale_sin_esa_condicion(codigo: int):
+async def test_si_no_admite_reducir_se_quitan_ordenes_y_stops_y_se_insiste(codigo: int):
     control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.3))
     bolsa.fallos.append(rechazo(codigo))
 
     await control.cerrar_todo("f")
 
-    assert [o.solo_reduce for o in bolsa.enviadas] == [True, False]
-    assert bolsa.cancelaciones == 3
+    assert [o.solo_reduce for o in bolsa.enviadas] == [True, True]
+    segunda = len(bolsa.pedidos) - 1 - bolsa.pedidos[::-1].index("enviar")
+    assert "soltar" in bolsa.pedidos[:segunda]
     assert bolsa.estado.posicion is None
 
 
-async def test_otro_rechazo_no_quita_la_condicion_de_reducir():
+async def test_si_sigue_sin_admitirlo_sale_sin_esa_condicion():
     control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.3))
-    bolsa.fallos.extend([rechazo(-1003), rechazo(-2022), rechazo(-1003)])
+    bolsa.fallos.extend([rechazo(-2022), rechazo(-4118)])
 
     await control.cerrar_todo("f")
 
-    assert [o.solo_reduce for o in bolsa.enviadas] == [True, True, False, True]
+    assert [o.solo_reduce for o in bolsa.enviadas] == [True, True, False]
+    assert bolsa.estado.posicion is None
+
+
+async def test_sin_haber_podido_cancelar_no_se_quita_la_condicion():
+    control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.3), cancelaciones_fallidas=999)
+    bolsa.fallos.extend([rechazo(-2022)] * 3)
+
+    await control.cerrar_todo("f")
+
+    assert [o.solo_reduce for o in bolsa.enviadas] == [True] * 4
+
+
+async def test_otro_rechazo_vuelve_a_empezar_la_cuenta():
+    control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.3))
+    bolsa.fallos.extend([rechazo(-2022), rechazo(-1111), rechazo(-2022)])
+
+    await control.cerrar_todo("f")
+
+    assert [o.solo_reduce for o in bolsa.enviadas] == [True] * 4
+
+
+async def test_cada_intento_que_no_cierra_se_dice(bitacora: list[dict[str, Any]]):
+    control, bolsa, _ = montar(estado=una_cuenta(cantidad=0.3))
+    bolsa.fallos.extend([rechazo(-1111)] * 3)
+
+    await control.cerrar_todo("f")
+
+    avisos = [e for e in bitacora if e["event"] == "cierre_pendiente"]
+    assert [e["intento"] for e in avisos] == [1, 2, 3]
+    assert all("-1111" in e["motivo"] and e["log_level"] == "critical" for e in avisos)
 
 
 async def test_una_posicion_grande_sale_en_trozos():

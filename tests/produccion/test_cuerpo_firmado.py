@@ -12,7 +12,8 @@ import pytest
 
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import LadoOrden
-from src.produccion.binance import BinanceConnector, crear_cliente
+from src.produccion.binance import BinanceConnector
+from src.produccion.cliente_binance import crear_cliente
 from src.produccion.puertos import Credenciales, Direcciones
 from src.produccion.reloj import RelojMercado
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.nucleo.errores import DatosInvalidos, LecturaFallida
 from src.nucleo.indicadores import Indicadores, ParametrosIndicadores
@@ -113,6 +119,105 @@ async def test_las_velas_que_la_bolsa_no_tiene_son_planas(faltan: set[int], bita
     assert await datos.actualizar(hasta(bolsa, n + 4))
     np.testing.assert_array_equal(datos.ventana(), esperada(rellenas))
     assert sum(e["faltan"] for e in bitacora if e["event"] == "velas_inexistentes") == len(faltan)
+
+
+async def test_un_hueco_que_la_bolsa_aun_no_lista_no_se_inventa():
+    """The exchange's list lags behind its stream: what is not listed yet may still come."""
+    datos, bolsa = await calentado()
+    n = N_CALENTAMIENTO
+    llegada = hasta(bolsa, n + 2)
+    bolsa.historia = list(TODAS[: n + 1])
+
+    with pytest.raises(LecturaFallida, match="does not list"):
+        await datos.actualizar(llegada)
+    assert datos.tomadas == (TODAS[n],)
+
+    bolsa.historia = list(TODAS)
+    assert await datos.actualizar(llegada)
+    assert datos.tomadas == (TODAS[n + 1], TODAS[n + 2])
+    np.testing.assert_array_equal(datos.ventana(), esperada(TODAS[: n + 3]))
+
+
+async def test_se_dice_que_velas_se_tomaron():
+    datos, bolsa = await calentado()
+    n = N_CALENTAMIENTO
+
+    await datos.actualizar(hasta(bolsa, n))
+    assert datos.tomadas == (TODAS[n],)
+    await datos.actualizar(TODAS[n])
+    assert datos.tomadas == ()
+    await datos.actualizar(hasta(bolsa, n + 3))
+    assert datos.tomadas == tuple(TODAS[n + 1 : n + 4])
+    hasta(bolsa, n + 5)
+    await datos.ponerse_al_dia()
+    assert datos.tomadas == tuple(TODAS[n + 4 : n + 6])
+
+
+async def test_una_vela_que_vuelve_distinta_se_dice_y_no_cambia_nada(bitacora: list[dict[str, Any]]):
+    datos, bolsa = await calentado()
+    n = N_CALENTAMIENTO
+    antes = datos.ventana().copy()
+
+    assert not await datos.actualizar(TODAS[n - 1]._replace(volume=1.0))
+    bolsa.historia[n - 1] = TODAS[n - 1]._replace(close=1.0)
+    await datos.ponerse_al_dia()
+
+    assert [e["tomada"] for e in bitacora if e["event"] == "vela_contradicha"] == [TODAS[n - 1]] * 2
+    np.testing.assert_array_equal(datos.ventana(), antes)
+
+
+async def test_la_vela_del_flujo_vale_mas_que_la_listada(bitacora: list[dict[str, Any]]):
+    datos, bolsa = await calentado()
+    n = N_CALENTAMIENTO
+    llegada = hasta(bolsa, n + 1)
+    bolsa.historia[n + 1] = llegada._replace(volume=1.0)
+
+    assert await datos.actualizar(llegada)
+    assert datos.ultima == llegada
+    assert [e["otra"] for e in bitacora if e["event"] == "vela_contradicha"] == [bolsa.historia[n + 1]]
+
+
+async def test_una_lista_desordenada_y_repetida_se_ordena():
+    datos, bolsa = await calentado()
+    n = N_CALENTAMIENTO
+    bolsa.historia = [TODAS[n + 2], TODAS[n], TODAS[n + 1], TODAS[n], TODAS[n + 3]]
+
+    await datos.actualizar(hasta(bolsa, n + 3))
+    np.testing.assert_array_equal(datos.ventana(), esperada(TODAS[: n + 4]))
+
+
+async def test_una_vela_fuera_de_la_rejilla_no_entra():
+    datos, bolsa = await calentado()
+    antes = datos.ventana().copy()
+    vela = hasta(bolsa, N_CALENTAMIENTO)
+
+    with pytest.raises(LecturaFallida, match="cannot open at"):
+        await datos.actualizar(vela._replace(apertura_ms=vela.apertura_ms + 1))
+    np.testing.assert_array_equal(datos.ventana(), antes)
+
+
+@cache
+def preparado() -> DataProvider:
+    return asyncio.run(calentado())[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(llegadas=st.lists(st.integers(-3, 12), max_size=15), fallos=st.sets(st.integers(0, 14), max_size=4))
+def test_lleguen_como_lleguen_las_velas_son_las_que_hubo(llegadas: list[int], fallos: set[int]):
+    """Late, twice, missing or in any order, with reads that fail: never a hole, never the same one twice."""
+    datos = deepcopy(preparado())
+    bolsa: Any = datos._bolsa
+    n, tomadas = N_CALENTAMIENTO, []
+    cerrada = n - 1
+    for vez, salto in enumerate(llegadas):
+        cerrada = max(cerrada, n + salto)
+        hasta(bolsa, cerrada)
+        bolsa.velas_fallidas = int(vez in fallos)
+        with suppress(LecturaFallida):
+            asyncio.run(datos.actualizar(TODAS[n + salto]))
+        tomadas += datos.tomadas
+        assert tomadas == list(TODAS[n : n + len(tomadas)])
+    np.testing.assert_array_equal(datos.ventana(), esperada(TODAS[: n + len(tomadas)]))
 
 
 async def test_ponerse_al_dia_lee_todo_lo_cerrado():

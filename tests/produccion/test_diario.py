@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from src.nucleo.errores import EmergenciaOperacional
-from src.produccion.diario import DiarioSqlite
+from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
+from src.produccion.diario import DiarioSqlite, exportar_canonico
+from tests.produccion.diarios import sin_disparadores
 
 RED = True
 
@@ -130,10 +134,7 @@ async def test_muchos_a_la_vez_quedan_todos(diario: DiarioSqlite, ruta: Path):
 
 async def test_no_poder_escribir_es_una_emergencia(ruta: Path):
     diario = DiarioSqlite(ruta)
-    intruso = sqlite3.connect(ruta)
-    intruso.execute("DROP TABLE events")
-    intruso.commit()
-    intruso.close()
+    _borrar_la_tabla(ruta)
 
     with pytest.raises(EmergenciaOperacional, match=rf"the journal {ruta} cannot be written"):
         await diario.anotar("a", "X", 0, {})
@@ -145,10 +146,7 @@ async def test_no_poder_escribir_es_una_emergencia(ruta: Path):
 
 def test_lo_que_nadie_espera_y_no_se_pudo_escribir_se_dice_al_cerrar(ruta: Path):
     diario = DiarioSqlite(ruta)
-    intruso = sqlite3.connect(ruta)
-    intruso.execute("DROP TABLE events")
-    intruso.commit()
-    intruso.close()
+    _borrar_la_tabla(ruta)
 
     diario.anotar_luego("risk", "UNLOCKED", 0, {})
 
@@ -156,16 +154,141 @@ def test_lo_que_nadie_espera_y_no_se_pudo_escribir_se_dice_al_cerrar(ruta: Path)
         diario.cerrar()
 
 
-def test_un_fichero_que_no_es_diario_se_nombra(tmp_path: Path):
-    ruta = tmp_path / "diario.sqlite"
-    ruta.write_bytes(b"this is no database, and it is longer than a header " * 40)
+async def test_se_sabe_si_esta_roto(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    assert not diario.roto
+    _borrar_la_tabla(ruta)
 
-    with pytest.raises(EmergenciaOperacional, match=r"diario\.sqlite cannot be used"):
-        DiarioSqlite(ruta)
+    with pytest.raises(EmergenciaOperacional):
+        await diario.anotar("a", "X", 0, {})
+
+    assert diario.roto
+    with pytest.raises(EmergenciaOperacional):
+        diario.cerrar()
 
 
-def test_una_carpeta_imposible_se_nombra(tmp_path: Path):
-    (tmp_path / "fichero").write_text("")
+def test_un_disco_lleno_es_una_emergencia_que_conserva_lo_escrito(ruta: Path):
+    """A real limit of the kernel on the size of files stands in for a full disk."""
+    codigo = f"""
+import asyncio, resource
+from pathlib import Path
+from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
+from src.produccion.diario import DiarioSqlite, exportar_canonico
+from tests.produccion.diarios import sin_disparadores
 
-    with pytest.raises(EmergenciaOperacional, match="permissions"):
-        DiarioSqlite(tmp_path / "fichero" / "diario.sqlite")
+async def escribir():
+    diario = DiarioSqlite(Path({str(ruta)!r}))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        for i in range(1_000):
+            await diario.anotar("a", "X", i, {{"text": "x" * 1_000}})
+    except EmergenciaOperacional as fallo:
+        print(i, diario.roto, fallo)
+    try:
+        diario.cerrar()
+    except EmergenciaOperacional:
+        print("closed")
+
+asyncio.run(escribir())
+"""
+    hecho = subprocess.run([sys.executable, "-c", codigo], capture_output=True, text=True, timeout=60)
+
+    primera, segunda = hecho.stdout.splitlines()
+    escritos, roto, texto = primera.split(" ", 2)
+    assert roto == "True"
+    assert texto.startswith(f"the journal {ruta} cannot be written: ")
+    assert segunda == "closed"
+    otro = DiarioSqlite(ruta)
+    assert [evento.instante_ms for evento in otro.leer("a")] == list(range(int(escritos)))
+    assert int(escritos) > 10
+    otro.cerrar()
+
+
+async def test_un_defecto_del_que_escribe_no_deja_esperando(ruta: Path):
+    diario = DiarioSqlite(ruta)
+
+    with pytest.raises(EmergenciaOperacional, match="too large"):
+        await asyncio.wait_for(diario.anotar("a", "X", 2**70, {}), 10)
+
+    assert diario.roto
+    with pytest.raises(EmergenciaOperacional):
+        diario.cerrar()
+
+
+async def test_se_lee_desde_un_punto(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    for i in range(6):
+        diario.anotar_luego("a" if i % 2 else "b", "X", i, {})
+    diario.cerrar()
+
+    otro = DiarioSqlite(ruta)
+    assert [e.instante_ms for e in otro.leer(despues_de=4)] == [4, 5]
+    assert [e.instante_ms for e in otro.leer("a", despues_de=2)] == [3, 5]
+    otro.cerrar()
+
+
+async def test_el_ultimo_de_un_tipo(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    for i, tipo in enumerate(("ROW", "ROW", "LEDGER", "PEAK")):
+        diario.anotar_luego("a", tipo, i, {"i": i})
+    diario.cerrar()
+
+    otro = DiarioSqlite(ruta)
+    assert [
+        getattr(otro.ultimo("a", *t), "instante_ms", None) for t in (("ROW",), ("ROW", "LEDGER"), ())
+    ] == [
+        1,
+        2,
+        3,
+    ]
+    assert otro.ultimo("a", "LATCHED") is None
+    assert otro.ultimo("nobody") is None
+    otro.cerrar()
+
+
+async def test_lo_que_no_se_miro_al_abrir_se_comprueba_al_leer(ruta: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("src.produccion.examen_diario.EXAMINADOS_AL_ABRIR", 2)
+    monkeypatch.setattr("src.produccion.diario.EXAMINADOS_AL_ABRIR", 2)
+    diario = DiarioSqlite(ruta)
+    for i in range(5):
+        diario.anotar_luego("a", "X", i, {})
+    diario.cerrar()
+    sin_disparadores(ruta, "UPDATE events SET payload_json = '{\"x\":1}' WHERE seq = 2")
+
+    otro = DiarioSqlite(ruta)
+    with pytest.raises(DiarioCorrupto, match=r"record 2 \(aggregate a, version 2\)"):
+        list(otro.leer())
+    otro.cerrar()
+
+
+async def test_la_exportacion_no_depende_de_como_se_mezclaron_las_escrituras(tmp_path: Path):
+    salidas = []
+    for nombre, orden in (("uno", "aabb"), ("dos", "baba")):
+        ruta = tmp_path / nombre / "d.sqlite"
+        diario = DiarioSqlite(ruta)
+        cuenta = {"a": 0, "b": 0}
+        for agregado in orden:
+            cuenta[agregado] += 1
+            contenido = {"z": 1, "y": {"q": 2, "p": [1.5, "ñ"]}}
+            contenido = contenido if nombre == "uno" else dict(reversed(contenido.items()))
+            diario.anotar_luego(agregado, "X", 10 * cuenta[agregado], contenido)
+        diario.cerrar()
+        salidas.append(b"".join(exportar_canonico(ruta)))
+
+    assert salidas[0] == salidas[1]
+    lineas = [json.loads(linea) for linea in salidas[0].splitlines()]
+    assert [(linea["aggregate"], linea["version"]) for linea in lineas] == [
+        ("a", 1),
+        ("a", 2),
+        ("b", 1),
+        ("b", 2),
+    ]
+    assert lineas[0]["payload"] == {"z": 1, "y": {"q": 2, "p": [1.5, "ñ"]}}
+    assert list(lineas[0]) == sorted(lineas[0])
+
+
+def _borrar_la_tabla(ruta: Path) -> None:
+    intruso = sqlite3.connect(ruta)
+    intruso.execute("DROP TABLE events")
+    intruso.commit()
+    intruso.close()

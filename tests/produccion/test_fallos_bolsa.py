@@ -15,6 +15,7 @@ from src.nucleo.errores import (
     ErrorBolsa,
     FalloPasajero,
     LecturaFallida,
+    LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
 )
@@ -119,11 +120,28 @@ def test_un_json_sin_codigo_es_desconocido():
     assert clase(respuesta(None, 500)) is ResultadoIncierto
 
 
-@pytest.mark.parametrize("estado", [418, 429])
-def test_demasiadas_peticiones_no_ejecutan_nada(estado: int):
-    assert clase(respuesta(-1003, estado)) is OrdenRechazada
-    assert clase(respuesta(-1003, estado), escritura=False) is LecturaFallida
-    assert clase(respuesta(-1015, estado)) is OrdenRechazada
+@pytest.mark.parametrize("escritura", [True, False])
+@pytest.mark.parametrize(
+    ("codigo", "estado", "cabeceras", "espera_s"),
+    [
+        (-1003, 429, {"Retry-After": "37"}, 37.0),
+        (-1015, 429, {"Retry-After": "7"}, 7.0),
+        (-1015, 400, {}, 60.0),
+        (-1003, 429, {}, 60.0),
+        (-1003, 418, {}, 120.0),
+        (-1003, 418, {"Retry-After": "259200"}, 259_200.0),
+    ],
+)
+def test_demasiadas_peticiones_no_ejecutan_nada_y_dicen_cuanto_esperar(
+    escritura: bool, codigo: int, estado: int, cabeceras: dict[str, str], espera_s: float
+):
+    texto = json.dumps({"code": codigo, "msg": "Too many requests"})
+    fallo = traducir(
+        BinanceAPIException(SimpleNamespace(headers=cabeceras), estado, texto), escritura=escritura
+    )
+
+    assert isinstance(fallo, LimiteExcedido)
+    assert (fallo.codigo, fallo.espera_s) == (codigo, espera_s)
 
 
 @pytest.mark.parametrize(

@@ -1,86 +1,28 @@
-"""The daemon's sockets against a local server that closes, falls silent and talks nonsense."""
+"""The market's socket against a local server that closes, falls silent and talks nonsense."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from src.nucleo.errores import LecturaFallida
-from src.nucleo.tipos import Vela
-from src.produccion.flujos import FlujoCuenta, FlujoMercado, leer_evento
-from src.produccion.puertos import (
-    EventoConexion,
-    EventoCuenta,
-    EventoFin,
-    EventoMark,
-    EventoMercado,
-    EventoVela,
-)
+from src.produccion.flujos import AjustesFlujos, FlujoMercado
+from src.produccion.puertos import EventoConexion, EventoMark, EventoVela
 from tests.produccion.falsos import RelojFalso
+from tests.produccion.servidor_ws import KLINE, MARK, Atender, Servidor, dice, envia, tomar, un_servidor
 
 RED = True
-
-KLINE = {
-    "e": "kline",
-    "E": 1_000,
-    "s": "BTCUSDT",
-    "k": {"t": 0, "T": 59_999, "i": "1m", "o": "1", "h": "3", "l": "0.5", "c": "2", "v": "10", "x": True},
-}
-MARK = {"e": "markPriceUpdate", "E": 2_000, "s": "BTCUSDT", "p": "30000.5", "i": "30000", "r": "0.0001"}
-
-Atender = Callable[[web.WebSocketResponse], Awaitable[None]]
-
-
-class Servidor:
-    """Each connection is served by the next script; the last one stays."""
-
-    def __init__(self) -> None:
-        self.guiones: list[Atender] = []
-        self.conexiones: list[str] = []
-        self.rechaza = 0
-        self.base = ""
-
-    async def atender(self, peticion: web.Request) -> web.StreamResponse:
-        self.conexiones.append(str(peticion.rel_url))
-        if self.rechaza > 0:
-            self.rechaza -= 1
-            return web.Response(status=503)
-        socket = web.WebSocketResponse()
-        await socket.prepare(peticion)
-        guion = self.guiones.pop(0) if len(self.guiones) > 1 else self.guiones[0]
-        await guion(socket)
-        return socket
-
-
-def envia(*mensajes: Any, combinado: bool = True, calla: bool = True) -> Atender:
-    """Send messages, then stay silent or close."""
-
-    async def guion(socket: web.WebSocketResponse) -> None:
-        for mensaje in mensajes:
-            await socket.send_str(json.dumps({"stream": "x", "data": mensaje} if combinado else mensaje))
-        if calla:
-            await socket.receive()
-
-    return guion
 
 
 @pytest.fixture
 async def servidor() -> AsyncIterator[Servidor]:
-    suyo = Servidor()
-    aplicacion = web.Application()
-    aplicacion.router.add_get("/{resto:.*}", suyo.atender)
-    corredor = web.AppRunner(aplicacion, access_log=None, shutdown_timeout=0.1)
-    await corredor.setup()
-    await web.TCPSite(corredor, "127.0.0.1", 0).start()
-    suyo.base = f"ws://127.0.0.1:{corredor.addresses[0][1]}"
-    yield suyo
-    await corredor.cleanup()
+    async with un_servidor() as suyo:
+        yield suyo
 
 
 @pytest.fixture
@@ -89,45 +31,8 @@ async def sesion() -> AsyncIterator[aiohttp.ClientSession]:
         yield abierta
 
 
-async def tomar(eventos: AsyncIterator[Any], cuantos: int, limite_s: float = 10.0) -> list[Any]:
-    tomados: list[Any] = []
-    async with asyncio.timeout(limite_s):
-        async for evento in eventos:
-            tomados.append(evento)
-            if len(tomados) == cuantos:
-                break
-    await eventos.aclose()  # type: ignore[attr-defined]
-    return tomados
-
-
-def mercado(servidor: Servidor, sesion: aiohttp.ClientSession, **cambios: Any) -> FlujoMercado:
-    return FlujoMercado(sesion, servidor.base, RelojFalso(500), **cambios)
-
-
-# --- messages ---
-
-
-@pytest.mark.parametrize(
-    ("mensaje", "evento"),
-    [
-        (KLINE, EventoVela(Vela(0, 1.0, 3.0, 0.5, 2.0, 10.0), True, 1_000)),
-        (
-            KLINE | {"k": KLINE["k"] | {"x": False}},
-            EventoVela(Vela(0, 1.0, 3.0, 0.5, 2.0, 10.0), False, 1_000),
-        ),
-        (MARK, EventoMark(30_000.5, 2_000)),
-        ({"e": "simEnd", "E": 3_000}, EventoFin(3_000)),
-        ({"e": "aggTrade", "E": 4_000}, None),
-        ({"result": None, "id": 1}, None),
-        ({"e": "somethingNew"}, None),
-    ],
-)  # type: ignore[operator]
-def test_cada_mensaje_es_un_evento_o_nada(mensaje: dict[str, Any], evento: EventoMercado | None):
-    assert leer_evento(json.dumps(mensaje)) == evento
-    assert leer_evento(json.dumps({"stream": "s", "data": mensaje})) == evento
-
-
-# --- the market socket ---
+def mercado(servidor: Servidor, sesion: aiohttp.ClientSession, **ajustes: Any) -> FlujoMercado:
+    return FlujoMercado(sesion, servidor.base, RelojFalso(500), AjustesFlujos(**ajustes))
 
 
 async def test_se_piden_las_dos_corrientes_en_la_categoria_de_mercado(
@@ -162,19 +67,70 @@ async def test_un_cierre_se_reconecta_y_se_anuncia(servidor: Servidor, sesion: a
     assert len(servidor.conexiones) == 3
 
 
-async def test_un_socket_mudo_se_abre_de_nuevo(servidor: Servidor, sesion: aiohttp.ClientSession):
-    servidor.guiones = [envia(), envia(MARK)]
+async def test_antes_del_primer_mensaje_no_se_anuncia_nada(servidor: Servidor, sesion: aiohttp.ClientSession):
+    """A stream on the wrong route opens too, and never speaks."""
+    servidor.guiones = [envia(calla=False), envia(), envia(MARK)]
 
-    eventos = await tomar(mercado(servidor, sesion, silencio_maximo_s=0.1).eventos("BTCUSDT", "1h"), 3)
+    eventos = await tomar(
+        mercado(servidor, sesion, silencio_mark_s=0.1, silencio_vela_s=None).eventos("BTCUSDT", "1h"), 2
+    )
 
-    assert [type(e) for e in eventos] == [EventoConexion, EventoConexion, EventoMark]
+    assert [type(e) for e in eventos] == [EventoConexion, EventoMark]
+    assert len(servidor.conexiones) == 3
+
+
+async def test_un_mercado_que_espera_a_sus_agentes_se_anuncia_al_abrir(
+    servidor: Servidor, sesion: aiohttp.ClientSession
+):
+    servidor.guiones = [envia()]
+
+    flujo = mercado(servidor, sesion, anuncia_al_abrir=True)
+
+    assert [type(e) for e in await tomar(flujo.eventos("BTCUSDT", "1h"), 1)] == [EventoConexion]
+
+
+@pytest.mark.parametrize(("habla", "callado"), [(MARK, "kline_1h"), (KLINE, "markPrice@1s")])
+async def test_si_una_de_las_dos_corrientes_calla_se_reconecta(
+    servidor: Servidor,
+    sesion: aiohttp.ClientSession,
+    habla: dict[str, Any],
+    callado: str,
+    bitacora: list[dict[str, Any]],
+):
+    servidor.guiones = [envia(*[habla] * 40, cada_s=0.05), envia(MARK, KLINE)]
+    flujo = mercado(servidor, sesion, silencio_mark_s=0.4, silencio_vela_s=0.4)
+
+    async with asyncio.timeout(5):
+        async for evento in flujo.eventos("BTCUSDT", "1h"):
+            if isinstance(evento, EventoConexion) and len(servidor.conexiones) == 2:
+                break
+
+    assert f"btcusdt@{callado} fell silent" in bitacora[0]["motivo"]
+
+
+async def test_una_corriente_que_nunca_habla_se_nombra(
+    servidor: Servidor, sesion: aiohttp.ClientSession, bitacora: list[dict[str, Any]]
+):
+    servidor.guiones = [envia(*[KLINE] * 100, cada_s=0.02)]
+    flujo = mercado(servidor, sesion, silencio_mark_s=0.05, silencio_vela_s=0.5, espera_max_s=0.01)
+
+    async with asyncio.timeout(5):
+        async for _ in flujo.eventos("BTCUSDT", "1h"):
+            if len(servidor.conexiones) == 4:
+                break
+
+    mudos = [e for e in bitacora if e["event"] == "flujo_mudo"]
+    assert [(e["log_level"], e["flujo"], e["aperturas"]) for e in mudos] == [
+        ("error", "btcusdt@markPrice@1s", 3)
+    ]
 
 
 async def test_sin_limite_de_silencio_se_espera(servidor: Servidor, sesion: aiohttp.ClientSession):
-    servidor.guiones = [envia()]
+    servidor.guiones = [envia(MARK)]
+    flujo = mercado(servidor, sesion, silencio_mark_s=None, silencio_vela_s=None)
 
     with pytest.raises(TimeoutError):
-        await tomar(mercado(servidor, sesion, silencio_maximo_s=None).eventos("BTCUSDT", "1h"), 2, 0.8)
+        await tomar(flujo.eventos("BTCUSDT", "1h"), 3, 0.8)
     assert len(servidor.conexiones) == 1
 
 
@@ -209,88 +165,88 @@ async def test_tras_un_mensaje_ilegible_se_reconecta(
 ):
     """What it said may have been a candle: the reconnection makes it be read by REST."""
 
-    async def disparate(socket: web.WebSocketResponse) -> None:
-        await socket.send_str(texto)
-        await socket.receive()
+    servidor.guiones = [dice(texto), envia(MARK)]
 
-    servidor.guiones = [disparate, envia(MARK)]
+    eventos = await tomar(mercado(servidor, sesion).eventos("BTCUSDT", "1h"), 2)
 
-    eventos = await tomar(mercado(servidor, sesion).eventos("BTCUSDT", "1h"), 3)
-
-    assert [type(e) for e in eventos] == [EventoConexion, EventoConexion, EventoMark]
+    assert [type(e) for e in eventos] == [EventoConexion, EventoMark]
+    assert len(servidor.conexiones) == 2
     assert "unreadable message" in bitacora[0]["motivo"]
 
 
-# --- the account socket ---
+def desde(primero: int, cada_s: float = 0.02) -> Atender:
+    """Both streams, one pair after the other, the instants counting from a number."""
+
+    async def guion(socket: web.WebSocketResponse) -> None:
+        for i in range(primero, primero + 1_000):
+            await socket.send_json({"data": MARK | {"E": i}})
+            await socket.send_json({"data": KLINE | {"E": i}})
+            with suppress(TimeoutError):
+                await socket.receive(timeout=cada_s)
+                return
+
+    return guion
 
 
-class LlaveFalsa:
-    """Gives numbered keys; fails as often as it is told."""
-
-    def __init__(self, fallos: int = 0) -> None:
-        self.dadas = 0
-        self._fallos = fallos
-
-    async def clave_escucha(self) -> str:
-        if self._fallos > 0:
-            self._fallos -= 1
-            raise LecturaFallida("no answer from the exchange")
-        self.dadas += 1
-        return f"clave{self.dadas}"
-
-
-def cuenta(servidor: Servidor, sesion: aiohttp.ClientSession, llave: LlaveFalsa) -> FlujoCuenta:
-    return FlujoCuenta(sesion, servidor.base, llave, RelojFalso(500))
-
-
-async def test_la_cuenta_se_escucha_con_su_clave(servidor: Servidor, sesion: aiohttp.ClientSession):
-    servidor.guiones = [
-        envia({"e": "ACCOUNT_UPDATE", "E": 700}, {"e": "TRADE_LITE", "E": 1}, combinado=False)
-    ]
-
-    eventos = await tomar(cuenta(servidor, sesion, LlaveFalsa()).eventos(), 2)
-
-    assert eventos == [EventoCuenta(500), EventoCuenta(700)]
-    assert servidor.conexiones == ["/private/ws?listenKey=clave1"]
-
-
-@pytest.mark.parametrize(
-    "tipo", ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"]
-)
-async def test_lo_que_cambia_la_cuenta_es_novedad(
-    servidor: Servidor, sesion: aiohttp.ClientSession, tipo: str
+async def test_la_renovacion_no_pierde_ni_repite_ni_se_anuncia(
+    servidor: Servidor, sesion: aiohttp.ClientSession, bitacora: list[dict[str, Any]]
 ):
-    servidor.guiones = [envia({"e": "algo", "E": 1}, {"e": tipo, "E": 700}, combinado=False)]
+    """The new socket begins before the old one ends, so nothing lies between them."""
+    servidor.guiones = [desde(1), desde(5), desde(10**6)]
+    flujo = mercado(servidor, sesion, renovar_s=0.1)
 
-    assert (await tomar(cuenta(servidor, sesion, LlaveFalsa()).eventos(), 2))[1] == EventoCuenta(700)
+    eventos = await tomar(flujo.eventos("BTCUSDT", "1h"), 61)
 
-
-async def test_una_clave_vencida_se_pide_de_nuevo(servidor: Servidor, sesion: aiohttp.ClientSession):
-    """The exchange keeps the socket open and silent after this event."""
-    servidor.guiones = [envia({"e": "listenKeyExpired", "E": 700}, combinado=False), envia()]
-    llave = LlaveFalsa()
-
-    eventos = await tomar(cuenta(servidor, sesion, llave).eventos(), 2)
-
-    assert [type(e) for e in eventos] == [EventoCuenta, EventoCuenta]
-    assert servidor.conexiones[-1].endswith("clave2")
+    marks = [e.instante_ms for e in eventos if isinstance(e, EventoMark)]
+    velas = [e.instante_ms for e in eventos if isinstance(e, EventoVela)]
+    assert marks == list(range(1, len(marks) + 1))
+    assert velas == list(range(1, len(velas) + 1))
+    assert [type(e) for e in eventos].count(EventoConexion) == 1
+    assert "flujo_renovado" in [e["event"] for e in bitacora]
 
 
-async def test_sin_clave_se_sigue_intentando(servidor: Servidor, sesion: aiohttp.ClientSession):
-    servidor.guiones = [envia()]
-    llave = LlaveFalsa(fallos=1)
+async def test_un_relevo_que_no_continua_no_toma_el_sitio(
+    servidor: Servidor, sesion: aiohttp.ClientSession, bitacora: list[dict[str, Any]]
+):
+    servidor.guiones = [desde(1), desde(10**6)]
+    flujo = mercado(servidor, sesion, renovar_s=0.05)
 
-    assert len(await tomar(cuenta(servidor, sesion, llave).eventos(), 1)) == 1
+    eventos = await tomar(flujo.eventos("BTCUSDT", "1h"), 41)
+
+    assert max(e.instante_ms for e in eventos[1:]) < 10**6
+    assert len(servidor.conexiones) == 2
+    assert "flujo_renovado" not in [e["event"] for e in bitacora]
 
 
-@pytest.mark.parametrize("texto", ["{not json", "[]", '{"e": "ACCOUNT_UPDATE", "E": null}'])
-async def test_un_aviso_ilegible_es_novedad(servidor: Servidor, sesion: aiohttp.ClientSession, texto: str):
-    async def disparate(socket: web.WebSocketResponse) -> None:
-        await socket.send_str(texto)
-        await socket.receive()
+async def test_si_el_viejo_cae_antes_del_relevo_el_hueco_se_anuncia(
+    servidor: Servidor, sesion: aiohttp.ClientSession
+):
+    servidor.guiones = [envia(*[MARK, KLINE] * 10, cada_s=0.02, calla=False), desde(10**6)]
+    flujo = mercado(servidor, sesion, renovar_s=0.05)
 
-    servidor.guiones = [disparate, envia()]
+    eventos = await tomar(flujo.eventos("BTCUSDT", "1h"), 24)
 
-    eventos = await tomar(cuenta(servidor, sesion, LlaveFalsa()).eventos(), 2)
+    assert [type(e) for e in eventos].count(EventoConexion) == 2
+    assert len(servidor.conexiones) == 3
 
-    assert [type(e) for e in eventos] == [EventoCuenta] * 2
+
+async def test_un_relevo_que_falla_se_intenta_mas_tarde(
+    servidor: Servidor, sesion: aiohttp.ClientSession, bitacora: list[dict[str, Any]]
+):
+    servidor.guiones = [desde(1), envia(calla=False)]
+    flujo = mercado(servidor, sesion, renovar_s=0.05)
+
+    eventos = await tomar(flujo.eventos("BTCUSDT", "1h"), 41)
+
+    assert [type(e) for e in eventos].count(EventoConexion) == 1
+    assert [e["event"] for e in bitacora] == ["relevo_fallido"]
+
+
+async def test_al_dejar_de_escuchar_no_queda_ningun_socket(servidor: Servidor, sesion: aiohttp.ClientSession):
+    servidor.guiones = [desde(1), desde(10**6)]
+    flujo = mercado(servidor, sesion, renovar_s=0.05)
+
+    await tomar(flujo.eventos("BTCUSDT", "1h"), 41)
+    await asyncio.sleep(0.2)
+
+    assert servidor.abiertas == 0

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
+from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta, titular_de
 
 
 def test_la_cuenta_es_entorno_y_huella_de_la_clave():
@@ -31,11 +37,70 @@ def test_otro_artefacto_es_otro_agente_con_el_mismo_estado(tmp_path: Path):
 
 def test_una_segunda_instancia_se_rechaza_y_nombra_a_la_primera(tmp_path: Path):
     with (
-        candado(tmp_path),
-        pytest.raises(ConfiguracionInvalida, match=rf"process {os.getpid()}\)"),
-        candado(tmp_path),
+        candado(tmp_path, "train_x"),
+        pytest.raises(
+            ConfiguracionInvalida,
+            match=rf"\(train_x on {re.escape(socket.gethostname())} since 20\S+, process {os.getpid()}\)",
+        ),
+        candado(tmp_path, "train_y"),
     ):
         pass
+
+
+def test_del_titular_se_sabe_quien_es_y_si_vive(tmp_path: Path):
+    assert titular_de(tmp_path) is None
+    with candado(tmp_path, "train_x"):
+        titular = titular_de(tmp_path)
+    assert titular is not None
+    assert titular.vivo
+    assert (titular.pid, titular.train_id, titular.anfitrion) == (
+        os.getpid(),
+        "train_x",
+        socket.gethostname(),
+    )
+    assert titular_de(tmp_path) is None
+
+
+def test_tras_un_error_tampoco_queda_titular(tmp_path: Path):
+    with pytest.raises(ZeroDivisionError), candado(tmp_path):
+        raise ZeroDivisionError
+    assert titular_de(tmp_path) is None
+
+
+def test_el_texto_de_un_proceso_muerto_no_es_un_candado(tmp_path: Path):
+    codigo = (
+        "import os, sys; from pathlib import Path; from src.produccion.identidad import candado\n"
+        "with candado(Path(sys.argv[1]), 'train_x'): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", codigo, str(tmp_path)], timeout=60)
+
+    titular = titular_de(tmp_path)
+    assert titular is not None
+    assert not titular.vivo
+    assert titular.train_id == "train_x"
+    with candado(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("texto", ["4711", "", "{", "[1]", '{"pid": "x"}'])
+def test_un_texto_de_otra_clase_no_estorba(tmp_path: Path, texto: str):
+    (tmp_path / "daemon.lock").write_text(texto)
+
+    titular = titular_de(tmp_path)
+    assert (titular.pid if titular else None) == (4711 if texto == "4711" else None)
+    with candado(tmp_path):
+        pass
+
+
+def test_quien_solo_mira_no_impide_empezar(tmp_path: Path):
+    with candado(tmp_path):
+        pass
+    with (tmp_path / "daemon.lock").open() as archivo:
+        fcntl.flock(archivo, fcntl.LOCK_SH)
+        soltar = threading.Timer(0.06, fcntl.flock, (archivo, fcntl.LOCK_UN))
+        soltar.start()
+        with candado(tmp_path):
+            soltar.join()
 
 
 def test_el_candado_se_suelta_al_terminar(tmp_path: Path):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from src.produccion.control_riesgo import Memoria, recordar
 from src.produccion.cuenta import Libro
 from src.produccion.diario import EventoDiario
+from src.produccion.enclavamiento import Memoria, recordar
 from src.produccion.memoria import MemoriaAgente, recordar_agente
 
 AGENTE = "sim-abc:BTCUSDT:train_x"

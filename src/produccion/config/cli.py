@@ -61,6 +61,10 @@ def live(
     unlock: Annotated[
         str | None, typer.Option("--unlock", help="Clear the drawdown latch; the reason is recorded.")
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who unlocks; recorded. Default: the user of the operating system."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings file (timonel.yaml).")] = None,
     artefacts: Annotated[Path, typer.Option("--artefacts", help="Where artefacts live.")] = Path(
         "entrenamientos"
@@ -89,7 +93,7 @@ def live(
         detallado=verbose,
     )
     comprobar_opciones(opciones)
-    raise typer.Exit(_desenclavar(opciones, unlock) if unlock is not None else _vivir(opciones))
+    raise typer.Exit(_desenclavar(opciones, unlock, by) if unlock is not None else _vivir(opciones))
 
 
 def _vivir(opciones: Opciones) -> int:
@@ -122,14 +126,12 @@ def _que_hacer(opciones: Opciones) -> str:
     )
 
 
-def _desenclavar(opciones: Opciones, razon: str) -> int:
+def _desenclavar(opciones: Opciones, razon: str, quien: str | None) -> int:
+    from src.produccion.enclavamiento import comprobar_desbloqueo, operador
     from src.produccion.lanzamiento import desenclavar
 
-    if not razon.strip():
-        raise ConfiguracionInvalida(
-            '--unlock needs a reason, e.g. --unlock "checked the losses, limit is right"'
-        )
-    if desenclavar(opciones, razon):
+    comprobar_desbloqueo(operador(quien), razon)
+    if desenclavar(opciones, razon, quien):
         consola.print("unlocked; the peak starts again from the next equity")
     else:
         consola.print("it was not locked; nothing changed")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.puertos import Credenciales, Direcciones
@@ -37,6 +37,7 @@ class Modo(StrEnum):
 class PoliticaSalida(StrEnum):
     """What happens to the position when the daemon ends on purpose."""
 
+    PROTEGIDA = "protected"  # kept under a confirmed resident stop, otherwise closed
     CERRAR = "close"
     MANTENER = "keep"
 
@@ -62,13 +63,46 @@ class SeccionRiesgo(_Seccion):
 
     max_consecutive_errors: Annotated[int, Field(ge=1)] = 5
     account_refresh_s: Annotated[float, Field(gt=0)] = 30.0
+    max_blind_s: Annotated[float, Field(gt=0)] = 60.0
+    max_silence_s: Annotated[float, Field(gt=0)] = 600.0
     max_clock_skew_s: Annotated[float, Field(gt=0)] = 60.0
 
 
 class SeccionSesion(_Seccion):
     """How a session ends."""
 
-    on_exit: PoliticaSalida = PoliticaSalida.CERRAR
+    on_exit: PoliticaSalida = PoliticaSalida.PROTEGIDA
+
+
+class SeccionSupervision(_Seccion):
+    """Who is told whether the daemon is well."""
+
+    heartbeat_url: SecretStr | None = None
+    heartbeat_every_s: Annotated[float, Field(gt=0)] = 60.0
+    heartbeat_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    loop_delay_warn_ms: Annotated[float, Field(gt=0)] = 250.0
+    stuck_after_s: Annotated[float, Field(gt=0)] = 120.0
+
+
+class SeccionBolsa(_Seccion):
+    """How the exchange is talked to."""
+
+    request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    recv_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
+    read_attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    read_backoff_s: Annotated[float, Field(gt=0, le=10)] = 0.25  # doubled at each attempt
+    limit_share: Annotated[float, Field(gt=0, le=1)] = 0.8  # of the exchange's limits; exits may use the rest
+    limit_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
+    clock_sync_s: Annotated[float, Field(ge=1)] = 900.0
+
+
+class SeccionFlujos(_Seccion):
+    """How the sockets are looked after."""
+
+    mark_silence_s: Annotated[float, Field(gt=0)] | None = 60.0
+    kline_silence_s: Annotated[float, Field(gt=0)] | None = 60.0
+    reconnect_max_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    renew_after_h: Annotated[float, Field(gt=0, lt=24)] = 23.0
 
 
 class Ajustes(_Seccion):
@@ -77,7 +111,10 @@ class Ajustes(_Seccion):
     decision: SeccionDecision = SeccionDecision()
     risk: SeccionRiesgo = SeccionRiesgo()
     feature_range: SeccionRango = SeccionRango()
+    exchange: SeccionBolsa = SeccionBolsa()
+    streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
+    supervision: SeccionSupervision = SeccionSupervision()
 
 
 BASE = Path("entrenamientos")

@@ -1,0 +1,168 @@
+"""A signed client of the exchange's REST face that needs nothing but the standard library."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_PLAZO_S = 10.0
+_RECV_WINDOW_MS = 5_000
+_INTENTOS_LECTURA = 8
+_ESPERA_MAXIMA_S = 10.0
+_RELOJ_DESVIADO = -1021
+_INCIERTOS = frozenset({-1006, -1007})
+_DEMASIADAS = frozenset({418, 429})
+
+
+class Rechazada(Exception):
+    """The exchange refused a request; it had no effect.
+
+    Args:
+        mensaje: The exchange's own words.
+        codigo: Its error code.
+        espera_s: How long it wants to be left alone.
+    """
+
+    def __init__(self, mensaje: str, codigo: int, espera_s: float = 0.0) -> None:
+        super().__init__(f"{mensaje} (code {codigo})")
+        self.codigo = codigo
+        self.espera_s = espera_s
+
+
+class SinRespuesta(Exception):
+    """No usable answer came: the request may have had its effect."""
+
+
+class ClienteMinimo:
+    """Asks one exchange on behalf of one account.
+
+    Args:
+        base: Address of the exchange, without a trailing slash.
+        clave: API key.
+        secreto: Its secret; never printed.
+        dormir: How to wait.
+    """
+
+    def __init__(
+        self, base: str, clave: str, secreto: str, dormir: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._base = base
+        self._clave = clave
+        self._secreto = secreto.encode()
+        self._desfase_ms = 0
+        self._sincronizado = False
+        self.dormir = dormir
+        # A proxy of the surroundings does not lead to this machine.
+        local = urlsplit(base).hostname in LOCALES
+        self._abridor = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+
+    def leer(self, ruta: str, **campos: object) -> Any:
+        """A signed GET, asked again until it is answered.
+
+        Raises:
+            SinRespuesta: It never was.
+            Rechazada: It was refused for a reason that does not pass.
+        """
+        return self._insistir(lambda: self.pedir("GET", ruta, **campos))
+
+    def leer_publico(self, ruta: str) -> Any:
+        """An unsigned GET, asked again until it is answered.
+
+        Raises:
+            SinRespuesta: It never was.
+        """
+        return self._insistir(lambda: self._enviar("GET", ruta, "", firmado=False))
+
+    def pedir(self, metodo: str, ruta: str, **campos: object) -> Any:
+        """One signed request, sent once.
+
+        Raises:
+            SinRespuesta: Nobody knows what became of it.
+            Rechazada: It had no effect.
+        """
+        if not self._sincronizado:
+            self._sincronizar()
+        textos = {nombre: str(valor) for nombre, valor in campos.items()}
+        textos |= {"recvWindow": str(_RECV_WINDOW_MS), "timestamp": str(self._ahora_ms())}
+        cuerpo = urlencode(textos)
+        firma = hmac.new(self._secreto, cuerpo.encode(), hashlib.sha256).hexdigest()
+        try:
+            return self._enviar(metodo, ruta, f"{cuerpo}&signature={firma}", firmado=True)
+        except Rechazada as fallo:
+            if fallo.codigo == _RELOJ_DESVIADO:
+                self._sincronizado = False
+            raise
+
+    def _sincronizar(self) -> None:
+        servidor_ms = int(self.leer_publico("/fapi/v1/time")["serverTime"])
+        self._desfase_ms = servidor_ms - time.time_ns() // 1_000_000
+        self._sincronizado = True
+
+    def _ahora_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._desfase_ms
+
+    def _insistir(self, pedido: Callable[[], Any]) -> Any:
+        espera_s = 0.5
+        for intento in range(1, _INTENTOS_LECTURA + 1):
+            try:
+                return pedido()
+            except SinRespuesta:
+                if intento == _INTENTOS_LECTURA:
+                    raise
+            except Rechazada as fallo:
+                if intento == _INTENTOS_LECTURA or not (
+                    fallo.espera_s or fallo.codigo in (_RELOJ_DESVIADO, -1001, -1008)
+                ):
+                    raise
+                espera_s = max(espera_s, fallo.espera_s)
+            self.dormir(espera_s)
+            espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
+        raise AssertionError("the loop above returns or raises")
+
+    def _enviar(self, metodo: str, ruta: str, cuerpo: str, *, firmado: bool) -> Any:
+        en_direccion = metodo != "POST"
+        url = f"{self._base}{ruta}" + (f"?{cuerpo}" if en_direccion and cuerpo else "")
+        pedido = urllib.request.Request(
+            url,
+            data=None if en_direccion else cuerpo.encode(),
+            headers={"X-MBX-APIKEY": self._clave} if firmado else {},
+            method=metodo,
+        )
+        try:
+            with self._abridor.open(pedido, timeout=_PLAZO_S) as respuesta:
+                return json.load(respuesta)
+        except urllib.error.HTTPError as fallo:
+            raise _leer_error(fallo.code, fallo.read(), fallo.headers.get("Retry-After")) from None
+        except (OSError, http.client.HTTPException, ValueError) as fallo:
+            raise SinRespuesta(f"no answer to {metodo} {ruta}: {fallo or type(fallo).__name__}") from None
+
+
+def _leer_error(estado: int, cuerpo: bytes, paciencia: str | None) -> Rechazada | SinRespuesta:
+    """What an answer that is no success means."""
+    try:
+        crudo = json.loads(cuerpo)
+        codigo, mensaje = int(crudo["code"]), str(crudo["msg"])
+    except (ValueError, KeyError, TypeError):
+        codigo, mensaje = 0, cuerpo[:200].decode("utf-8", "replace")
+    if estado in _DEMASIADAS:
+        return Rechazada(mensaje, codigo, max(1.0, _segundos(paciencia)))
+    incierto = codigo in _INCIERTOS or (estado >= 500 and (codigo == 0 or "unknown" in mensaje.lower()))
+    if incierto and "service unavailable" not in mensaje.lower():
+        return SinRespuesta(f"the exchange does not know what became of it: {mensaje} (HTTP {estado})")
+    if codigo == 0 and estado < 500:
+        return Rechazada(f"{mensaje} (HTTP {estado})", codigo)
+    return Rechazada(mensaje, codigo, 1.0 if estado >= 500 else 0.0)
+
+
+def _segundos(texto: str | None) -> float:
+    return float(texto) if texto is not None and texto.isdigit() else 0.0

@@ -1,0 +1,96 @@
+"""How long failures of the exchange are borne before trading is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from src.nucleo.errores import (
+    CuentaInexplicable,
+    ErrorBolsa,
+    FalloPasajero,
+    LecturaFallida,
+    LimiteExcedido,
+    ResultadoIncierto,
+)
+
+_ESPERA_INICIAL_S = 0.5
+_ESPERA_MAXIMA_S = 30.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Paciencia:
+    """Counts failures in a row.
+
+    While nothing is at risk, or a resident stop protects the position, an exchange that does not answer is
+    waited for up to ``silencio_max_s``; every other failure counts. Candles and looks at the account are
+    counted apart: one going well does not excuse the other.
+
+    Args:
+        seguidos_max: Failures in a row that end the patience.
+        silencio_max_s: Wall seconds without any answer that end it.
+        reloj_s: Monotonic seconds.
+    """
+
+    def __init__(self, seguidos_max: int, silencio_max_s: float, reloj_s: Callable[[], float]) -> None:
+        self._max = seguidos_max
+        self._silencio_max_s = silencio_max_s
+        self._reloj_s = reloj_s
+        self._seguidos = {False: 0, True: 0}
+        self._callada_desde_s: float | None = None
+        self._intentos = 0
+        self.detalle = ""
+
+    def alivio(self, *, de_refresco: bool) -> None:
+        """Something went well."""
+        self._seguidos[de_refresco] = 0
+        self._callada_desde_s = None
+        self._intentos = 0
+
+    def contar(self, fallo: ErrorBolsa, *, de_refresco: bool, protegida: bool) -> float | None:
+        """Take a failure; returns the pause before the next try, or ``None`` when it is over."""
+        self._intentos += 1
+        callada = isinstance(fallo, LecturaFallida | LimiteExcedido) and not isinstance(
+            fallo, CuentaInexplicable
+        )
+        if callada and self._callada_desde_s is None:
+            self._callada_desde_s = self._reloj_s()
+        if not callada or not protegida:
+            self._seguidos[de_refresco] += 1
+        seguidos = max(self._seguidos.values())
+        log.error("error_operacional", seguidos=seguidos, intento=self._intentos, motivo=str(fallo))
+        if seguidos >= self._max:
+            self.detalle = f"{seguidos} errors in a row, the last: {fallo}"
+            return None
+        if self._callada_desde_s is not None:
+            silencio_s = self._reloj_s() - self._callada_desde_s
+            if silencio_s >= self._silencio_max_s:
+                self.detalle = f"the exchange has not answered for {silencio_s:.0f} s, the last: {fallo}"
+                return None
+        espera_s = min(_ESPERA_MAXIMA_S, _ESPERA_INICIAL_S * 2.0 ** min(self._intentos - 1, 10))
+        return max(espera_s, fallo.espera_s) if isinstance(fallo, LimiteExcedido) else espera_s
+
+
+async def insistir(paso: Callable[[], Awaitable[T]], paciencia: Paciencia) -> T:
+    """Do something at the exchange, again while it does not answer and patience lasts.
+
+    Raises:
+        ErrorBolsa: The exchange refused it, or patience is over.
+    """
+    while True:
+        try:
+            resultado = await paso()
+        except (LecturaFallida, LimiteExcedido, FalloPasajero, ResultadoIncierto) as fallo:
+            espera_s = paciencia.contar(fallo, de_refresco=False, protegida=True)
+            if espera_s is None:
+                raise
+        else:
+            paciencia.alivio(de_refresco=False)
+            return resultado
+        await asyncio.sleep(espera_s)

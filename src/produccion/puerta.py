@@ -1,0 +1,102 @@
+"""The gate before each order: what keeps anything from being opened now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import structlog
+
+from src.nucleo.ordenes import LimitesPlan, Plan
+from src.nucleo.riesgo import (
+    Anclas,
+    EstadoRiesgo,
+    Rechazo,
+    Validacion,
+    validar_accion_pre,
+    validar_brecha,
+    validar_escalones,
+)
+from src.nucleo.tipos import EstadoCuenta, Mercado
+
+FRACCION_FUERA_AVISO = 0.2
+"""Share of cells outside the training range from which a warning is due."""
+
+log = structlog.get_logger(__name__)
+
+
+class Bloqueo(StrEnum):
+    """Why nothing may be opened now."""
+
+    INCIERTO = "an order is unresolved"
+    CIERRE = "closing everything"
+    FUERA_DE_RANGO = "the market is outside what training saw"
+    SIN_PROTECCION = "no stop is confirmed over the position"
+    STOP_ANTERIOR = "a stop of a former operation lives"
+    MARGEN = "liquidation is near"
+    SIN_REGISTRO = "the journal cannot be written"
+
+
+class Puerta:
+    """Lets exits pass always, and entries while nothing speaks against them.
+
+    Args:
+        mercado: Symbol, filters, fees.
+        limites: Leverage and caps the plans were made with.
+        limite: Drawdown limit, fraction of the peak.
+        fraccion_fuera_max: Share of cells outside the training range beyond which nothing is opened.
+        escalones: Whether the losses of a day and of a month pause entries.
+    """
+
+    def __init__(
+        self,
+        mercado: Mercado,
+        limites: LimitesPlan,
+        limite: float,
+        *,
+        fraccion_fuera_max: float,
+        escalones: bool,
+    ) -> None:
+        self._mercado = mercado
+        self._limites = limites
+        self._limite = limite
+        self._fraccion_fuera_max = fraccion_fuera_max
+        self._escalones = escalones
+        self._avisado_rango = False
+        self.bloqueos: set[Bloqueo] = set()
+
+    def fijar(self, bloqueo: Bloqueo, *, activo: bool) -> None:
+        """Put one reason up or take it down."""
+        (self.bloqueos.add if activo else self.bloqueos.discard)(bloqueo)
+
+    def vigilar_rango(self, fraccion_fuera: float) -> None:
+        """Warn, then hold entries, when the features leave the range that training saw."""
+        fuera = fraccion_fuera > self._fraccion_fuera_max
+        self.fijar(Bloqueo.FUERA_DE_RANGO, activo=fuera)
+        avisar = fraccion_fuera >= FRACCION_FUERA_AVISO
+        if avisar and not self._avisado_rango:
+            log.warning("rasgos_fuera_de_rango", fraccion=round(fraccion_fuera, 4), entradas_retenidas=fuera)
+        self._avisado_rango = avisar
+
+    def validar(
+        self,
+        plan: Plan,
+        cuenta: EstadoCuenta,
+        equity: float,
+        precio_orden: float,
+        mark: float,
+        riesgo: EstadoRiesgo,
+        anclas: Anclas | None,
+    ) -> Validacion:
+        """The verdict on a plan; the parameters are those of `ControlRiesgo.validar_accion_pre`."""
+        if self.bloqueos and plan.operacion.aumenta_exposicion:
+            return Validacion(Rechazo.BLOQUEO, ", ".join(sorted(self.bloqueos)))
+        brecha = validar_brecha(plan, riesgo)
+        if not brecha.valida:
+            return brecha
+        if self._escalones and anclas is not None:
+            escalones = validar_escalones(plan, equity, anclas, self._limite)
+            if not escalones.valida:
+                return escalones
+        return validar_accion_pre(
+            plan, cuenta, precio_orden, mark, self._mercado, self._limites.apalancamiento
+        )

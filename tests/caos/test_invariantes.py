@@ -1,0 +1,227 @@
+"""A checker that cannot fail proves nothing: every way of being wrong is found, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from caos.invariantes import COMPROBACIONES, comprobar
+from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, Tramo
+from tests.caos.fabrica import AGENTE, COMPRA, HORA, VENTA, Taller, una_fila
+
+Romper = Callable[[Taller], None]
+
+
+def test_una_corrida_correcta_no_tiene_violaciones():
+    assert comprobar(Taller().pruebas()) == []
+
+
+def orden_dos_veces(t: Taller) -> None:
+    otra = OrdenBolsa(3, COMPRA, Decimal(2), Decimal(2), False, HORA)
+    t.libros = replace(t.libros, ordenes=[*t.libros.ordenes, otra])
+
+
+def orden_de_mas(t: Taller) -> None:
+    t.contenido("ORDER_INTENT")["quantity"] = 1.5
+
+
+def orden_sin_intencion(t: Taller) -> None:
+    t.crudos = [crudo for crudo in t.crudos if crudo[0] != f"order:{COMPRA}"]
+
+
+def intencion_repetida(t: Taller) -> None:
+    t.crudos.append(next(c for c in t.crudos if c[1] == "ORDER_INTENT"))
+
+
+def dos_ordenes_de_una_ficha(t: Taller) -> None:
+    contenido = t.contenido("ORDER_INTENT") | {}
+    t.crudos.append(("order:tm-OTRA", "ORDER_INTENT", HORA, contenido))
+
+
+def dos_operaciones_de_una_vela(t: Taller) -> None:
+    contenido = t.contenido("ORDER_INTENT")
+    ficha = str(contenido["token"]).replace("abrir_long", "abrir_short")
+    t.crudos.append(("order:tm-OTRA", "ORDER_INTENT", HORA, contenido | {"token": ficha}))
+
+
+def posicion_que_no_es(t: Taller) -> None:
+    t.contenido("ROWS")["state"]["account"][1] = 1.5
+
+
+def posicion_final_desconocida(t: Taller) -> None:
+    fill = FillBolsa(3, 3, Decimal(1), Decimal(105), Decimal(0), Decimal(0), 3 * HORA)
+    t.libros = replace(t.libros, fills=[*t.libros.fills, fill], cantidad=Decimal(1), stops_vivos=["s"])
+
+
+def fila_perdida(t: Taller) -> None:
+    t.quitadas_del_csv = [1]
+
+
+def fila_repetida_en_la_bitacora(t: Taller) -> None:
+    filas = t.contenido("ROWS", 2)["rows"]
+    filas.append(filas[0])
+
+
+def fila_cambiada(t: Taller) -> None:
+    t.contenido("ROWS", 1)["rows"].reverse()
+    t.contenido("ROWS", 2)["state"]["rows"] = 4
+
+
+def paso_saltado(t: Taller) -> None:
+    t.contenido("ROWS", 2)["rows"][0]["paso"] = 4
+
+
+def fill_que_adelanta_el_paso(t: Taller) -> None:
+    t.contenido("ROWS", 1)["rows"].append(una_fila(3, action=None))
+    t.contenido("ROWS", 1)["state"]["rows"] = 3
+    t.contenido("ROWS", 2)["state"]["rows"] = 4
+
+
+def vela_dos_veces(t: Taller) -> None:
+    t.contenido("CANDLE_DECIDED", 2)["candle"][0] = HORA
+    t.velas = [0, HORA]
+
+
+def vela_perdida(t: Taller) -> None:
+    t.velas.append(3 * HORA)
+
+
+def desnuda(t: Taller) -> None:
+    t.libros = replace(t.libros, desnuda=[Tramo(0, 2_001)])
+
+
+def stop_que_sobra(t: Taller) -> None:
+    t.libros = replace(t.libros, stops_vivos=["tm-STOP"])
+
+
+def saldo_que_no_es(t: Taller) -> None:
+    t.contenido("ROWS", 1)["state"]["account"][0] = 1009.30000001
+
+
+def funding_ignorado(t: Taller) -> None:
+    for tipo, cual in (("CANDLE_DECIDED", 1), ("ROWS", 1), ("CANDLE_DECIDED", 2), ("ROWS", 2)):
+        t.contenido(tipo, cual)["state"]["account"][0] += 0.5
+
+
+def comision_que_no_es(t: Taller) -> None:
+    t.contenido("ROWS")["rows"][0]["comision"] = 0.11
+
+
+def ganancia_que_no_es(t: Taller) -> None:
+    t.contenido("ROWS", 1)["rows"][0]["pnl_realizado"] = 9.0
+
+
+def cartera_que_no_suma(t: Taller) -> None:
+    t.libros = replace(t.libros, saldo=Decimal("1009.4"))
+
+
+ROTURAS: list[tuple[Romper, str, str]] = [
+    (orden_dos_veces, "orders happen once", "executed 2 times"),
+    (orden_de_mas, "orders happen once", "executed 2 of 1.5 intended"),
+    (orden_sin_intencion, "orders happen once", "was never intended"),
+    (intencion_repetida, "orders happen once", "was intended twice"),
+    (dos_ordenes_de_una_ficha, "one order for each token", "has 2 orders"),
+    (dos_operaciones_de_una_vela, "one order for each token", "abrir_long, abrir_short"),
+    (posicion_que_no_es, "the position is known", "knows a position of 1.5"),
+    (posicion_final_desconocida, "the position is known", "at the end"),
+    (fila_perdida, "the CSV is the journal's", "2 rows in its CSV and 3 in the journal"),
+    (fila_repetida_en_la_bitacora, "the CSV is the journal's", "has 3 rows, the journal has 4"),
+    (fila_cambiada, "the CSV is the journal's", "has 4 rows"),
+    (paso_saltado, "steps are contiguous", "has paso 4 after 2"),
+    (fill_que_adelanta_el_paso, "steps are contiguous", "has paso 3 after 2"),
+    (vela_dos_veces, "every candle once", "was decided 2 times"),
+    (vela_perdida, "every candle once", f"{3 * HORA} was neither decided nor written down"),
+    (desnuda, "never without a stop", "2.001 s of market time"),
+    (stop_que_sobra, "never without a stop", "1 stops wait at the exchange for a position of 0"),
+    (saldo_que_no_es, "the ledger is the exchange's", "is no sum of funding and transfers"),
+    (funding_ignorado, "the ledger is the exchange's", "at the end the daemon knows a balance"),
+    (comision_que_no_es, "the ledger is the exchange's", "of commissions"),
+    (ganancia_que_no_es, "the ledger is the exchange's", "of realised profit"),
+    (cartera_que_no_suma, "the ledger is the exchange's", "its wallet is 1009.4"),
+]
+
+
+@pytest.mark.parametrize(("romper", "invariante", "detalle"), ROTURAS)
+def test_cada_violacion_se_encuentra(romper: Romper, invariante: str, detalle: str):
+    taller = Taller()
+    romper(taller)
+
+    halladas = comprobar(taller.pruebas())
+
+    assert any(v.invariante == invariante and detalle in v.detalle for v in halladas), halladas
+
+
+def test_un_hueco_en_la_bitacora_se_encuentra():
+    pruebas = Taller().pruebas()
+    sin_uno = replace(pruebas, eventos=[e for e in pruebas.eventos if e.seq != 4])
+
+    assert any("record 4 is missing" in v.detalle for v in comprobar(sin_uno))
+
+
+def test_un_hueco_dentro_de_un_agregado_se_encuentra():
+    pruebas = Taller().pruebas()
+    saltadas = [e._replace(version=e.version + 1) if e.seq > 4 else e for e in pruebas.eventos]
+
+    assert any("is version 5 of agent:" in v.detalle for v in comprobar(replace(pruebas, eventos=saltadas)))
+
+
+def test_todas_las_comprobaciones_se_rompen_en_alguna_prueba():
+    """A new invariant needs a test that sees it fail."""
+    rotas = {invariante for _, invariante, _ in ROTURAS} | {"versions have no gaps"}
+
+    assert rotas == {nombre for nombre, _ in COMPROBACIONES}
+
+
+def test_una_salida_puede_ir_por_delante_de_su_apunte():
+    """An exit does not wait for the disk: it may be at the exchange and not in the journal."""
+    taller = Taller()
+    taller.crudos = [crudo for crudo in taller.crudos if crudo[0] != f"order:{VENTA}"]
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_la_hija_de_un_stop_no_necesita_intencion():
+    taller = Taller()
+    hija = OrdenBolsa(9, "tm-STOP", Decimal(2), Decimal(0), False, HORA)
+    taller.libros = replace(taller.libros, ordenes=[*taller.libros.ordenes, hija], hijas=frozenset({9}))
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_una_vela_tomada_sin_decidir_esta_explicada():
+    taller = Taller()
+    taller.velas.append(3 * HORA)
+    taller.crudos.append((AGENTE, "CANDLES", 4 * HORA, {"candles": [[3 * HORA, 1, 1, 1, 1, 1]]}))
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_una_vela_que_se_fue_en_una_emergencia_esta_explicada():
+    taller = Taller()
+    taller.velas.append(3 * HORA)
+    taller.crudos.append((AGENTE, "EMERGENCY", 4 * HORA, {"row": []}))
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_una_vela_anterior_a_la_emergencia_no_lo_esta():
+    taller = Taller()
+    taller.velas += [3 * HORA, 4 * HORA]
+    taller.crudos.append((AGENTE, "EMERGENCY", 5 * HORA, {"row": []}))
+
+    (violacion,) = comprobar(taller.pruebas())
+    assert str(3 * HORA) in violacion.detalle
+
+
+def test_un_ingreso_ajeno_al_final_no_falta():
+    """Funding that settles after the last record is nobody's fault."""
+    taller = Taller()
+    tardio = IngresoBolsa("FUNDING_FEE", Decimal("-0.2"), 9 * HORA)
+    taller.libros = replace(
+        taller.libros, ingresos=[*taller.libros.ingresos, tardio], saldo=Decimal("1009.1")
+    )
+
+    assert comprobar(taller.pruebas()) == []
