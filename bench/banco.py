@@ -21,11 +21,11 @@ from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.ordenes import Orden
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, Observacion, Posicion, Vela
-from src.produccion.binance import BinanceConnector
-from src.produccion.cliente_binance import crear_cliente
+from src.produccion.bolsa.binance import BinanceConnector
+from src.produccion.bolsa.cliente_binance import crear_cliente
+from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones, PoliticaSalida
-from src.produccion.control_riesgo import Memoria
-from src.produccion.diario import DiarioSqlite, EventoDiario
+from src.produccion.diario.diario import DiarioSqlite, EventoDiario
 from src.produccion.montaje import Conexiones, Lugar, Montaje
 from src.produccion.puertos import (
     Credenciales,
@@ -37,7 +37,7 @@ from src.produccion.puertos import (
     RespuestaOrden,
     Transaccion,
 )
-from src.produccion.reloj import RelojMercado
+from src.produccion.riesgo.control_riesgo import Memoria
 
 _ACCION = 0.5
 _SIGLO_S = 100 * 365 * 86_400.0  # the candles are of any year

@@ -16,8 +16,8 @@ from bench.cronometro import Cronometro
 from bench.desglose import desglosar
 from bench.medida import Cota, Medida, mediana, percentil
 from bench.taller import SIMBOLO, Taller, abrir_taller
-from src.produccion.binance import BinanceConnector
-from src.produccion.diario import DiarioSqlite
+from src.produccion.bolsa.binance import BinanceConnector
+from src.produccion.diario.diario import DiarioSqlite
 
 _PREVIAS = 100  # decisions that are not counted
 _VELAS, _VELAS_RAPIDO = 2_000, 300

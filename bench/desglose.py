@@ -17,7 +17,7 @@ from src.nucleo.ordenes import planificar
 from src.nucleo.politica import ActorNumpy
 from src.nucleo.riesgo import validar_accion_pre
 from src.nucleo.tipos import EstadoCuenta
-from src.produccion.lectura_flujo import leer_evento
+from src.produccion.bolsa.lectura_flujo import leer_evento
 
 _LLAMADAS = 2_000
 _NS_POR_US = 1_000.0

@@ -61,7 +61,7 @@ class Taller:
 def abrir_taller(
     velas: int, cambios: Mapping[str, Any] | None = None, tabla: TablaVelas | None = None
 ) -> Taller:
-    """Make everything that an agent needs on a market: the given one, or a synthetic one of so many candles."""
+    """Make everything that an agent needs on a market: the given one, or a synthetic one of that length."""
     from sklearn.preprocessing import StandardScaler
 
     tabla = generar(SIMBOLO, INTERVALO, velas, SEMILLA) if tabla is None else tabla

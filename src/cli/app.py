@@ -15,7 +15,7 @@ from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.train import train
 from src.produccion.config.cli import live
-from src.produccion.panico import principal as panico
+from src.produccion.panico.panico import principal as panico
 
 app = typer.Typer(
     name="timonel",

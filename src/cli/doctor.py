@@ -14,8 +14,8 @@ from rich.table import Table
 from src.cli.salida import consola_de_mensajes
 
 if TYPE_CHECKING:
-    from src.produccion.doctor import Hallazgo
-    from src.produccion.reparacion_diario import Reparacion
+    from src.produccion.diario.reparacion_diario import Reparacion
+    from src.produccion.supervision.doctor import Hallazgo
 
 _COLORES = {"ok": "green", "warning": "yellow", "failure": "red"}
 _PERDIDOS_MOSTRADOS = 20
@@ -45,7 +45,7 @@ def doctor(
     Exit codes: 0 nothing failed, 1 something did, 2 bad input.
     """
     from src.produccion.config.config import Opciones, comprobar_opciones
-    from src.produccion.doctor import Veredicto, diagnosticar
+    from src.produccion.supervision.doctor import Veredicto, diagnosticar
 
     if repair:
         _reparar(state_dir, como_json=como_json)
@@ -80,9 +80,9 @@ def _mostrar(hallazgos: list[Hallazgo], *, como_json: bool) -> None:
 
 
 def _reparar(estado: Path, *, como_json: bool) -> None:
-    from src.produccion.doctor import diarios
-    from src.produccion.identidad import candado
-    from src.produccion.reparacion_diario import reparar
+    from src.produccion.diario.reparacion_diario import reparar
+    from src.produccion.supervision.doctor import diarios
+    from src.produccion.supervision.identidad import candado
 
     consola = consola_de_mensajes()
     hechas = []

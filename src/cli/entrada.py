@@ -8,7 +8,7 @@ import sys
 def principal() -> None:
     """Run the command that the arguments name."""
     if sys.argv[1:2] == ["panic"]:
-        from src.produccion.panico import principal as panico
+        from src.produccion.panico.panico import principal as panico
 
         sys.exit(panico(sys.argv[2:]))
     from src.cli.app import principal as todos

@@ -23,7 +23,7 @@ def export(state_dir: _Carpeta = Path("estado")) -> None:
 
     Two runs that did the same print the same bytes.
     """
-    from src.produccion.diario import exportar_canonico
+    from src.produccion.diario.diario import exportar_canonico
 
     rutas = _diarios(state_dir)
     if len(rutas) > 1:
@@ -40,7 +40,7 @@ def export(state_dir: _Carpeta = Path("estado")) -> None:
 @con_codigo_de_salida
 def verify(state_dir: _Carpeta = Path("estado")) -> None:
     """Verify every record of every journal; exit code 1 when one is damaged."""
-    from src.produccion.apertura_diario import examinar
+    from src.produccion.diario.apertura_diario import examinar
 
     consola = consola_de_mensajes()
     danados = 0
@@ -55,8 +55,8 @@ def verify(state_dir: _Carpeta = Path("estado")) -> None:
 
 
 def _diarios(carpeta: Path) -> list[Path]:
-    from src.produccion.apertura_diario import NOMBRE
-    from src.produccion.doctor import diarios
+    from src.produccion.diario.apertura_diario import NOMBRE
+    from src.produccion.supervision.doctor import diarios
 
     rutas = [carpeta / NOMBRE] if (carpeta / NOMBRE).exists() else diarios(carpeta)
     if not rutas:

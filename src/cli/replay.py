@@ -14,7 +14,7 @@ from rich.table import Table
 from src.nucleo.errores import DatosInvalidos, EntradaInvalida
 
 if TYPE_CHECKING:
-    from src.produccion.diario import EventoDiario
+    from src.produccion.diario.diario import EventoDiario
     from src.produccion.repeticion import Informe
     from src.produccion.sesion_grabada import Grabada
 

@@ -14,19 +14,19 @@ from src.nucleo.politica import Politica
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.agente_produccion import AgenteProduccion
-from src.produccion.averiguacion import AjustesEjecutor
 from src.produccion.ciclo import Ciclo, Piezas, Reglas
 from src.produccion.config.config import Ajustes
-from src.produccion.control_riesgo import ControlRiesgo
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Cuenta
 from src.produccion.dataprovider import DataProvider, RangoRasgos
-from src.produccion.ejecutor import Ejecutor
+from src.produccion.diario.recuerdo import Recuerdo
 from src.produccion.observacion import ObservacionBuilder
-from src.produccion.proteccion import Protector, ReglaProteccion
+from src.produccion.ordenes.averiguacion import AjustesEjecutor
+from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, Reloj
-from src.produccion.recuerdo import Recuerdo
 from src.produccion.Registro import RegistroProduccion
+from src.produccion.riesgo.control_riesgo import ControlRiesgo
+from src.produccion.stops.proteccion import Protector, ReglaProteccion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,17 +23,17 @@ from src.nucleo.registro import Resultado, StatusFila
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
-from src.produccion.control_riesgo import Bloqueo, ControlRiesgo
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
-from src.produccion.ejecutor import Ejecutor, Informe
-from src.produccion.enclavamiento import Razon
-from src.produccion.memoria import Pendiente
+from src.produccion.diario.memoria import Pendiente
 from src.produccion.observacion import ObservacionBuilder
-from src.produccion.proteccion import Protector
+from src.produccion.ordenes.ejecutor import Ejecutor, Informe
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
+from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.riesgo.enclavamiento import Razon
+from src.produccion.stops.proteccion import Protector
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 

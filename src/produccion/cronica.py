@@ -11,19 +11,19 @@ from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Decision, Fila, Momento, Resultado, StatusFila, construir_info
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import Ejecucion, Operacion, Vela
-from src.produccion.control_riesgo import Bloqueo, ControlRiesgo
 from src.produccion.cuenta import Ajeno, Cuenta
-from src.produccion.ejecutor import Ejecutor, Informe
-from src.produccion.memoria import (
+from src.produccion.diario.memoria import (
     Anterior,
     Instantanea,
     Pendiente,
     escribir_instantanea,
     escribir_pendiente,
 )
-from src.produccion.proteccion import Protector
+from src.produccion.ordenes.ejecutor import Ejecutor, Informe
 from src.produccion.puertos import Diario, Reloj
 from src.produccion.Registro import Emergencia, RegistroProduccion
+from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.stops.proteccion import Protector
 
 _ENTRE_APUNTES_MS = 5_000
 """Market time between two notes of the monitor's state that show nothing but a new extreme."""

@@ -15,8 +15,8 @@ from src.nucleo.dinero import al_paso, redondear
 from src.nucleo.errores import CuentaInexplicable
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
-from src.produccion.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
 from src.produccion.ingresos import CursorIngresos, leer_ingresos, sumar
+from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")

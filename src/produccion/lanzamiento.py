@@ -12,8 +12,11 @@ import aiohttp
 from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.nucleo.errores import AgenteEnclavado
 from src.nucleo.politica import Politica
-from src.produccion.binance import AjustesBolsa, BinanceConnector
-from src.produccion.cliente_binance import crear_cliente, usa_proxy
+from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
+from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
+from src.produccion.bolsa.peticiones import Reintentos
+from src.produccion.bolsa.presupuesto import AjustesLimites
+from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import (
     BASE,
     ESTADO,
@@ -24,15 +27,12 @@ from src.produccion.config.config import (
     elegir_destino,
     leer_ajustes,
 )
-from src.produccion.diario import DiarioSqlite
-from src.produccion.enclavamiento import desbloquear, operador, quitar_respaldo
-from src.produccion.identidad import candado, carpeta_estado, id_agente, id_cuenta
+from src.produccion.diario.diario import DiarioSqlite
+from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
-from src.produccion.peticiones import Reintentos
-from src.produccion.presupuesto import AjustesLimites
-from src.produccion.recuerdo import recordar_riesgo, recordar_todo
-from src.produccion.reloj import RelojMercado
+from src.produccion.riesgo.enclavamiento import desbloquear, operador, quitar_respaldo
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
+from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta
 
 
 def _callar(sesion: Sesion) -> None:

@@ -21,28 +21,28 @@ from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
-from src.produccion.avance import AvanceReal, AvanceSimulado
-from src.produccion.aviso_systemd import AvisoSystemd
-from src.produccion.binance import BinanceConnector
+from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado
+from src.produccion.bolsa.binance import BinanceConnector
+from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
+from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
+from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
 from src.produccion.dataprovider import DataProvider
-from src.produccion.diario import DiarioSqlite
-from src.produccion.enclavamiento import Razon
-from src.produccion.flujo_cuenta import FlujoCuenta
-from src.produccion.flujos import AjustesFlujos, FlujoMercado
+from src.produccion.diario.diario import DiarioSqlite
+from src.produccion.diario.recuerdo import Recuerdo, filas_desde
 from src.produccion.grabacion import grabar_calentamiento
-from src.produccion.identidad import id_cuenta
-from src.produccion.latido import crear_latido
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
-from src.produccion.paciencia import Paciencia, insistir
 from src.produccion.puertos import Avance
-from src.produccion.recuerdo import Recuerdo, filas_desde
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
-from src.produccion.reloj import RelojMercado, mantener_hora
+from src.produccion.riesgo.enclavamiento import Razon
+from src.produccion.riesgo.paciencia import Paciencia, insistir
 from src.produccion.sesion import Estadisticas, linea_de_estado
-from src.produccion.supervisor import Servicio
-from src.produccion.vigia import Progreso, Vigia
+from src.produccion.supervision.aviso_systemd import AvisoSystemd
+from src.produccion.supervision.identidad import id_cuenta
+from src.produccion.supervision.latido import crear_latido
+from src.produccion.supervision.supervisor import Servicio
+from src.produccion.supervision.vigia import Progreso, Vigia
 
 T = TypeVar("T")
 

@@ -17,8 +17,6 @@ from src.nucleo.tipos import Vela
 from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import PoliticaSalida
 from src.produccion.dataprovider import DataProvider
-from src.produccion.enclavamiento import Razon
-from src.produccion.paciencia import Paciencia
 from src.produccion.puertos import (
     Avance,
     EventoConexion,
@@ -34,8 +32,10 @@ from src.produccion.puertos import (
     FuenteMercado,
     Reloj,
 )
-from src.produccion.supervisor import Principal, Servicio, supervisar
-from src.produccion.vigia import Progreso
+from src.produccion.riesgo.enclavamiento import Razon
+from src.produccion.riesgo.paciencia import Paciencia
+from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
+from src.produccion.supervision.vigia import Progreso
 
 _ATRASO_MAX = 1_000
 """Market events that may wait; beyond it what was missed is read by REST instead."""

@@ -18,11 +18,11 @@ from src.nucleo.riesgo import excede, validar_escalones
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.dataprovider import DataProvider, RangoRasgos
-from src.produccion.diario import EventoDiario
-from src.produccion.enclavamiento import recordar
-from src.produccion.memoria import Instantanea, Pendiente, leer_instantanea, leer_pendiente
-from src.produccion.ordenes_recordadas import plegar
+from src.produccion.diario.diario import EventoDiario
+from src.produccion.diario.memoria import Instantanea, Pendiente, leer_instantanea, leer_pendiente
+from src.produccion.ordenes.ordenes_recordadas import plegar
 from src.produccion.puertos import Bolsa
+from src.produccion.riesgo.enclavamiento import recordar
 from src.produccion.sesion_grabada import Grabada, eventos_de
 
 

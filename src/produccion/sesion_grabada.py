@@ -11,7 +11,7 @@ import orjson
 from src.artefactos.artefacto import Artefacto
 from src.artefactos.mercado_json import mercado_de_json
 from src.nucleo.tipos import Mercado
-from src.produccion.diario import EventoDiario, exportar_canonico
+from src.produccion.diario.diario import EventoDiario, exportar_canonico
 
 _INICIADA, _CALENTADA, _TERMINADA = "SESSION_STARTED", "WARMUP", "SESSION_ENDED"
 

@@ -8,7 +8,7 @@ from bench.banco import decidir
 from bench.cronometro import Cronometro
 from bench.decision import servidor
 from bench.taller import abrir_taller
-from src.produccion.diario import DiarioSqlite
+from src.produccion.diario.diario import DiarioSqlite
 
 VELAS = 6
 

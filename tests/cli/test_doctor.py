@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from src.cli.doctor import doctor
 from src.cli.journal import journal
 from src.cli.salida import con_codigo_de_salida
-from src.produccion.apertura_diario import examinar
-from src.produccion.identidad import candado
+from src.produccion.diario.apertura_diario import examinar
+from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
 from tests.produccion.diarios import sin_disparadores, un_diario
 

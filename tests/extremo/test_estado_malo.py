@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.produccion.identidad import carpeta_estado, id_cuenta
+from src.produccion.supervision.identidad import carpeta_estado, id_cuenta
 from tests.extremo.procesos import RAIZ, Agente, Salida, entorno, un_artefacto
 from tests.produccion.diarios import machacar, sin_disparadores, un_diario
 

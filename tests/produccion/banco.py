@@ -18,12 +18,12 @@ from src.nucleo.recompensa import ReglaRecompensa
 from src.nucleo.tipos import Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.ciclo import Ciclo, Piezas, Reglas
-from src.produccion.control_riesgo import ControlRiesgo
 from src.produccion.cuenta import Cuenta, Libro
 from src.produccion.dataprovider import DataProvider, RangoRasgos
-from src.produccion.ejecutor import Ejecutor
 from src.produccion.observacion import ObservacionBuilder
+from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.Registro import RegistroProduccion, sello_libre
+from src.produccion.riesgo.control_riesgo import ControlRiesgo
 from tests.constructores import HORA_MS, una_vela, unas_velas, unos_limites
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, PoliticaGuion
 

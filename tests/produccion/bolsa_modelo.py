@@ -16,7 +16,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion
-from src.produccion.diario import EventoDiario
+from src.produccion.diario.diario import EventoDiario
 from src.produccion.puertos import CuentaBolsa, EstadoOrden, EventoOrden, RespuestaOrden, Transaccion
 
 VENTANA_S = 10.0

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.produccion.diario import DiarioSqlite
+from src.produccion.diario.diario import DiarioSqlite
 
 AGENTE = "agent:sim-1:BTCUSDT:train_x"
 

@@ -15,7 +15,7 @@ from src.nucleo.errores import EmergenciaOperacional, LecturaFallida, OrdenRecha
 from src.nucleo.intervalos import cierre_de
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, Observacion, TipoMargen, Vela
-from src.produccion.diario import EventoDiario
+from src.produccion.diario.diario import EventoDiario
 from src.produccion.puertos import (
     ClaseIngreso,
     CuentaBolsa,

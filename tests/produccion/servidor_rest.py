@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
-from src.produccion.binance import AjustesBolsa, BinanceConnector
-from src.produccion.cliente_binance import crear_cliente
+from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
+from src.produccion.bolsa.cliente_binance import crear_cliente
+from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.puertos import Credenciales, Direcciones
-from src.produccion.reloj import RelojMercado
 
 Respuesta = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Callable[[dict[str, str]], Any]
 

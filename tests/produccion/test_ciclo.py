@@ -17,12 +17,12 @@ from src.nucleo.errores import (
     OrdenRechazada,
 )
 from src.nucleo.registro import StatusFila
-from src.produccion.control_riesgo import Bloqueo, Razon
 from src.produccion.cuenta import Libro
 from src.produccion.dataprovider import RangoRasgos
-from src.produccion.ejecutor import id_cliente_de
-from src.produccion.memoria import recordar_agente
+from src.produccion.diario.memoria import recordar_agente
+from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import ClaseIngreso, EventoMark
+from src.produccion.riesgo.control_riesgo import Bloqueo, Razon
 from tests.constructores import HORA_MS, una_cuenta
 from tests.produccion.banco import AGENTE, Banco, frontera, montar
 from tests.produccion.falsos import Parcial, Pierde

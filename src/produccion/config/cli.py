@@ -127,8 +127,8 @@ def _que_hacer(opciones: Opciones) -> str:
 
 
 def _desenclavar(opciones: Opciones, razon: str, quien: str | None) -> int:
-    from src.produccion.enclavamiento import comprobar_desbloqueo, operador
     from src.produccion.lanzamiento import desenclavar
+    from src.produccion.riesgo.enclavamiento import comprobar_desbloqueo, operador
 
     comprobar_desbloqueo(operador(quien), razon)
     if desenclavar(opciones, razon, quien):

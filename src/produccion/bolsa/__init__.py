@@ -1,0 +1,1 @@
+"""The exchange: REST, sockets, limits and time."""

@@ -1,0 +1,1 @@
+"""The agent's journal and what is remembered from it."""

@@ -1,0 +1,119 @@
+"""What the journal says at the start, read from the agent's newest snapshot on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from src.nucleo.registro import Fila
+from src.nucleo.vida_orden import VidaOrden
+from src.produccion.diario.diario import DiarioSqlite, EventoDiario
+from src.produccion.diario.memoria import INSTANTANEAS, MemoriaAgente, recordar_agente
+from src.produccion.ordenes.ordenes_recordadas import plegar
+from src.produccion.riesgo import enclavamiento
+from src.produccion.riesgo.enclavamiento import AGREGADO, Memoria
+from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, recordar_stops
+
+_PRIMERA_BUSQUEDA = 256
+_TIPOS_RIESGO = ("PEAK", "LATCHED", "UNLOCKED", "FLAT")
+_TIPOS_NIVEL = ("LEVEL_SET", "LEVEL_CLEARED")
+
+
+class Recuerdo(NamedTuple):
+    """Everything that survives a restart."""
+
+    riesgo: Memoria
+    agente: MemoriaAgente
+    ordenes: Mapping[str, VidaOrden]
+    stops: MemoriaStops
+
+
+def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
+    """Read what matters; call it before anything is written.
+
+    Orders and stops that were over at the newest snapshot are history.
+
+    Args:
+        diario: Of the account and symbol.
+        carpeta: Where it lives; the latch may have had to be written beside it.
+        agente_id: Whose snapshots.
+    """
+    agregado = f"agent:{agente_id}"
+    instantanea = diario.ultimo(agregado, *INSTANTANEAS)
+    desde = 0 if instantanea is None else instantanea.seq - 1
+    cola = list(diario.leer(despues_de=desde))
+    eventos = _completos(diario, cola, _abiertos(instantanea))
+    return Recuerdo(
+        recordar_riesgo(diario, carpeta),
+        recordar_agente(evento for evento in cola if evento.agregado == agregado),
+        plegar(eventos),
+        recordar_stops([*_ultimos(diario, AGREGADO_NIVEL, _TIPOS_NIVEL), *eventos]),
+    )
+
+
+def recordar_riesgo(diario: DiarioSqlite, carpeta: Path) -> Memoria:
+    """Peak and latch of the account and symbol."""
+    return enclavamiento.recordar_todo(_ultimos(diario, AGREGADO, _TIPOS_RIESGO), carpeta)
+
+
+def filas_desde(
+    diario: DiarioSqlite, agente_id: str, sesion: str, total: int, primera: int
+) -> Sequence[Fila]:
+    """The rows of a session from a number on, 0 being the first.
+
+    Args:
+        diario: Nothing was written to it yet.
+        agente_id: Whose session.
+        sesion: Its stamp.
+        total: How many rows it has.
+        primera: The first one wanted.
+    """
+    agregado = f"agent:{agente_id}"
+    ultimo = diario.ultimo(agregado, "ROWS")
+    if ultimo is None:
+        return []
+    atras = _PRIMERA_BUSQUEDA
+    while True:
+        filas = [
+            fila
+            for evento in diario.leer(agregado, despues_de=max(0, ultimo.seq - atras))
+            if evento.tipo == "ROWS" and evento.contenido["session"] == sesion
+            for fila in _filas(evento)
+        ]
+        if len(filas) >= total - primera or atras >= ultimo.seq:
+            return filas[len(filas) - (total - primera) :]
+        atras *= 8
+
+
+def _filas(evento: EventoDiario) -> list[Fila]:
+    filas = evento.contenido["rows"]
+    return filas if isinstance(filas, list) else []
+
+
+def _abiertos(instantanea: EventoDiario | None) -> list[str]:
+    """Aggregates of orders and stops that were not over at a snapshot."""
+    if instantanea is None:
+        return []
+    estado = instantanea.contenido["state"]
+    return [str(nombre) for nombre in estado["open"]] if isinstance(estado, dict) else []
+
+
+def _completos(
+    diario: DiarioSqlite, cola: Sequence[EventoDiario], abiertos: Sequence[str]
+) -> Iterator[EventoDiario]:
+    """The events of the tail; those that began before it with all that went before."""
+    empezados = {e.agregado for e in cola if e.version == 1}
+    vistos = {e.agregado for e in cola if e.agregado.startswith(("order:", "stop:"))}
+    enteros = sorted({*abiertos, *vistos} - empezados)
+    for agregado in enteros:
+        yield from diario.leer(agregado)
+    for evento in cola:
+        if evento.agregado in empezados and evento.agregado.startswith(("order:", "stop:")):
+            yield evento
+
+
+def _ultimos(diario: DiarioSqlite, agregado: str, tipos: Sequence[str]) -> list[EventoDiario]:
+    """The newest event of each type, oldest first."""
+    eventos = [diario.ultimo(agregado, tipo) for tipo in tipos]
+    return sorted((e for e in eventos if e is not None), key=lambda e: e.seq)

@@ -1,0 +1,1 @@
+"""Orders: sent once, found out, closed."""

@@ -1,0 +1,140 @@
+"""Flattens the account, in an order that never leaves it worse off, and does not give up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from src.nucleo.errores import ErrorBolsa, LecturaFallida
+from src.nucleo.ordenes import Plan, trocear
+from src.nucleo.tipos import Mercado, Operacion
+from src.produccion.ordenes.ejecutor import Ejecutor
+from src.produccion.puertos import Bolsa, Transaccion
+
+_ESPERA_MAXIMA_S = 30.0
+_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+
+log = structlog.get_logger(__name__)
+
+
+class Amparo(Protocol):
+    """The stops over the position, as far as closing it concerns them."""
+
+    async def retirar(self) -> None:
+        """The account is flat: cancel what is left."""
+        ...
+
+    async def soltar(self) -> None:
+        """They stand in the way: cancel them although the position is open."""
+        ...
+
+
+class SinAmparo:
+    """No stops."""
+
+    async def retirar(self) -> None:
+        """Nothing to cancel."""
+
+    async def soltar(self) -> None:
+        """Nothing to cancel."""
+
+
+class _Salida(NamedTuple):
+    """What one try did."""
+
+    filas: tuple[Transaccion, ...] = ()
+    plana: bool = False
+    motivo: str = ""  # why it has to be tried again; empty when it only has to be verified
+    codigo: int | None = None
+
+
+class Cierre:
+    """Closes everything on one symbol.
+
+    Args:
+        bolsa: The exchange.
+        ejecutor: Sends the exits.
+        mercado: Symbol and filters.
+        amparo: The stops; they stay until the account is flat.
+    """
+
+    def __init__(self, bolsa: Bolsa, ejecutor: Ejecutor, mercado: Mercado, amparo: Amparo) -> None:
+        self._bolsa = bolsa
+        self._ejecutor = ejecutor
+        self._mercado = mercado
+        self._amparo = amparo
+
+    async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
+        """Try until the exchange says that the account is flat, then cancel the stops.
+
+        Args:
+            ficha: Names the emergency; part of the orders' client ids.
+
+        Returns:
+            The fills of the exits.
+        """
+        filas: list[Transaccion] = []
+        intento, espera_s, negadas = 0, 1.0, 0
+        while True:
+            intento += 1
+            try:
+                salida = await self._intentar(f"{ficha}:{intento}", negadas)
+            except Exception as fallo:  # whatever it is, the position is still open: try again
+                log.exception("cierre_fallido", intento=intento)
+                salida = _Salida(motivo=str(fallo) or type(fallo).__name__)
+            filas += salida.filas
+            if salida.plana:
+                await self._amparo.retirar()
+                return tuple(filas)
+            if not salida.motivo:
+                espera_s, negadas = 1.0, 0
+                continue
+            log.critical("cierre_pendiente", intento=intento, motivo=salida.motivo)
+            negadas = negadas + 1 if salida.codigo in _REDUCCION_RECHAZADA else 0
+            await asyncio.sleep(espera_s)
+            espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
+
+    async def _intentar(self, ficha: str, negadas: int) -> _Salida:
+        """One try.
+
+        Args:
+            ficha: Of this try.
+            negadas: How many tries in a row were refused because they reduce. After the first the stops go
+                too; after the second the order goes out without that condition, with nothing else in flight.
+        """
+        despejado = await self._cancelar_ordenes()
+        if negadas:
+            await self._amparo.soltar()
+        nada_en_camino = await self._nada_en_camino()
+        cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
+        if cantidad == 0.0:
+            if nada_en_camino:
+                return _Salida(plana=True)
+            raise LecturaFallida("flat, but an order is unresolved and may still arrive")
+        sin_condicion = negadas > 1 and nada_en_camino and despejado
+        plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), not sin_condicion)
+        informe = await self._ejecutor.ejecutar(plan, ficha, posicion_previa=cantidad)
+        return _Salida(informe.transacciones, motivo=informe.error, codigo=informe.codigo)
+
+    async def _nada_en_camino(self) -> bool:
+        """Whether no order is unresolved; not being told must not keep the exit from going out."""
+        try:
+            return await self._ejecutor.resolver_pendientes(deprisa=True)
+        except ErrorBolsa as fallo:
+            log.critical("orden_sin_resolver", motivo=str(fallo))
+            return False
+
+    async def _cancelar_ordenes(self) -> bool:
+        """Cancel what rests on the symbol; a failure must not keep the exit from going out."""
+        try:
+            await self._bolsa.cancelar_todas(self._mercado.simbolo)
+        except ErrorBolsa as fallo:
+            log.critical("cancelacion_fallida", motivo=str(fallo))
+            return False
+        return True
+
+
+def _cierre(cantidad: float) -> Operacion:
+    return Operacion.CERRAR_LONG if cantidad > 0 else Operacion.CERRAR_SHORT

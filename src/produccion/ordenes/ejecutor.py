@@ -1,0 +1,247 @@
+"""Sends orders exactly once and reports what the exchange did."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import structlog
+
+from src.nucleo.errores import (
+    EmergenciaOperacional,
+    LecturaFallida,
+)
+from src.nucleo.ordenes import Plan
+from src.nucleo.registro import Resultado
+from src.nucleo.tipos import Ejecucion, LadoOrden
+from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
+from src.produccion.ordenes.envio import Envio
+from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
+from src.produccion.puertos import (
+    Bolsa,
+    Diario,
+    EventoOrden,
+    Reloj,
+    Transaccion,
+)
+
+PREFIJO_CLIENTE = "tm-"
+"""How the client ids of the agent's own orders begin."""
+
+_TOLERANCIA_RELATIVA = 1e-9
+_NINGUNA: Mapping[str, VidaOrden] = MappingProxyType({})
+
+log = structlog.get_logger(__name__)
+
+
+class Informe(NamedTuple):
+    """What became of a plan."""
+
+    resultado: Resultado
+    transacciones: tuple[Transaccion, ...] = ()
+    error: str = ""
+    codigo: int | None = None  # the exchange's error code
+
+    @property
+    def ejecuciones(self) -> tuple[Ejecucion, ...]:
+        """The fills as the core books them."""
+        return ejecuciones_de(self.transacciones)
+
+
+def id_cliente_de(ficha: str) -> str:
+    """The client order id of a token: ``tm-`` and 26 base32 characters of its SHA-256."""
+    return PREFIJO_CLIENTE + base64.b32encode(hashlib.sha256(ficha.encode()).digest())[:26].decode()
+
+
+def siempre() -> bool:
+    """A decision that does not go stale."""
+    return True
+
+
+class Ejecutor:
+    """Executes plans on one symbol.
+
+    Args:
+        bolsa: The exchange.
+        diario: Gets each step of an order before anything acts on it.
+        reloj: Market time.
+        simbolo: Symbol traded.
+        ajustes: Waits and tries.
+        recordadas: Orders of earlier lives, as their journal tells them.
+    """
+
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        diario: Diario,
+        reloj: Reloj,
+        simbolo: str,
+        ajustes: AjustesEjecutor = AJUSTES,
+        recordadas: Mapping[str, VidaOrden] = _NINGUNA,
+    ) -> None:
+        self._bolsa = bolsa
+        self._simbolo = simbolo
+        self._ajustes = ajustes
+        self._ordenes = OrdenesRecordadas(diario, reloj, recordadas)
+        self._averiguacion = Averiguacion(bolsa, self._ordenes, ajustes)
+        self._envio = Envio(bolsa, self._ordenes, self._averiguacion, ajustes)
+
+    @property
+    def hay_incierta(self) -> bool:
+        """Whether something may still come of an order: nothing may be opened until it is resolved."""
+        return bool(self._ordenes.pendientes)
+
+    @property
+    def abiertos(self) -> tuple[str, ...]:
+        """Journal aggregates of the orders of which something may still come."""
+        return tuple(f"order:{vida.id_cliente}" for vida in self._ordenes.pendientes)
+
+    async def ejecutar(
+        self,
+        plan: Plan,
+        ficha: str,
+        vigente: Callable[[], bool] = siempre,
+        *,
+        posicion_previa: float | None = None,
+        reanudada: bool = False,
+    ) -> Informe:
+        """Send the orders of a plan one after the other; what was sent before is taken up, not repeated.
+
+        Args:
+            plan: Validated; at least one quantity.
+            ficha: Names the decision; the same decision always has the same client ids.
+            vigente: Whether an order that adds exposure may still be sent; exits always may.
+            posicion_previa: Signed quantity that the plan was made for. An order that never arrived is
+                sent again only when this is known and still true.
+            reanudada: Whether an earlier life may have begun this. It may have died before an exit's
+                intent was on disk, so that one which the journal does not know is looked for first.
+
+        Returns:
+            What was filled. A refusal after some fills still reports those fills.
+
+        Raises:
+            LecturaFallida: The fills of an order are not listed yet; calling again is safe.
+            EmergenciaOperacional: An order that adds exposure cannot be written down.
+        """
+        filas: list[Transaccion] = []
+        for indice, cantidad in enumerate(plan.cantidades):
+            parte = f"{ficha}:{indice}"
+            nueva = id_cliente_de(parte) not in self._ordenes
+            if nueva and not plan.solo_reduce and not vigente():
+                return Informe(_parcial(filas), tuple(filas), "the decision is out of date")
+            try:
+                if nueva:
+                    previa = None if posicion_previa is None else posicion_previa + _neto(filas)
+                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa))
+                buscar = not nueva or (reanudada and plan.solo_reduce)
+                vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
+            except EmergenciaOperacional as fallo:
+                if not filas:
+                    raise
+                return Informe(Resultado.EJECUTADA, tuple(filas), str(fallo))
+            if not vida.terminada:
+                return Informe(Resultado.INCIERTA, tuple(filas), _por_que(vida))
+            filas += await self._transacciones_de(vida)
+            if vida.ejecutada == 0.0:
+                return Informe(_parcial(filas), tuple(filas), _por_que(vida), vida.codigo)
+        return Informe(Resultado.EJECUTADA, tuple(filas))
+
+    def tomar_evento(self, evento: EventoOrden) -> None:
+        """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
+        if not self._envio.apartar(evento.respuesta):
+            self._averiguacion.tomar_evento(evento.respuesta)
+
+    async def resolver_pendientes(self, *, deprisa: bool = False) -> bool:
+        """Ask for every order whose fate is open; true when none is left.
+
+        Args:
+            deprisa: Look once, although looking again a moment later might settle it.
+
+        Raises:
+            ErrorBolsa: The exchange could not be asked.
+        """
+        miradas = 1 if deprisa else self._ajustes.miradas
+        for vida in self._ordenes.pendientes:
+            if not self._envio.espera_respuesta(vida.id_cliente):
+                await self._averiguacion.preguntar(vida.id_cliente, miradas=miradas)
+        return not self.hay_incierta
+
+    def _intencion(self, cantidad: float, plan: Plan, ficha: str, previa: float | None) -> VidaOrden:
+        lado = LadoOrden.BUY if cantidad > 0 else LadoOrden.SELL
+        return VidaOrden(
+            id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa
+        )
+
+    async def _llevar_a_termino(
+        self, id_cliente: str, vigente: Callable[[], bool], *, buscar: bool
+    ) -> VidaOrden:
+        """Send an order until it is over, proved never to have arrived, or the deadline has passed.
+
+        Args:
+            id_cliente: Of a known order.
+            vigente: Whether one that adds exposure may still be sent again.
+            buscar: Whether it is looked for first, because it may have been sent already.
+        """
+        if not buscar:
+            await self._envio.enviar(id_cliente)
+        while not self._ordenes[id_cliente].terminada:
+            if not await self._averiguacion.averiguar(id_cliente, enseguida=buscar):
+                break
+            vida = self._ordenes[id_cliente]
+            if vida.intentos > self._ajustes.reenvios or not (vida.solo_reduce or vigente()):
+                self._averiguacion.descartar(id_cliente)
+                break
+            log.warning("orden_reenviada", id_cliente=id_cliente, motivo=vida.motivo)
+            await self._envio.enviar(id_cliente)
+            buscar = False
+        return self._ordenes[id_cliente]
+
+    async def _transacciones_de(self, vida: VidaOrden) -> Sequence[Transaccion]:
+        """The fills of a finished order, once the exchange lists all of them.
+
+        Raises:
+            LecturaFallida: The fills do not add up to what the order says was executed.
+        """
+        if vida.ejecutada == 0.0 or vida.id_bolsa is None:
+            return ()
+        reloj = asyncio.get_running_loop()
+        limite = reloj.time() + self._ajustes.plazo_transacciones_s
+        while True:
+            leidas = await self._bolsa.transacciones(self._simbolo, id_orden=vida.id_bolsa)
+            filas = tuple({fila.id: fila for fila in leidas}.values())
+            listada = sum(abs(fila.cantidad) for fila in filas)
+            if abs(listada - vida.ejecutada) <= vida.ejecutada * _TOLERANCIA_RELATIVA:
+                return filas
+            if reloj.time() >= limite:
+                raise LecturaFallida(
+                    f"order {vida.id_cliente} executed {vida.ejecutada} but its fills are not listed"
+                )
+            await asyncio.sleep(self._ajustes.pausa_transacciones_s)
+
+
+def _por_que(vida: VidaOrden) -> str:
+    match vida.estado:
+        case EstadoVida.CANCELADA:
+            return f"order {vida.id_cliente} ended {vida.motivo}"
+        case EstadoVida.ACEPTADA | EstadoVida.PARCIAL:
+            return f"order {vida.id_cliente} was accepted and is not over"
+        case _:
+            return vida.motivo
+
+
+def _parcial(filas: Sequence[Transaccion]) -> Resultado:
+    return Resultado.EJECUTADA if filas else Resultado.RECHAZADA
+
+
+def _neto(filas: Sequence[Transaccion]) -> float:
+    return sum(fila.cantidad for fila in filas)
+
+
+def ejecuciones_de(filas: Sequence[Transaccion]) -> tuple[Ejecucion, ...]:
+    """Fills as the core books them."""
+    return tuple(Ejecucion(fila.cantidad, fila.precio, fila.comision, fila.pnl_realizado) for fila in filas)

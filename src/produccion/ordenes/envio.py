@@ -1,0 +1,145 @@
+"""Sends one order and learns what its answer proves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import structlog
+
+from src.nucleo.errores import (
+    BolsaIncompatible,
+    CredencialesInvalidas,
+    EmergenciaOperacional,
+    FalloPasajero,
+    LecturaFallida,
+    LimiteExcedido,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
+from src.nucleo.ordenes import Orden
+from src.nucleo.vida_orden import Hecho, Incierta, Rechazada
+from src.produccion.ordenes.averiguacion import AjustesEjecutor, Averiguacion
+from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas, hecho_de
+from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, RespuestaOrden
+
+_ID_REPETIDO = -4116  # the exchange has an order with that client id
+
+log = structlog.get_logger(__name__)
+
+
+class Envio:
+    """The wire's side of an order's life.
+
+    Args:
+        bolsa: The exchange.
+        ordenes: Gets each step.
+        averiguacion: Gets what events told while an answer was awaited.
+        ajustes: Waits and tries.
+    """
+
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        ordenes: OrdenesRecordadas,
+        averiguacion: Averiguacion,
+        ajustes: AjustesEjecutor,
+    ) -> None:
+        self._bolsa = bolsa
+        self._ordenes = ordenes
+        self._averiguacion = averiguacion
+        self._ajustes = ajustes
+        self._avisos: dict[str, list[RespuestaOrden]] = {}  # told of orders whose own answer is awaited
+
+    def espera_respuesta(self, id_cliente: str) -> bool:
+        """Whether an order's answer is awaited."""
+        return id_cliente in self._avisos
+
+    def apartar(self, respuesta: RespuestaOrden) -> bool:
+        """Keep what an event tells of an order whose answer is awaited; false when none is.
+
+        The answer comes first, so that the journal tells one story whichever of them is faster.
+        """
+        if respuesta.id_cliente not in self._avisos:
+            return False
+        self._avisos[respuesta.id_cliente].append(respuesta)
+        return True
+
+    async def enviar(self, id_cliente: str) -> None:
+        """Send an order and write down what is known then.
+
+        Raises:
+            EmergenciaOperacional: It adds exposure and cannot be written down; it was not sent.
+            CredencialesInvalidas: The exchange refused the key.
+            BolsaIncompatible: The exchange does not know the symbol.
+        """
+        self._avisos[id_cliente] = []
+        try:
+            hecho = await self._enviar_y_anotar(id_cliente)
+            if isinstance(hecho, Rechazada) and self._avisos[id_cliente]:
+                hecho = Incierta(hecho.motivo)  # refused, and yet the exchange tells of it
+            self._ordenes.aplicar(id_cliente, hecho)
+        except (CredencialesInvalidas, BolsaIncompatible) as fallo:
+            self._ordenes.aplicar(id_cliente, Rechazada(str(fallo), fallo.codigo))
+            raise
+        finally:
+            for respuesta in self._avisos.pop(id_cliente):
+                self._averiguacion.tomar_evento(respuesta)
+
+    async def _enviar_y_anotar(self, id_cliente: str) -> Hecho:
+        escritura = self._ordenes.marcar_envio(id_cliente)
+        vida = self._ordenes[id_cliente]
+        if not vida.solo_reduce:
+            await self._escribir_o_olvidar(escritura, id_cliente)
+            return await self._pedir(vida.orden)
+        # An exit neither waits for the disk nor depends on it.
+        aparte = asyncio.create_task(_aunque_falle(escritura))
+        try:
+            return await self._pedir(vida.orden)
+        finally:
+            await aparte
+
+    async def _escribir_o_olvidar(self, escritura: Awaitable[None], id_cliente: str) -> None:
+        try:
+            await escritura
+        except EmergenciaOperacional:
+            self._ordenes.olvidar(id_cliente)
+            raise
+
+    async def _pedir(self, orden: Orden) -> Hecho:
+        """Send, again only after a definite refusal for a passing reason, and say what is known then."""
+        for intento in range(1, self._ajustes.intentos + 1):
+            try:
+                return hecho_de(await self._bolsa.enviar(orden))
+            except (OrdenRechazada, LimiteExcedido) as fallo:
+                if fallo.codigo == _ID_REPETIDO:
+                    return Incierta(str(fallo))
+                espera_s = self._espera_tras(fallo, orden)
+                if espera_s is None or intento == self._ajustes.intentos:
+                    return Rechazada(str(fallo), fallo.codigo)
+                log.warning(
+                    "orden_no_aceptada", id_cliente=orden.id_cliente, intento=intento, motivo=str(fallo)
+                )
+                await asyncio.sleep(espera_s)
+            except (ResultadoIncierto, LecturaFallida) as fallo:
+                log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
+                return Incierta(str(fallo))
+        raise AssertionError("the loop above returns")
+
+    def _espera_tras(self, fallo: OrdenRechazada | LimiteExcedido, orden: Orden) -> float | None:
+        """How long to wait before the same order is sent again; ``None`` when it never is."""
+        match fallo:
+            case LimiteExcedido(espera_s=espera_s):
+                vale = orden.solo_reduce and espera_s <= self._ajustes.espera_limite_max_s
+                return espera_s if vale else None
+            case FalloPasajero(codigo=codigo):
+                return 0.0 if codigo == RELOJ_DESVIADO else self._ajustes.pausa_reintento_s
+            case _:
+                return None
+
+
+async def _aunque_falle(escritura: Awaitable[None]) -> None:
+    try:
+        await escritura
+    except EmergenciaOperacional as fallo:
+        log.critical("diario_roto", motivo=str(fallo))

@@ -1,0 +1,1 @@
+"""Flattening an account with the standard library alone."""

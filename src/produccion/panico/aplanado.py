@@ -1,0 +1,220 @@
+"""Flattens symbols of an account with nothing but a client of the exchange."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from src.produccion.panico.cliente_minimo import ClienteMinimo, Rechazada, SinRespuesta
+
+SIN_REMEDIO = frozenset({-1121, -1022, -2014, -2015})
+"""Codes of what an operator gave wrong: the symbol, or the keys."""
+
+_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+_ESPERA_MAXIMA_S = 10.0
+_VUELO_S = 6.0
+"""After this long a request that nobody answered can no longer arrive."""
+
+
+class PosicionViva(NamedTuple):
+    """One row of ``positionRisk`` with an amount."""
+
+    simbolo: str
+    cantidad: Decimal  # signed
+    lado: str  # BOTH, or LONG and SHORT in hedge mode
+
+
+@dataclass
+class Relato:
+    """Says what is done while it is done, and keeps it."""
+
+    decir: Callable[[str], None]
+    lineas: list[str] = field(default_factory=list)
+
+    def __call__(self, linea: str) -> None:
+        """Tell one line."""
+        self.lineas.append(linea)
+        self.decir(linea)
+
+
+class Panico:
+    """Flattens symbols of one account.
+
+    Args:
+        cliente: Asks the exchange.
+        relato: Gets a line for everything that is done.
+        plazo_s: Wall seconds after which a symbol that is not flat is given up.
+    """
+
+    def __init__(self, cliente: ClienteMinimo, relato: Relato, plazo_s: float) -> None:
+        self._cliente = cliente
+        self._relato = relato
+        self._plazo_s = plazo_s
+        self._maximos: dict[str, Decimal] = {}
+
+    def simbolos(self) -> list[str]:
+        """Every symbol on which the account has a position, a resting order or a conditional one."""
+        posiciones = {p.simbolo for p in self.posiciones()}
+        ordenes = {str(fila["symbol"]) for fila in self.ordenes() + self.condicionales()}
+        return sorted(posiciones | ordenes)
+
+    def posiciones(self, simbolo: str | None = None) -> list[PosicionViva]:
+        """What is held."""
+        filas = self._cliente.leer("/fapi/v3/positionRisk", **_solo(simbolo))
+        todas = [
+            PosicionViva(str(f["symbol"]), Decimal(str(f["positionAmt"])), str(f.get("positionSide", "BOTH")))
+            for f in filas
+        ]
+        return [p for p in todas if p.cantidad != 0 and simbolo in (None, p.simbolo)]
+
+    def ordenes(self, simbolo: str | None = None) -> list[dict[str, Any]]:
+        """Orders that rest on the book."""
+        return list(self._cliente.leer("/fapi/v1/openOrders", **_solo(simbolo)))
+
+    def condicionales(self, simbolo: str | None = None) -> list[dict[str, Any]]:
+        """Conditional orders that wait."""
+        return list(self._cliente.leer("/fapi/v1/openAlgoOrders", **_solo(simbolo)))
+
+    def listar(self, simbolos: Iterable[str]) -> bool:
+        """Tell what there is; true when all of it is flat and nothing rests."""
+        limpio = True
+        for simbolo in simbolos:
+            posiciones, ordenes = self.posiciones(simbolo), self.ordenes(simbolo)
+            condicionales = self.condicionales(simbolo)
+            for posicion in posiciones:
+                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}")
+            for orden in ordenes:
+                self._relato(f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}")
+            for algo in condicionales:
+                que = f"{algo['clientAlgoId']} {algo['side']} at {algo['triggerPrice']}"
+                self._relato(f"{simbolo}: conditional order {que}")
+            limpio = limpio and not (posiciones or ordenes or condicionales)
+        return limpio
+
+    def aplanar(self, simbolo: str) -> bool:
+        """Cancel what rests, close the position, verify, cancel the stops.
+
+        Returns:
+            Whether the exchange says that the symbol is flat and that nothing rests on it.
+
+        Raises:
+            Rechazada: For what no trying again would mend: keys or symbol.
+        """
+        limite_s, espera_s, negadas = time.monotonic() + self._plazo_s, 0.5, 0
+        while True:
+            try:
+                codigo = self._intentar(simbolo, negadas)
+                if codigo is None and self._limpiar(simbolo):
+                    self._relato(f"{simbolo}: verified flat, nothing rests")
+                    return True
+                negadas = negadas + 1 if codigo in _REDUCCION_RECHAZADA else 0
+            except SinRespuesta as fallo:
+                self._relato(f"{simbolo}: {fallo}; looking at the position again")
+            except Rechazada as fallo:
+                if fallo.codigo in SIN_REMEDIO:
+                    raise
+                self._relato(f"{simbolo}: refused: {fallo}")
+                espera_s = max(espera_s, fallo.espera_s)
+            if time.monotonic() > limite_s:
+                self._relato(f"{simbolo}: NOT FLAT for certain after {self._plazo_s:.0f} s; giving up")
+                return False
+            self._cliente.dormir(espera_s)
+            espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
+
+    def _intentar(self, simbolo: str, negadas: int) -> int | None:
+        """Send what closes the position; the code of a refusal, 0 for another look, ``None`` when flat."""
+        self._cancelar_ordenes(simbolo)
+        if negadas:
+            self._cancelar_condicionales(simbolo)
+        posiciones = self.posiciones(simbolo)
+        for posicion in posiciones:
+            for cantidad in _trozos(abs(posicion.cantidad), self._maximo(simbolo)):
+                codigo = self._cerrar(posicion, cantidad, reduciendo=negadas < 2)
+                if codigo is not None:
+                    return codigo
+        return 0 if posiciones else None
+
+    def _cerrar(self, posicion: PosicionViva, cantidad: Decimal, *, reduciendo: bool) -> int | None:
+        """One market order; the code of a refusal."""
+        lado = "SELL" if posicion.cantidad > 0 else "BUY"
+        if posicion.lado != "BOTH":
+            condicion = {"positionSide": posicion.lado}
+        else:
+            condicion = {"reduceOnly": "true"} if reduciendo else {}
+        texto = f"{posicion.simbolo}: {lado} {cantidad} at market" + (", reduce-only" if reduciendo else "")
+        try:
+            hecha = self._cliente.pedir(
+                "POST",
+                "/fapi/v1/order",
+                symbol=posicion.simbolo,
+                side=lado,
+                type="MARKET",
+                quantity=f"{cantidad:f}",
+                newOrderRespType="RESULT",
+                newClientOrderId=f"tm-panic-{secrets.token_hex(8)}",
+                **condicion,
+            )
+        except Rechazada as fallo:
+            self._relato(f"{texto}: refused: {fallo}")
+            if fallo.espera_s:
+                self._cliente.dormir(fallo.espera_s)
+            return fallo.codigo
+        except SinRespuesta:
+            self._relato(f"{texto}: sent")
+            if not condicion:
+                # Nothing keeps a late one from opening the other side: wait until it cannot be late.
+                self._cliente.dormir(_VUELO_S)
+            raise
+        self._relato(f"{texto}: {hecha['status']}, executed {hecha.get('executedQty', '?')}")
+        return None
+
+    def _limpiar(self, simbolo: str) -> bool:
+        """Flat: take the stops back; whether nothing is left, read after everything else."""
+        self._cancelar_condicionales(simbolo)
+        quedan = self.condicionales(simbolo) or self.ordenes(simbolo)
+        return not quedan and not self.posiciones(simbolo)
+
+    def _cancelar_ordenes(self, simbolo: str) -> None:
+        ordenes = self.ordenes(simbolo)
+        if ordenes:
+            self._cancelar("/fapi/v1/allOpenOrders", simbolo, f"{len(ordenes)} resting order(s)")
+
+    def _cancelar_condicionales(self, simbolo: str) -> None:
+        algos = self.condicionales(simbolo)
+        if algos:
+            self._cancelar("/fapi/v1/algoOpenOrders", simbolo, f"{len(algos)} conditional order(s)")
+
+    def _cancelar(self, ruta: str, simbolo: str, que: str) -> None:
+        """A failure is told; what is left is looked at again, and must not keep the exit from going out."""
+        try:
+            self._cliente.pedir("DELETE", ruta, symbol=simbolo)
+        except (Rechazada, SinRespuesta) as fallo:
+            self._relato(f"{simbolo}: cancelling {que} failed: {fallo}")
+        else:
+            self._relato(f"{simbolo}: cancelled {que}")
+
+    def _maximo(self, simbolo: str) -> Decimal | None:
+        """The largest market order of a symbol; ``None`` when the exchange does not say."""
+        if not self._maximos:
+            for fila in self._cliente.leer_publico("/fapi/v1/exchangeInfo")["symbols"]:
+                filtros = {filtro["filterType"]: filtro for filtro in fila["filters"]}
+                if "MARKET_LOT_SIZE" in filtros:
+                    maximo = Decimal(str(filtros["MARKET_LOT_SIZE"]["maxQty"]))
+                    self._maximos[str(fila["symbol"])] = maximo
+        return self._maximos.get(simbolo)
+
+
+def _solo(simbolo: str | None) -> dict[str, object]:
+    return {} if simbolo is None else {"symbol": simbolo}
+
+
+def _trozos(cantidad: Decimal, maximo: Decimal | None) -> list[Decimal]:
+    if not maximo or cantidad <= maximo:
+        return [cantidad]
+    enteros = int(cantidad // maximo)
+    resto = cantidad - enteros * maximo
+    return [maximo] * enteros + ([resto] if resto else [])

@@ -1,0 +1,1 @@
+"""What holds entries, ends trading and locks it."""

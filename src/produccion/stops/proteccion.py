@@ -1,0 +1,395 @@
+"""Keeps exactly one resident stop over the position, and knows when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
+
+import structlog
+
+from src.nucleo.errores import (
+    EmergenciaOperacional,
+    ErrorBolsa,
+    LecturaFallida,
+    ProteccionImposible,
+    ProteccionRota,
+    YaCruzado,
+)
+from src.nucleo.stops import (
+    FRACCION_LIQUIDACION,
+    Cancelar,
+    Colocar,
+    Paso,
+    StopVivo,
+    TipoProteccion,
+    cruzado,
+    lado_que_protege,
+    renovar_nivel,
+    siguiente_paso,
+)
+from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE
+from src.produccion.puertos import Bolsa, Diario, EventoStop, Reloj
+from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, NivelPuesto, escribir_nivel
+from src.produccion.stops.stops_vivos import YA_CRUZADO, AjustesStops, LibroStops
+
+_PLANA = EstadoCuenta(0.0)
+_PASOS_MAX = 16
+
+log = structlog.get_logger(__name__)
+
+
+class ReglaProteccion(NamedTuple):
+    """The artefact's protection."""
+
+    tipo: TipoProteccion
+    limite: float  # drawdown limit, fraction of the peak
+    fraccion_liquidacion: float = FRACCION_LIQUIDACION
+
+
+class Protector:
+    """The resident stop of one agent; with ``ninguna`` it neither asks nor does anything.
+
+    Args:
+        bolsa: The exchange.
+        diario: Gets the level and each stop before they take effect.
+        reloj: Market time.
+        mercado: Symbol, brackets and tick.
+        regla: The artefact's protection.
+        agente_id: Whose stops these are.
+        ajustes: How patient it is.
+        memoria: What the journal knows of level and stops.
+    """
+
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        diario: Diario,
+        reloj: Reloj,
+        mercado: Mercado,
+        regla: ReglaProteccion,
+        agente_id: str,
+        ajustes: AjustesStops = AjustesStops(),  # noqa: B008 -- immutable
+        memoria: MemoriaStops = MemoriaStops(),  # noqa: B008 -- immutable
+    ) -> None:
+        self._bolsa = bolsa
+        self._diario = diario
+        self._reloj = reloj
+        self._mercado = mercado
+        self._regla = regla
+        self._ajustes = ajustes
+        self._libro = LibroStops(bolsa, diario, reloj, mercado.simbolo, agente_id, memoria, ajustes)
+        self._activa = regla.tipo is not TipoProteccion.NINGUNA
+        self._puesto = memoria.puesto
+        self._ultimo = EstadoCuenta(0.0, memoria.puesto.posicion) if memoria.puesto else _PLANA
+        self._mirado = memoria.puesto is not None
+        self._disparo_desde: tuple[float, int] | None = None  # wall seconds, market ms
+        self._cerrojo = asyncio.Lock()
+        self.confirmado = not self._activa
+        self.desprotegida_desde: int | None = None
+
+    @property
+    def nivel(self) -> float | None:
+        """Trigger price of the stop that is wanted; ``None`` when none is."""
+        return self._puesto.nivel if self._puesto is not None else None
+
+    @property
+    def abiertos(self) -> tuple[str, ...]:
+        """Journal aggregates of the stops that may still do something."""
+        return tuple(f"stop:{ficha.id_cliente}" for ficha in self._libro.fichas)
+
+    @property
+    def hijas(self) -> frozenset[int]:
+        """Exchange ids of the orders that our stops became, as far as they are known."""
+        return self._libro.hijas
+
+    @property
+    def permite_entrar(self) -> bool:
+        """Whether nothing of ours lives, or may live, besides the stop that is wanted."""
+        return all(ficha.vive and self._es_el_querido(ficha.vivo) for ficha in self._libro.fichas)
+
+    def tocado(self, mark: float) -> bool:
+        """Whether the mark is at or beyond the level: the account is probably no longer what is known."""
+        nivel, cantidad = self.nivel, self._ultimo.cantidad
+        return nivel is not None and cantidad != 0.0 and cruzado(nivel, cantidad, mark)
+
+    def tomar_evento(self, evento: EventoStop) -> bool:
+        """Take what the exchange tells of a stop; true when protection must be looked at now."""
+        if not self._activa or not evento.stop.id_cliente.startswith(PREFIJO_CLIENTE):
+            return False
+        return self._libro.tomar(evento.stop)
+
+    async def reconocer(self, id_orden: int) -> bool:
+        """Whether an order of the exchange is what one of our stops became.
+
+        Raises:
+            ErrorBolsa: It could not be found out.
+        """
+        if self._activa and id_orden not in self.hijas:
+            await self._libro.preguntar_por_todos()
+        return id_orden in self.hijas
+
+    async def tras_operar(
+        self, antes: EstadoCuenta, despues: EstadoCuenta, precio: float, equity_maximo: float
+    ) -> None:
+        """After a decision's fills: renew the level and have its stop at the exchange.
+
+        Args:
+            antes: The account before them.
+            despues: The account after them.
+            precio: Close of the decided candle.
+            equity_maximo: The drawdown monitor's peak at that decision.
+
+        Raises:
+            PosicionDesprotegida: The position has to be closed.
+        """
+        if not self._activa:
+            return
+        async with self._cerrojo:
+            self._mirado = True
+            self._renovar(antes, despues, precio, equity_maximo)
+            if self.tocado(precio):
+                self._descubrir()
+                raise YaCruzado(f"{precio} is beyond the stop level {self.nivel}")
+            await self._reconciliar()
+
+    async def revisar(self, estado: EstadoCuenta, equity_maximo: float, precio: float) -> None:
+        """See to it that what protects the position is what should.
+
+        Args:
+            estado: The account as the exchange has it now.
+            equity_maximo: The drawdown monitor's peak.
+            precio: Mark price.
+
+        Raises:
+            PosicionDesprotegida: The position has to be closed.
+            ErrorBolsa: It could not be looked at, or a stop was triggered and the account must be read again.
+        """
+        if not self._activa:
+            return
+        async with self._cerrojo:
+            await self._libro.leer()
+            self._adoptar_nivel(estado)
+            self._renovar(self._ultimo, estado, precio, equity_maximo)
+            await self._reconciliar(leido=True)
+
+    async def retirar(self) -> None:
+        """The account is flat: cancel what is left; a failure is told and leaves entries blocked."""
+        if not self._activa:
+            return
+        async with self._cerrojo:
+            self._renovar(self._ultimo, _PLANA, 0.0, 0.0)
+            try:
+                await self._libro.leer()
+                await self._reconciliar(leido=True)
+            except ErrorBolsa as fallo:
+                self.confirmado = False
+                log.critical("stops_sin_cancelar", motivo=str(fallo))
+
+    async def soltar(self) -> None:
+        """Cancel every stop of ours although the position is open: they stand in the way of closing it."""
+        if not self._activa:
+            return
+        async with self._cerrojo:
+            self._descubrir()
+            try:
+                await self._libro.leer()
+                for ficha in self._libro.fichas:
+                    await self._libro.cancelar(ficha.id_cliente)
+            except ErrorBolsa as fallo:
+                log.critical("stops_sin_cancelar", motivo=str(fallo))
+
+    def _adoptar_nivel(self, estado: EstadoCuenta) -> None:
+        """At the first look of an agent that remembers nothing: a stop of ours that lives says the level."""
+        primera, self._mirado = not self._mirado, True
+        if not primera or estado.posicion is None:
+            return
+        lado = lado_que_protege(estado.cantidad)
+        niveles = [v.gatillo for v in self._libro.vivos if v.lado is lado and v.cantidad is None]
+        if niveles:
+            self._fijar(NivelPuesto(self._reloj.ahora_ms(), niveles[0], estado.posicion))
+            self._ultimo = estado
+
+    def _renovar(
+        self, antes: EstadoCuenta, despues: EstadoCuenta, precio: float, equity_maximo: float
+    ) -> None:
+        regla, puesto = self._regla, self._puesto
+        self._ultimo = despues
+        if despues.posicion is None:
+            self._fijar(None)
+            return
+        nivel = renovar_nivel(
+            self.nivel,
+            antes,
+            despues,
+            precio,
+            equity_maximo,
+            regla.limite,
+            self._mercado,
+            regla.fraccion_liquidacion,
+        )
+        misma = puesto is not None and puesto.posicion.cantidad * despues.cantidad > 0.0
+        if puesto is None or not misma or (antes.cantidad == 0.0 and nivel != puesto.nivel):
+            self._fijar(NivelPuesto(self._reloj.ahora_ms(), nivel, despues.posicion))
+        elif nivel != puesto.nivel or abs(despues.cantidad) > abs(puesto.posicion.cantidad):
+            self._fijar(puesto._replace(nivel=nivel, posicion=despues.posicion))
+
+    def _fijar(self, puesto: NivelPuesto | None) -> None:
+        if puesto == self._puesto:
+            return
+        self._puesto = puesto
+        tipo, contenido = ("LEVEL_CLEARED", {}) if puesto is None else ("LEVEL_SET", escribir_nivel(puesto))
+        try:
+            self._diario.anotar_luego(AGREGADO_NIVEL, tipo, self._reloj.ahora_ms(), contenido)
+        except EmergenciaOperacional as fallo:
+            log.critical("diario_roto", motivo=str(fallo))
+
+    async def _reconciliar(self, *, leido: bool = False) -> None:
+        """Take steps until the exchange lists what is wanted.
+
+        Args:
+            leido: Whether what is known of our stops was just read.
+        """
+        conocido = leido or self.confirmado
+        if self._ultimo.posicion is None:
+            self._libro.olvidar_disparados()
+            self._disparo_desde = None
+            conocido = leido or not self._libro.fichas  # the exchange takes some back by itself
+        fallos, espera_s = 0, self._ajustes.espera_s
+        for _ in range(_PASOS_MAX):
+            try:
+                if not conocido:
+                    await self._libro.leer()
+                    leido = True
+                conocido = True
+                await self._seguir_disparo()
+                paso = self._siguiente()
+                if paso is not None:
+                    self._descubrir()
+                    leido = False
+                    await self._dar(paso)
+                elif self.confirmado and not leido:
+                    return
+                elif not leido:
+                    conocido = False
+                elif self._listado():
+                    self._confirmar()
+                    return
+                else:
+                    conocido = False
+                    await asyncio.sleep(self._ajustes.espera_consulta_s)
+            except ErrorBolsa as fallo:
+                if isinstance(fallo, _Cambiada):
+                    raise
+                if fallo.codigo == YA_CRUZADO:
+                    raise YaCruzado(f"the mark is beyond the stop level {self.nivel}") from fallo
+                conocido, fallos = False, fallos + 1
+                log.critical("proteccion_fallida", intento=fallos, motivo=str(fallo))
+                if fallos >= self._ajustes.intentos:
+                    self._rendirse(fallo)
+                    return
+                await asyncio.sleep(espera_s)
+                espera_s *= 2
+        self._rendirse(LecturaFallida("the exchange does not list the stop"))
+
+    async def _dar(self, paso: Paso) -> None:
+        match paso:
+            case Colocar(cantidad=cantidad):
+                if self._puesto is None or self._puesto.nivel is None:
+                    raise AssertionError("a stop is only placed at a level")
+                lado = lado_que_protege(self._ultimo.cantidad)
+                await self._libro.colocar(self._puesto.operacion, lado, self._puesto.nivel, cantidad)
+            case Cancelar(id_cliente=id_cliente):
+                await self._libro.cancelar(id_cliente)
+            case _:
+                assert_never(paso)
+
+    def _siguiente(self) -> Paso | None:
+        cantidad, vivos = self._ultimo.cantidad, self._libro.vivos
+        if self._sin_sitio() and self.nivel is not None:
+            return _paso_sin_sitio(cantidad, [(v, self._es_el_querido(v)) for v in vivos])
+        return siguiente_paso(cantidad, self.nivel, vivos)
+
+    def _sin_sitio(self) -> bool:
+        """Whether somebody else's stop closes the whole position: the exchange takes no second one."""
+        cantidad = self._ultimo.cantidad
+        return cantidad != 0.0 and self._libro.ocupado(lado_que_protege(cantidad))
+
+    def _es_el_querido(self, vivo: StopVivo) -> bool:
+        cantidad = self._ultimo.cantidad
+        if cantidad == 0.0 or vivo.gatillo != self.nivel or vivo.lado is not lado_que_protege(cantidad):
+            return False
+        return vivo.cantidad is None or (self._sin_sitio() and vivo.cantidad >= abs(cantidad))
+
+    def _listado(self) -> bool:
+        """Whether the exchange lists each of ours that is known to live."""
+        return all(vivo.id_cliente in self._libro.listados for vivo in self._libro.vivos)
+
+    def _cubierta(self) -> bool:
+        """Whether a stop that is known to live covers the whole position, at whatever level."""
+        cantidad = self._ultimo.cantidad
+        return any(
+            vivo.lado is lado_que_protege(cantidad)
+            and (vivo.cantidad is None or vivo.cantidad >= abs(cantidad))
+            for vivo in self._libro.vivos
+        )
+
+    async def _seguir_disparo(self) -> None:
+        """A triggered stop has a few seconds to close the position.
+
+        Raises:
+            ProteccionRota: It did not.
+            LecturaFallida: It did: the account must be read again.
+        """
+        if self._ultimo.posicion is None or not (self._libro.disparandose or self._libro.disparados):
+            return
+        bucle = asyncio.get_running_loop()
+        desde_s, desde_ms = self._disparo_desde = self._disparo_desde or (
+            bucle.time(),
+            self._reloj.ahora_ms(),
+        )
+        plazo_s = self._ajustes.plazo_disparo_s
+        self._descubrir()
+        while (await self._bolsa.cuenta(self._mercado.simbolo)).estado.posicion is not None:
+            if bucle.time() - desde_s > plazo_s or self._reloj.ahora_ms() - desde_ms > plazo_s * 1000:
+                self._libro.olvidar_disparados()
+                self._disparo_desde = None
+                raise ProteccionRota("a stop was triggered and did not close the position")
+            await asyncio.sleep(self._ajustes.espera_consulta_s)
+            await self._libro.preguntar_por_todos()
+        await self._libro.preguntar_por_todos()
+        raise _Cambiada("a stop closed the position; the account must be read again")
+
+    def _descubrir(self) -> None:
+        self.confirmado = False
+        if self._ultimo.posicion is not None and self.desprotegida_desde is None:
+            self.desprotegida_desde = self._reloj.ahora_ms()
+
+    def _confirmar(self) -> None:
+        self.confirmado = True
+        self.desprotegida_desde = None
+
+    def _rendirse(self, motivo: ErrorBolsa) -> None:
+        """Every try has failed; what is covered, if at the wrong level, is not closed for that.
+
+        Raises:
+            ProteccionImposible: Nothing covers the position.
+        """
+        self._descubrir()
+        log.critical("proteccion_sin_confirmar", nivel=self.nivel, motivo=str(motivo))
+        if self._ultimo.posicion is not None and self.nivel is not None and not self._cubierta():
+            raise ProteccionImposible(f"no stop could be placed at {self.nivel}: {motivo}") from motivo
+
+
+class _Cambiada(LecturaFallida):
+    """The account is no longer what the caller knew."""
+
+
+def _paso_sin_sitio(cantidad: float, vivos: Sequence[tuple[StopVivo, bool]]) -> Paso | None:
+    """Like `siguiente_paso`, where only a reduce-only stop finds room."""
+    cubre = next((vivo for vivo, querido in vivos if querido), None)
+    if cubre is None:
+        return Colocar(abs(cantidad))
+    sobra = next((vivo for vivo, _ in vivos if vivo is not cubre), None)
+    return Cancelar(sobra.id_cliente) if sobra is not None else None

@@ -1,0 +1,234 @@
+"""Flattening an account with the standard library alone, against the real simulator."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from src.produccion.config import config
+from src.produccion.panico import panico
+from src.produccion.panico.cliente_minimo import ClienteMinimo
+from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
+from tests.simulador.banco import firmar
+
+RED = True
+
+_AISLADO = (
+    "import runpy, sys; sys.path.insert(0, {raiz!r}); sys.argv = ['panic', *{opciones!r}];"
+    "runpy.run_module('src.produccion.panico', run_name='__main__', alter_sys=True)"
+)
+
+
+@contextmanager
+def una_bolsa(carpeta: Path, guion: str = "") -> Iterator[Simulador]:
+    opciones = ["--speed", "1"]
+    if guion:
+        (carpeta / "guion.yaml").write_text(guion)
+        opciones += ["--scenario", str(carpeta / "guion.yaml")]
+    with un_simulador(carpeta, con_calentamiento([30_000.0] * 20), *opciones) as bolsa:
+        yield bolsa
+
+
+def enviar(bolsa: Simulador, ruta: str, **campos: Any) -> Any:
+    campos["timestamp"] = bolsa.publico("/fapi/v1/time")["serverTime"]
+    pedido = urllib.request.Request(
+        f"{bolsa.url}{ruta}",
+        data=firmar(campos).encode(),
+        headers={"X-MBX-APIKEY": "simulador"},
+        method="POST",
+    )
+    with urllib.request.urlopen(pedido, timeout=5) as respuesta:
+        return json.load(respuesta)
+
+
+def llenar(bolsa: Simulador) -> None:
+    """A long, an order that rests, a stop over the position and one that outlives it."""
+    orden = {"symbol": "BTCUSDT", "side": "BUY"}
+    enviar(bolsa, "/fapi/v1/order", **orden, type="MARKET", quantity="0.05")
+    enviar(bolsa, "/fapi/v1/order", **orden, type="LIMIT", timeInForce="GTC", quantity="0.01", price="29000")
+    stop = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}
+    enviar(bolsa, "/fapi/v1/algoOrder", **stop, triggerPrice="27000", closePosition="true")
+    enviar(bolsa, "/fapi/v1/algoOrder", **stop, triggerPrice="26000", quantity="0.02", reduceOnly="true")
+
+
+def correr(*opciones: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in an interpreter that can import nothing but the standard library and this project."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _AISLADO.format(raiz=str(RAIZ), opciones=list(opciones))],
+        env=entorno(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_aplana_cancela_y_lo_cuenta(tmp_path: Path):
+    with una_bolsa(tmp_path) as bolsa:
+        llenar(bolsa)
+
+        hecho = correr("--exchange-url", bolsa.url)
+
+        assert hecho.returncode == 0, hecho.stdout + hecho.stderr
+        assert hecho.stdout.splitlines() == [
+            "BTCUSDT: cancelled 1 resting order(s)",
+            "BTCUSDT: SELL 0.05 at market, reduce-only: FILLED, executed 0.05",
+            "BTCUSDT: cancelled 1 conditional order(s)",
+            "BTCUSDT: verified flat, nothing rests",
+            "FLAT",
+        ]
+        assert bolsa.posicion == 0.0
+        assert bolsa.pedir("/fapi/v1/openOrders", symbol="BTCUSDT") == []
+        assert bolsa.pedir("/fapi/v1/openAlgoOrders", symbol="BTCUSDT") == []
+
+
+def test_listar_no_toca_nada(tmp_path: Path):
+    with una_bolsa(tmp_path) as bolsa:
+        llenar(bolsa)
+
+        hecho = correr("--dry-run", "--json", TIMONEL_EXCHANGE_URL=bolsa.url)
+
+        assert hecho.returncode == 1
+        contado = json.loads(hecho.stdout)
+        assert contado["flat"] is False
+        assert len(contado["actions"]) == 5
+        assert bolsa.posicion == 0.05
+
+
+@pytest.mark.parametrize("clase", ["lose_answer", "lose_request", "http_503_unknown", "http_503_no_json"])
+def test_una_respuesta_perdida_no_vende_de_mas(tmp_path: Path, clase: str):
+    guion = f'faults: [{{kind: {clase}, at: {{call: "POST /fapi/v1/order", nth: 2}}}}]\n'
+    with una_bolsa(tmp_path, guion) as bolsa:
+        enviar(bolsa, "/fapi/v1/order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.05")
+
+        hecho = correr("--exchange-url", bolsa.url, "--symbol", "btcusdt")
+
+        assert hecho.returncode == 0, hecho.stdout + hecho.stderr
+        assert "looking at the position again" in hecho.stdout
+        assert bolsa.posicion == 0.0
+
+
+@pytest.mark.parametrize("codigo", [-2022, -4118])
+def test_si_la_bolsa_no_admite_reducir_se_sale_sin_esa_condicion(tmp_path: Path, codigo: int):
+    pedido = f'{{kind: reject, code: {codigo}, at: {{call: "POST /fapi/v1/order", nth: %d}}}}'
+    with una_bolsa(tmp_path, f"faults: [{pedido % 2}, {pedido % 3}]\n") as bolsa:
+        enviar(bolsa, "/fapi/v1/order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.05")
+
+        hecho = correr("--exchange-url", bolsa.url)
+
+        assert hecho.returncode == 0, hecho.stdout + hecho.stderr
+        assert "BTCUSDT: BUY 0.05 at market: FILLED, executed 0.05" in hecho.stdout.splitlines()
+        assert bolsa.posicion == 0.0
+
+
+class ClienteDeDosLados(ClienteMinimo):
+    """A hedge-mode account that holds more than one market order takes."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:9", "c", "s", dormir=lambda _: None)
+        self.ordenes: list[dict[str, object]] = []
+        self.abierta = Decimal("2.5")
+
+    def leer(self, ruta: str, **campos: object) -> Any:
+        fila = {"symbol": "BTCUSDT", "positionAmt": str(-self.abierta), "positionSide": "SHORT"}
+        return [fila] if ruta.endswith("positionRisk") else []
+
+    def leer_publico(self, ruta: str) -> Any:
+        filtros = [{"filterType": "MARKET_LOT_SIZE", "maxQty": "1"}]
+        return {"symbols": [{"symbol": "BTCUSDT", "filters": filtros}]}
+
+    def pedir(self, metodo: str, ruta: str, **campos: object) -> Any:
+        self.ordenes.append(campos)
+        self.abierta -= Decimal(str(campos["quantity"]))
+        return {"status": "FILLED"}
+
+
+def test_lo_que_no_cabe_en_una_orden_sale_en_trozos_y_por_su_lado():
+    cliente = ClienteDeDosLados()
+
+    assert panico.Panico(cliente, panico.Relato(lambda _: None), 10.0).aplanar("BTCUSDT")
+
+    assert [(o["side"], o["quantity"], o["positionSide"]) for o in cliente.ordenes] == [
+        ("BUY", "1", "SHORT"),
+        ("BUY", "1", "SHORT"),
+        ("BUY", "0.5", "SHORT"),
+    ]
+    assert not any("reduceOnly" in orden for orden in cliente.ordenes)
+
+
+def test_sin_nada_que_cerrar_dice_que_esta_plana(tmp_path: Path):
+    with una_bolsa(tmp_path) as bolsa:
+        hecho = correr("--exchange-url", bolsa.url, "--json")
+
+        assert hecho.returncode == 0
+        assert json.loads(hecho.stdout)["symbols"] == {}
+
+
+def test_un_simbolo_que_no_existe_es_culpa_de_quien_lo_pide(tmp_path: Path):
+    with una_bolsa(tmp_path) as bolsa:
+        hecho = correr("--exchange-url", bolsa.url, "--symbol", "NADA")
+
+        assert hecho.returncode == 2
+        assert "--symbol" in hecho.stderr
+
+
+def test_mientras_la_bolsa_no_contesta_no_se_dice_que_este_plana():
+    cliente = panico.ClienteMinimo("http://127.0.0.1:9", "c", "s", dormir=lambda _: None)
+    lineas: list[str] = []
+
+    assert not panico.Panico(cliente, panico.Relato(lineas.append), 0.0).aplanar("BTCUSDT")
+    assert "NOT FLAT for certain" in lineas[-1]
+
+
+@pytest.mark.parametrize(
+    ("opciones", "texto"),
+    [
+        (["--live", "--exchange-url", "http://127.0.0.1:1"], "cannot go with"),
+        (["--live"], "BINANCE_API_KEY"),
+        ([], "BINANCE_TESTNET_API_KEY"),
+        (["--exchange-url", "ftp://x"], "must look like"),
+        (["--exchange-url", "https://fapi.binance.com"], "use --live"),
+    ],
+)
+def test_lo_mal_pedido_se_explica(opciones: list[str], texto: str):
+    hecho = correr(*opciones)
+
+    assert hecho.returncode == 2
+    assert texto in hecho.stderr
+
+
+def test_el_dinero_real_se_confirma():
+    hecho = correr("--live", BINANCE_API_KEY="c", BINANCE_API_SECRET="s")
+
+    assert hecho.returncode == 2
+    assert "TIMONEL_CONFIRM_LIVE" in hecho.stderr
+
+
+def test_las_direcciones_son_las_del_daemon():
+    claves = {f"BINANCE_{p}API_{c}": "x" for p in ("", "TESTNET_") for c in ("KEY", "SECRET")}
+    opciones = {"train_id": "t"}
+
+    for real in (True, False):
+        suya = config.elegir_destino(config.Opciones(**opciones, real=real), claves)  # type: ignore[arg-type]
+        assert panico.elegir_destino(real=real, url=None, entorno=claves).base == suya.direcciones.rest
+
+
+def test_la_orden_empieza_sin_importar_nada_mas():
+    orden = "import sys; sys.path.insert(0, {!r}); sys.argv = ['timonel', 'panic', '--help'];"
+    orden += "from src.cli.entrada import principal; principal()"
+    hecho = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", orden.format(str(RAIZ))], capture_output=True, text=True
+    )
+
+    assert hecho.returncode == 0, hecho.stderr
+    assert "--dry-run" in hecho.stdout
+    assert urlsplit(panico.REAL).hostname == "fapi.binance.com"
