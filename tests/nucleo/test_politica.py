@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 
 import gymnasium as gym
@@ -62,6 +63,14 @@ def arreglos_de(modelo: SAC) -> dict[str, np.ndarray]:
     }
 
 
+def respuesta_exacta(modelo: SAC, observacion: Observacion) -> float:
+    """The model's own layers in double precision, without the single precision of its input."""
+    capas = copy.deepcopy(torch.nn.Sequential(modelo.actor.latent_pi, modelo.actor.mu)).double()
+    entrada = np.concatenate([observacion.market.ravel(), observacion.portfolio]).astype(np.float64)
+    with torch.no_grad():
+        return torch.tanh(capas(torch.from_numpy(entrada))).item()
+
+
 def observaciones(semilla: int, cuantas: int, escala: float = 1.0) -> list[Observacion]:
     azar = np.random.default_rng(semilla)
     return [
@@ -88,12 +97,27 @@ class TestContraElModelo:
     def test_responde_lo_que_sac_predice(self, ocultas, escala):
         modelo = un_modelo(ocultas, semilla=len(ocultas), escala=escala)
         actor = ActorNumpy.desde_arreglos(arreglos_de(modelo))
-        vistas = observaciones(5, 100) + observaciones(6, 50, escala=5.0)
+        vistas = observaciones(5, 100)
 
         propias = [actor.predecir(observacion) for observacion in vistas]
 
         suyas = [modelo.predict(obs._asdict(), deterministic=True)[0].item() for obs in vistas]
         np.testing.assert_allclose(propias, suyas, rtol=0, atol=1e-6)
+        assert np.std(propias) > 0.1  # the answers differ, so that agreeing means something
+
+    @pytest.mark.parametrize(
+        ("ocultas", "escala"), [([32, 32], 0.15), ([16], 0.5), ([8, 7, 6], 0.4), ([], 0.2)]
+    )
+    def test_es_el_modelo_sin_su_redondeo(self, ocultas, escala):
+        """What the model answers in single precision has an error of its own, which large inputs show."""
+        modelo = un_modelo(ocultas, semilla=len(ocultas), escala=escala)
+        actor = ActorNumpy.desde_arreglos(arreglos_de(modelo))
+        vistas = observaciones(5, 100) + observaciones(6, 50, escala=5.0)
+
+        propias = [actor.predecir(observacion) for observacion in vistas]
+
+        exactas = [respuesta_exacta(modelo, observacion) for observacion in vistas]
+        np.testing.assert_allclose(propias, exactas, rtol=0, atol=6e-8)
         assert np.std(propias) > 0.1  # the answers differ, so that agreeing means something
 
     def test_de_npz_a_accion(self, tmp_path):
