@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -65,7 +68,8 @@ def replay(
     nombre, sha256 = grabada.calentamiento
     velas = leer_calentamiento(artefacto.ruta / "produccion" / nombre, sha256)
     mercado = mercado_de(grabada, artefacto)
-    informe = asyncio.run(repetir(hallada.eventos, grabada, artefacto, mercado, velas))
+    with _sin_bitacora():
+        informe = asyncio.run(repetir(hallada.eventos, grabada, artefacto, mercado, velas))
     if como_json:
         typer.echo(json.dumps(_plano(hallada, informe), indent=2))
     else:
@@ -111,6 +115,17 @@ def _base(sesion: str, artefactos: Path) -> Path:
     """The folder of the artefacts: that of a session's file, when one was given."""
     ruta = Path(sesion)
     return ruta.absolute().parents[2] if ruta.suffix == ".csv" else artefactos
+
+
+@contextmanager
+def _sin_bitacora() -> Iterator[None]:
+    """The services that decide again have nothing to tell."""
+    antes = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**antes)
 
 
 def _mostrar(hallada: Hallada, informe: Informe) -> None:

@@ -32,7 +32,7 @@ from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE
 from src.produccion.puertos import Bolsa, Diario, EventoStop, Reloj
 from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, NivelPuesto, escribir_nivel
-from src.produccion.stops.stops_vivos import YA_CRUZADO, AjustesStops, LibroStops
+from src.produccion.stops.stops_vivos import SIN_POSICION, YA_CRUZADO, AjustesStops, LibroStops
 
 _PLANA = EstadoCuenta(0.0)
 _PASOS_MAX = 16
@@ -231,6 +231,7 @@ class Protector:
         )
         misma = puesto is not None and puesto.posicion.cantidad * despues.cantidad > 0.0
         if puesto is None or not misma or (antes.cantidad == 0.0 and nivel != puesto.nivel):
+            self._libro.podar()
             self._fijar(NivelPuesto(self._reloj.ahora_ms(), nivel, despues.posicion))
         elif nivel != puesto.nivel or abs(despues.cantidad) > abs(puesto.posicion.cantidad):
             self._fijar(puesto._replace(nivel=nivel, posicion=despues.posicion))
@@ -282,6 +283,8 @@ class Protector:
             except ErrorBolsa as fallo:
                 if isinstance(fallo, _Cambiada):
                     raise
+                if fallo.codigo == SIN_POSICION:
+                    raise _Cambiada("the position is gone; the account must be read again") from fallo
                 if fallo.codigo == YA_CRUZADO:
                     raise YaCruzado(f"the mark is beyond the stop level {self.nivel}") from fallo
                 conocido, fallos = False, fallos + 1

@@ -16,10 +16,14 @@ from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, id_cliente_de
 from src.produccion.puertos import Bolsa, Diario, EstadoAlgo, Reloj, StopBolsa
 from src.produccion.stops.stops_recordados import AGREGADO_STOP, FichaStop, MemoriaStops, escribir_ficha
 
+SIN_POSICION = -4509
+"""The exchange's code: there is no position that the stop could close."""
+
 YA_CRUZADO = -2021
 """The exchange's code: the stop would trigger at once."""
 
 _ID_EN_USO = -4116
+_RECORDADAS = 200  # stops that have ended, and orders that they became
 _YA_NO_ESPERA = -2011
 
 log = structlog.get_logger(__name__)
@@ -86,6 +90,15 @@ class LibroStops:
     def vivos(self) -> tuple[StopVivo, ...]:
         """Those that wait at the exchange."""
         return tuple(ficha.vivo for ficha in self._fichas.values() if ficha.vive)
+
+    def podar(self) -> None:
+        """A new operation begins: forget what only the former ones needed."""
+        raices = {ficha.raiz for ficha in self._fichas.values()}
+        self._gastadas = Counter({raiz: n for raiz, n in self._gastadas.items() if raiz in raices})
+        if len(self._terminadas) > _RECORDADAS:
+            self._terminadas.clear()
+        if len(self.hijas) > _RECORDADAS:
+            self.hijas = frozenset(sorted(self.hijas)[-_RECORDADAS:])
 
     def ocupado(self, lado: LadoOrden) -> bool:
         """Whether somebody else's stop that closes the whole position takes our place."""
