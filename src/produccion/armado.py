@@ -14,11 +14,12 @@ from src.nucleo.politica import Politica
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.agente_produccion import AgenteProduccion
-from src.produccion.ciclo import Ciclo, Piezas, Reglas
+from src.produccion.ciclo import Ciclo, Piezas
 from src.produccion.config.config import Ajustes
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Cuenta
 from src.produccion.dataprovider import DataProvider, RangoRasgos
+from src.produccion.decision import Reglas
 from src.produccion.diario.recuerdo import Recuerdo
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.averiguacion import AjustesEjecutor

@@ -10,22 +10,19 @@ import structlog
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
-from src.nucleo.dinero import precio_desplazado
 from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
     ErrorBolsa,
     PosicionDesprotegida,
 )
-from src.nucleo.ordenes import LimitesPlan, Plan, planificar
-from src.nucleo.recompensa import Paso, ReglaRecompensa, calcular_recompensa
 from src.nucleo.registro import Resultado, StatusFila
-from src.nucleo.riesgo import EstadoRiesgo
-from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion, Vela
+from src.nucleo.tipos import EstadoCuenta, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
+from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe
@@ -54,17 +51,6 @@ class Piezas(NamedTuple):
     reloj: Reloj
 
 
-class Reglas(NamedTuple):
-    """The artefact's numbers that a candle needs."""
-
-    agente_id: str
-    mercado: Mercado
-    limites: LimitesPlan
-    recompensa: ReglaRecompensa
-    slippage: float  # expected, fraction of the price
-    edad_maxima_vela_ms: int  # an entry on a candle that closed longer ago is not sent again
-
-
 class Ciclo:
     """One agent's way through its candles.
 
@@ -77,6 +63,7 @@ class Ciclo:
     def __init__(self, piezas: Piezas, reglas: Reglas, mark: float) -> None:
         self._p = piezas
         self._r = reglas
+        self._decisor = Decisor(piezas.datos, piezas.observador, piezas.agente, piezas.control, reglas)
         self._pendiente: Pendiente | None = None
         self._reanudada = False
         self._propia_hasta_ms = -1
@@ -306,44 +293,12 @@ class Ciclo:
         equity = equity_de(cuenta, vela.close)
         riesgo = p.control.verificar_drawdown(equity, cierre_ms)
         p.control.anclar(equity, cierre_ms)
-        recompensa = self._recompensa(equity, riesgo.estado, cuenta)
+        recompensa = self._decisor.recompensar(p.cronica.anterior, cuenta, equity, riesgo.estado)
         p.control.vigilar_rango(p.datos.fraccion_fuera)
         if riesgo.confirmado or equity <= 0.0:
             await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
-        observacion = p.observador.construir_observacion(p.datos.ventana(), cuenta, vela.close)
-        accion = p.agente.predecir(observacion)
-        interpretacion = p.agente.interpretar_accion(accion, cuenta, equity, vela.close)
-        plan = planificar(interpretacion, cuenta, equity, vela.close, self._r.limites)
-        rechazo = self._rechazo(plan, cuenta, equity, vela.close, impedimento)
-        self._pendiente = Pendiente(
-            *(vela, cierre_ms, equity, accion, interpretacion, plan, rechazo, recompensa)
-        )
+        self._pendiente = self._decisor.decidir(cuenta, equity, cierre_ms, recompensa, impedimento)
         p.cronica.anotar_decision(self._pendiente)
-
-    def _recompensa(self, equity: float, riesgo: EstadoRiesgo, cuenta: EstadoCuenta) -> float | None:
-        anterior = self._p.cronica.anterior
-        if anterior is None:
-            return None
-        inactivo = anterior.inactivo and cuenta.posicion is None
-        paso = Paso(anterior.equity, equity, anterior.maximo, riesgo.equity_maximo, inactivo)
-        return calcular_recompensa(paso, self._r.recompensa)
-
-    def _rechazo(
-        self, plan: Plan, cuenta: EstadoCuenta, equity: float, precio: float, impedimento: str
-    ) -> str:
-        """Why a plan is not sent; empty when it is."""
-        if plan.operacion is Operacion.MANTENER:
-            return ""
-        if impedimento:
-            return impedimento
-        compra = bool(plan.cantidades) and plan.cantidades[0] > 0
-        tick = self._r.mercado.filtros.escala_tick
-        esperado = precio_desplazado(precio, self._r.slippage, tick, compra=compra)
-        validacion = self._p.control.validar_accion_pre(plan, cuenta, equity, esperado, precio)
-        if validacion.valida:
-            return ""
-        log.info("accion_rechazada", motivo=validacion.rechazo.value, detalle=validacion.detalle)
-        return f"{validacion.rechazo.value}: {validacion.detalle}"
 
     async def _completar(self) -> None:
         """Carry out what was decided, or go on where an earlier try or life stopped; then write its row."""

@@ -198,7 +198,7 @@ class Montaje:
         await self._insistir(ciclo.recuperar)
         log.info("cuenta_recuperada", cuenta=str(escena.nucleo.cuenta.estado), protegida=ciclo.protegida)
         await self._insistir(escena.datos.calentar)
-        if memoria.sesion is None:
+        if self._recuerdo.grabada != escena.registro.sello:
             nombre, sha256 = grabar_calentamiento(self._carpeta, escena.registro.sello, escena.datos.tomadas)
             self._anotar("WARMUP", {"session": escena.registro.sello, "file": nombre, "sha256": sha256})
         else:

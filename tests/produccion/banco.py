@@ -17,9 +17,10 @@ from src.nucleo.observacion import Escalador, FormaPortafolio, Rasgos
 from src.nucleo.recompensa import ReglaRecompensa
 from src.nucleo.tipos import Vela
 from src.produccion.agente_produccion import AgenteProduccion
-from src.produccion.ciclo import Ciclo, Piezas, Reglas
+from src.produccion.ciclo import Ciclo, Piezas
 from src.produccion.cuenta import Cuenta, Libro
 from src.produccion.dataprovider import DataProvider, RangoRasgos
+from src.produccion.decision import Reglas
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.Registro import RegistroProduccion, sello_libre

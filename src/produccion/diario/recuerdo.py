@@ -27,6 +27,7 @@ class Recuerdo(NamedTuple):
     agente: MemoriaAgente
     ordenes: Mapping[str, VidaOrden]
     stops: MemoriaStops
+    grabada: str | None  # the session whose warm-up was recorded last
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -43,13 +44,24 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
     instantanea = diario.ultimo(agregado, *INSTANTANEAS)
     desde = 0 if instantanea is None else instantanea.seq - 1
     cola = list(diario.leer(despues_de=desde))
+    calentamiento = diario.ultimo(agregado, "WARMUP")
     eventos = _completos(diario, cola, _abiertos(instantanea))
     return Recuerdo(
         recordar_riesgo(diario, carpeta),
-        recordar_agente(evento for evento in cola if evento.agregado == agregado),
+        _memoria_de(agregado, cola),
         plegar(eventos),
         recordar_stops([*_ultimos(diario, AGREGADO_NIVEL, _TIPOS_NIVEL), *eventos]),
+        None if calentamiento is None else str(calentamiento.contenido["session"]),
     )
+
+
+def _memoria_de(agregado: str, cola: Sequence[EventoDiario]) -> MemoriaAgente:
+    """What the agent remembers; where another one has traded the account since, only its reference."""
+    memoria = recordar_agente(evento for evento in cola if evento.agregado == agregado)
+    otros = (e for e in cola if e.agregado.startswith("agent:") and e.agregado != agregado)
+    if any(evento.tipo in INSTANTANEAS for evento in otros):
+        return MemoriaAgente(capital_referencia=memoria.capital_referencia)
+    return memoria
 
 
 def recordar_riesgo(diario: DiarioSqlite, carpeta: Path) -> Memoria:
