@@ -9,8 +9,16 @@ export BINANCE_TESTNET_API_SECRET=""
 export BINANCE_API_KEY=""
 export BINANCE_API_SECRET=""
 
-# A real-money start without a terminal (systemd, cron) needs this set to YES.
+# `timonel panic` and `timonel doctor` read the same variables.
+
+# A real-money start without a terminal (systemd, cron), or `timonel panic --live`, needs this set to YES.
 # export TIMONEL_CONFIRM_LIVE="YES"
 
 # Point the daemon at a running simulator instead: timonel simulator --port 8899 …
 # export TIMONEL_EXCHANGE_URL="http://127.0.0.1:8899"
+# Its account, when it is not simulador:simulador.
+# export TIMONEL_SIMULATOR_KEY=""
+# export TIMONEL_SIMULATOR_SECRET=""
+
+# Asked for every minute while the daemon gets on, e.g. https://hc-ping.com/<id>; a secret.
+# export TIMONEL_HEARTBEAT_URL=""

@@ -2,9 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+N ?= 200
+SEED ?= 1
+CANDLES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test demo test test-slow check format lint types contracts parity bench clean
+.PHONY: help install install-test demo test test-slow check format lint types contracts parity chaos soak bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +56,12 @@ contracts: install-test
 
 parity: install ## Training = evaluation = dry run, counted: make parity DATA=candles.csv.gz
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m src.paridad $(if $(DATA),--data $(DATA))
+
+chaos: install-test ## N kill -9s and 5·N faults, then the books: make chaos N=200 SEED=1 [CANDLES=5000] [DATA=file]
+	$(BIN)/python -m caos --kills $(N) --seed $(SEED) $(if $(CANDLES),--candles $(CANDLES)) $(if $(DATA),--data $(DATA))
+
+soak: install-test ## 100,000 candles through simulator and daemon, and nothing grows: make soak [CANDLES=100000] [DATA=file]
+	$(BIN)/python -m caos.resistencia $(if $(CANDLES),--candles $(CANDLES)) $(if $(DATA),--data $(DATA))
 
 bench: install-test ## Every figure and its peer; writes build/bench.json
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m bench

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -15,29 +15,33 @@ from bench.cronometro import Cronometro, conector
 from bench.mercado_falso import SesionFalsa
 from bench.servidor import PRECIO
 from bench.taller import Taller, escribir_artefacto
-from src.artefactos.artefacto import leer_artefacto
+from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.ordenes import Orden
 from src.nucleo.politica import Politica
+from src.nucleo.stops import OrdenStop
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, Observacion, Posicion, Vela
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente
 from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones, PoliticaSalida
 from src.produccion.diario.diario import DiarioSqlite, EventoDiario
+from src.produccion.diario.recuerdo import recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje
 from src.produccion.puertos import (
     Credenciales,
     CuentaBolsa,
     Direcciones,
+    EstadoAlgo,
     InfoSimbolo,
     Ingreso,
     ModoCuenta,
+    OrdenViva,
     RespuestaOrden,
+    StopBolsa,
     Transaccion,
 )
-from src.produccion.riesgo.control_riesgo import Memoria
 
 _ACCION = 0.5
 _SIGLO_S = 100 * 365 * 86_400.0  # the candles are of any year
@@ -45,9 +49,19 @@ _CREDENCIALES = Credenciales(clave="k" * 64, secreto="s" * 64)
 
 
 class BolsaEnMemoria(BinanceConnector):
-    """Sends orders for real and knows everything else without asking, so that no read is timed."""
+    """Sends orders for real and knows everything else without asking, so that no read is timed.
 
-    def __init__(self, taller: Taller, cronometro: Cronometro, cliente: AsyncClient) -> None:
+    Args:
+        taller: Market and agent.
+        cronometro: Told of every order.
+        cliente: Of the library.
+        leer_de_verdad: Whether the account is read over the wire all the same.
+    """
+
+    def __init__(
+        self, taller: Taller, cronometro: Cronometro, cliente: AsyncClient, *, leer_de_verdad: bool = False
+    ) -> None:
+        self._leer_de_verdad = leer_de_verdad
         self.reloj = RelojMercado()
         super().__init__(cliente, self.reloj, taller.mercado.activo_margen)
         self._mercado: Mercado = taller.mercado
@@ -55,9 +69,11 @@ class BolsaEnMemoria(BinanceConnector):
         self._velas = [taller.tabla.vela(i) for i in range(velas_de_calentamiento(taller))]
         self._cronometro = cronometro
         self._operada = False
+        self._enviadas = 0
         self.turno = asyncio.Event()  # the decision is over, the next candle may come
         self._estado = EstadoCuenta(taller.configuracion.portafolio.capital_inicial)
         self._fills: list[Transaccion] = []
+        self._stops: dict[str, StopBolsa] = {}
 
     @property
     def cliente(self) -> AsyncClient:
@@ -92,18 +108,50 @@ class BolsaEnMemoria(BinanceConnector):
 
     async def cuenta(self, simbolo: str) -> CuentaBolsa:
         """The account as the orders left it; reading it after an order ends the decision."""
+        if self._leer_de_verdad:
+            await super().cuenta(simbolo)
         if self._operada:
             self._operada = False
             asyncio.get_running_loop().call_soon(self.turno.set)
         return CuentaBolsa(self._estado, self._estado.saldo, self._apalancamiento, False)
 
+    async def ordenes_abiertas(self, *_: Any) -> Sequence[OrdenViva]:
+        """None rests."""
+        return []
+
+    async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
+        """It waits from now on."""
+        stop = StopBolsa(
+            orden.id_cliente, 1, EstadoAlgo.NEW, "STOP_MARKET", orden.lado, orden.gatillo, orden.cantidad
+        )
+        self._stops[orden.id_cliente] = stop
+        return stop
+
+    async def consultar_stop(self, _: str, id_cliente: str) -> StopBolsa | None:
+        """As it was placed."""
+        return self._stops.get(id_cliente)
+
+    async def cancelar_stop(self, _: str, id_cliente: str) -> None:
+        """It waits no more."""
+        del self._stops[id_cliente]
+
+    async def stops_abiertos(self, *_: Any) -> Sequence[StopBolsa]:
+        """Those that wait."""
+        return list(self._stops.values())
+
+    async def precio_mark(self, *_: Any) -> float:
+        """Where every order is filled."""
+        return float(PRECIO)
+
     async def ingresos(self, *_: Any, **__: Any) -> Sequence[Ingreso]:
         """None."""
         return []
 
-    async def transacciones(self, *_: Any, id_orden: int | None = None, **__: Any) -> Sequence[Transaccion]:
-        """The fills of the last order."""
-        return self._fills if id_orden is not None else []
+    async def transacciones(
+        self, *_: Any, id_orden: int | None = None, desde_id: int | None = None
+    ) -> Sequence[Transaccion]:
+        """The fill of the last order, when it is asked for or new."""
+        return [f for f in self._fills if id_orden is not None or (desde_id is not None and f.id >= desde_id)]
 
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         """Send for real."""
@@ -111,9 +159,12 @@ class BolsaEnMemoria(BinanceConnector):
         respuesta = await super().enviar(orden)
         cantidad = orden.cantidad if orden.lado is LadoOrden.BUY else -orden.cantidad
         precio = float(PRECIO)
-        self._fills = [Transaccion(1, respuesta.id_bolsa, cantidad, precio, 0.0, 0.0, 0)]
-        posicion = None if orden.solo_reduce else Posicion(cantidad, precio)
-        self._estado = EstadoCuenta(self._estado.saldo, posicion)
+        self._enviadas += 1
+        self._fills = [
+            Transaccion(self._enviadas, respuesta.id_bolsa, cantidad, precio, 0.0, 0.0, self.reloj.ahora_ms())
+        ]
+        queda = round(self._estado.cantidad + cantidad, 3)
+        self._estado = EstadoCuenta(self._estado.saldo, Posicion(queda, precio) if queda else None)
         self._operada = True
         return respuesta
 
@@ -127,9 +178,21 @@ class SinDiario:
     def anotar_luego(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Forget the event."""
 
-    def leer(self, agregado: str | None = None) -> Sequence[EventoDiario]:
+    async def asentar(self) -> None:
+        """There is nothing to wait for."""
+
+    def leer(self, agregado: str | None = None, *, despues_de: int = 0) -> Iterator[EventoDiario]:
         """Nothing."""
-        return ()
+        return iter(())
+
+    def ultimo(self, agregado: str, *tipos: str) -> EventoDiario | None:
+        """Nothing."""
+        return None
+
+    @property
+    def roto(self) -> bool:
+        """Never."""
+        return False
 
 
 class PoliticaAlterna:
@@ -137,13 +200,11 @@ class PoliticaAlterna:
 
     def __init__(self, actor: Politica) -> None:
         self._actor = actor
-        self._accion = -_ACCION
 
     def predecir(self, observacion: Observacion) -> float:
-        """The next side."""
+        """The side that is not held."""
         self._actor.predecir(observacion)
-        self._accion = -self._accion
-        return self._accion
+        return -_ACCION if observacion.portfolio[2] > 0.0 else _ACCION
 
 
 def velas_de_calentamiento(taller: Taller) -> int:
@@ -152,10 +213,12 @@ def velas_de_calentamiento(taller: Taller) -> int:
 
 
 @asynccontextmanager
-async def conexion(taller: Taller, puerto: int, cronometro: Cronometro) -> AsyncIterator[BolsaEnMemoria]:
+async def conexion(
+    taller: Taller, puerto: int, cronometro: Cronometro, *, leer_de_verdad: bool = False
+) -> AsyncIterator[BolsaEnMemoria]:
     """The exchange behind the real client, timed on its sockets."""
     cliente = crear_cliente(_direcciones(puerto), _CREDENCIALES, {"connector": conector(cronometro)})
-    bolsa = BolsaEnMemoria(taller, cronometro, cliente)
+    bolsa = BolsaEnMemoria(taller, cronometro, cliente, leer_de_verdad=leer_de_verdad)
     try:
         yield bolsa
     finally:
@@ -164,6 +227,18 @@ async def conexion(taller: Taller, puerto: int, cronometro: Cronometro) -> Async
 
 def _direcciones(puerto: int) -> Direcciones:
     return Direcciones(rest=f"http://127.0.0.1:{puerto}", flujos=f"ws://127.0.0.1:{puerto}")
+
+
+def lugar_de(artefacto: Artefacto, puerto: int, politica: Politica) -> Lugar:
+    """What a session on the trivial exchange is started with."""
+    return Lugar(
+        artefacto,
+        Ajustes.model_validate({"risk": {"max_clock_skew_s": _SIGLO_S}}),
+        Opciones(train_id=artefacto.train_id, salida=PoliticaSalida.MANTENER),
+        Destino(modo=Modo.TESTNET, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
+        politica,
+        lambda sesion: None,
+    )
 
 
 async def decidir(
@@ -185,23 +260,19 @@ async def decidir(
         velas: Candles to decide on.
     """
     artefacto = leer_artefacto(carpeta, escribir_artefacto(taller, carpeta))
-    lugar = Lugar(
-        artefacto,
-        Ajustes.model_validate({"risk": {"max_clock_skew_s": _SIGLO_S}}),
-        Opciones(train_id=artefacto.train_id, salida=PoliticaSalida.MANTENER),
-        Destino(modo=Modo.TESTNET, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
-        PoliticaAlterna(artefacto.actor),
-        lambda sesion: None,
-    )
+    lugar = lugar_de(artefacto, puerto, PoliticaAlterna(artefacto.actor))
     primera = velas_de_calentamiento(taller)
     async with conexion(taller, puerto, cronometro) as bolsa:
         sesion = SesionFalsa(
             [taller.tabla.vela(i) for i in range(primera, primera + velas)], bolsa.turno, cronometro
         )
+        bolsa.turno.set()
+        con_diario = diario or cast(DiarioSqlite, SinDiario())
         conexiones = Conexiones(
-            diario=diario or cast(DiarioSqlite, SinDiario()),
+            diario=con_diario,
             bolsa=bolsa,
             reloj=bolsa.reloj,
             sesion=cast(aiohttp.ClientSession, sesion),
+            carpeta=carpeta,
         )
-        await Montaje(lugar, "bench", conexiones).correr(Memoria())
+        await Montaje(lugar, "bench", conexiones, recordar_todo(con_diario, carpeta, "bench")).correr()

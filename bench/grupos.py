@@ -26,6 +26,9 @@ GRUPOS = (
     Grupo("entorno", "medir_entorno", ("env_steps_s",)),
     Grupo("evaluacion", "medir_evaluacion", ("evaluation_vs_sb3",)),
     Grupo("replay", "medir_replay", ("replay_candles_s",)),
+    Grupo("replay", "medir_replay_con_stops", ("replay_journal_candles_s",)),
+    Grupo("reinicio", "medir_reinicio", ("restart_to_protected_s",)),
+    Grupo("proteccion", "medir_proteccion", ("tick_to_protect_p99_ms",)),
     Grupo("replay", "medir_soak", ("rss_growth_mb",), por_omision=False),
 )
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import aiohttp
 import orjson
@@ -16,13 +15,19 @@ from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.tipos import Vela
 
 
-class _Contexto:
-    async def __aenter__(self) -> Self:
-        return self
+class _Socket:
+    close_code = None
 
-    async def __aexit__(
-        self, tipo: type[BaseException] | None, valor: BaseException | None, traza: TracebackType | None
-    ) -> None: ...
+    async def close(self) -> None:
+        """Nothing to say goodbye to."""
+
+
+class Mensaje(NamedTuple):
+    """A text on the market socket."""
+
+    texto: str
+    espera: bool = True  # comes when `turno` is set, otherwise at once
+    se_mide: bool = True  # whether the stopwatch is told
 
 
 class SesionFalsa:
@@ -35,38 +40,44 @@ class SesionFalsa:
     """
 
     def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
-        self._mercado = _Mercado(velas, turno, cronometro)
+        fin = orjson.dumps({"data": {"e": "simEnd", "E": velas[-1].apertura_ms}}).decode()
+        mensajes = [*self.mensajes(velas), Mensaje(fin, se_mide=False)]
+        self._mercado = _Mercado(iter(mensajes), turno, cronometro)
 
-    def ws_connect(self, url: str, **_: Any) -> _Mercado | _Silencio:
+    def mensajes(self, velas: Sequence[Vela]) -> list[Mensaje]:
+        """What the market socket says before it ends."""
+        return [Mensaje(mensaje_kline(vela).decode()) for vela in velas]
+
+    async def ws_connect(self, url: str, **_: Any) -> _Mercado | _Silencio:
         """The socket of a route."""
         return self._mercado if "/market/" in url else _Silencio()
 
 
-class _Silencio(_Contexto):
+class _Silencio(_Socket):
     async def receive(self, **_: Any) -> NoReturn:
         """Nothing, for ever."""
         await asyncio.Event().wait()
         raise AssertionError("nobody sets that event")
 
 
-class _Mercado(_Contexto):
-    close_code = None
-
-    def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
-        self._mensajes = iter([mensaje_kline(vela).decode() for vela in velas])
-        self._fin = orjson.dumps({"data": {"e": "simEnd", "E": velas[-1].apertura_ms}}).decode()
+class _Mercado(_Socket):
+    def __init__(self, mensajes: Iterator[Mensaje], turno: asyncio.Event, cronometro: Cronometro) -> None:
+        self._mensajes = mensajes
         self._turno = turno
         self._cronometro = cronometro
 
     async def receive(self, **_: Any) -> aiohttp.WSMessage:
-        """The next message."""
-        await self._turno.wait()
-        self._turno.clear()
-        texto = next(self._mensajes, None)
-        if texto is None:
-            return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, self._fin, None)
-        self._cronometro.llegar()
-        return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, texto, None)
+        """The next message; after the last one, silence."""
+        mensaje = next(self._mensajes, None)
+        if mensaje is None:
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets that event")
+        if mensaje.espera:
+            await self._turno.wait()
+            self._turno.clear()
+        if mensaje.se_mide:
+            self._cronometro.llegar()
+        return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, mensaje.texto, None)
 
 
 def mensaje_kline(vela: Vela) -> bytes:

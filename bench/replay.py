@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ _ARRANQUE = 200  # decisions before the measurement begins
 _VELAS, _VELAS_RAPIDO = 3_000, 600
 _SOAK_DESDE, _SOAK_HASTA = 2_000, 20_000
 _ESPERA_S = 60.0
+_SIN_STOPS = {"entorno.proteccion.tipo": "ninguna"}
 
 
 def medir_replay(*, rapido: bool) -> list[Medida]:
     """Candles per second, and what each one costs both processes."""
     desde = _ARRANQUE
     hasta = desde + (_VELAS_RAPIDO if rapido else _VELAS)
-    lecturas, ordenes = _correr([desde, hasta])
+    lecturas, ordenes = _correr([desde, hasta], _SIN_STOPS)
     (antes, despues) = lecturas
     velas = hasta - desde
     por_segundo = velas / (despues["wall_s"] - antes["wall_s"])
@@ -39,7 +40,7 @@ def medir_replay(*, rapido: bool) -> list[Medida]:
             valor=por_segundo,
             unidad="candles/s",
             cota=Cota(400, minimo=True),
-            nota=f"wall time of {velas} candles in lockstep, journal on disk",
+            nota=f"wall time of {velas} candles in lockstep, journal on disk, no stops",
         )
     ]
     for proceso in ("daemon", "simulator"):
@@ -64,6 +65,24 @@ def medir_replay(*, rapido: bool) -> list[Medida]:
     return medidas
 
 
+def medir_replay_con_stops(*, rapido: bool) -> list[Medida]:
+    """Candles per second with all that a session does: a stop is placed and moved with the position."""
+    desde = _ARRANQUE
+    hasta = desde + (_VELAS_RAPIDO if rapido else _VELAS)
+    (antes, despues), ordenes = _correr([desde, hasta])
+    velas = hasta - desde
+    return [
+        Medida(
+            nombre="replay_journal_candles_s",
+            valor=velas / (despues["wall_s"] - antes["wall_s"]),
+            unidad="candles/s",
+            cota=Cota(150, minimo=True),
+            nota=f"wall time of {velas} candles in lockstep, journal and resident stops on;"
+            f" {ordenes / hasta:.2f} orders for each",
+        )
+    ]
+
+
 def medir_soak(*, rapido: bool) -> list[Medida]:
     """Growth of resident memory after the first candles."""
     desde, hasta = (_ARRANQUE, _ARRANQUE + _VELAS) if rapido else (_SOAK_DESDE, _SOAK_HASTA)
@@ -81,9 +100,9 @@ def medir_soak(*, rapido: bool) -> list[Medida]:
     ]
 
 
-def _correr(hitos: list[int]) -> tuple[list[dict[str, float]], int]:
+def _correr(hitos: list[int], cambios: Mapping[str, Any] | None = None) -> tuple[list[dict[str, float]], int]:
     """Run a session; returns what was read at each mark, and the number of orders."""
-    taller = abrir_taller(_CALENTAMIENTO + max(hitos) + 10)
+    taller = abrir_taller(_CALENTAMIENTO + max(hitos) + 10, cambios)
     with tempfile.TemporaryDirectory(prefix="bench-", dir="build") as nombre:
         carpeta = Path(nombre)
         datos = carpeta / "candles.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from urllib.parse import parse_qs
 
 import orjson
@@ -10,6 +11,7 @@ import orjson
 PRECIO = "30000.00"
 """Every order is filled at this price."""
 
+_IDS = count(1)
 _CUENTA = orjson.dumps(
     {
         "assets": [
@@ -63,7 +65,7 @@ def _resultado(cuerpo: bytes) -> bytes:
     pedido = {clave: valores[0] for clave, valores in parse_qs(cuerpo.decode()).items()}
     return orjson.dumps(
         {
-            "orderId": 1,
+            "orderId": next(_IDS),
             "symbol": pedido["symbol"],
             "status": "FILLED",
             "clientOrderId": pedido["newClientOrderId"],

@@ -94,7 +94,7 @@ class Ciclo:
     @property
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
-        return self._p.cuenta.estado.posicion is None or self._p.protector.confirmado
+        return self._p.cuenta.estado.posicion is None or self._p.protector.cubre
 
     def retomar(self, pendiente: Pendiente) -> None:
         """Take up a decision of an earlier life whose effect is not in the record."""
@@ -113,7 +113,9 @@ class Ciclo:
         await self._revisar_proteccion()
 
     def debe_decidir(self) -> bool:
-        """Whether nothing was decided yet on the newest candle of the window."""
+        """Whether the newest candle waits for its decision, or a decision for its end."""
+        if self._pendiente is not None:
+            return True
         datos = self._p.datos
         sin_decidir = datos.ultima.apertura_ms > self._p.cronica.ultima_decidida_ms
         return sin_decidir and datos.esperada_ms > self._propia_hasta_ms
@@ -165,7 +167,8 @@ class Ciclo:
             ErrorBolsa: The account could not be read; nothing was decided, or what was decided is not
                 finished: calling again goes on from there.
         """
-        if self._pendiente is None:
+        pendiente = self._pendiente
+        if pendiente is None or pendiente.cierre_ms < cierre_ms:
             cuenta = await self._al_dia()
             await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
         await self._completar()

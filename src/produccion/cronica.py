@@ -160,7 +160,10 @@ class Cronica:
     def anotar_emergencia(self, emergencia: Emergencia) -> None:
         """One row of the emergencies file."""
         self._anotar("EMERGENCY", {"session": self._registro.sello, "row": list(emergencia)})
-        self._registro.registrar_emergencia(emergencia)
+        try:
+            self._registro.registrar_emergencia(emergencia)
+        except EmergenciaOperacional as fallo:
+            self._perder_registro(fallo)
 
     def anotar_riesgo(self, instante_ms: int) -> bool:
         """Note the monitor's state between candles; true when there was something to note."""
@@ -175,9 +178,10 @@ class Cronica:
         return True
 
     def anotar_referencia(self, capital: float) -> None:
-        """The equity that maps to 1.0 from now on."""
+        """The equity that maps to 1.0 from now on, with the account that it belongs to."""
         self.capital_referencia = capital
-        self._anotar("REFERENCE", {"equity": capital, "ledger": self._cuenta.con_libro})
+        estado = escribir_instantanea(self.instantanea())
+        self._anotar("REFERENCE", {"equity": capital, "ledger": self._cuenta.con_libro, "state": estado})
 
     def anotar_velas(self, velas: Sequence[Vela]) -> None:
         """Note candles that were taken without a decision of their own."""

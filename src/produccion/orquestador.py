@@ -118,7 +118,7 @@ class Orquestador:
     _refresco_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
-    _eventos_perdidos: bool = False
+    _velas_perdidas: bool = False
     _ultimo_dato_s: float = 0.0
     _decididas: int = 0
     _acabando: bool = False
@@ -241,7 +241,8 @@ class Orquestador:
     def _encolar(self, evento: EventoMercado) -> None:
         """Queue an event; a candle that finds no room is read by REST when there is."""
         if isinstance(evento, EventoVela) and self._cola.qsize() >= _ATRASO_MAX:
-            self._eventos_perdidos = True
+            self._velas_perdidas = True
+            self._pedir_refresco()
             return
         self._poner(evento)
 
@@ -272,9 +273,16 @@ class Orquestador:
             else:
                 await self._esperar(espera_s)
             if not self._cola.empty():
-                if self._en_paso or isinstance(evento, EventoConexion):
-                    self._poner(evento)
+                self._aplazar(evento)
                 return None
+
+    def _aplazar(self, evento: _Encargo) -> None:
+        """Something else goes first; the next look at the account makes up for a candle."""
+        if self._en_paso or isinstance(evento, EventoConexion):
+            self._poner(evento)
+        elif isinstance(evento, EventoVela):
+            self._velas_perdidas = True
+            self._pedir_refresco()
 
     async def _esperar(self, espera_s: float) -> None:
         """Pause, unless something else arrives."""
@@ -330,12 +338,19 @@ class Orquestador:
 
     async def _refrescar(self) -> None:
         self._refresco_pedido = False
-        if self._eventos_perdidos:
-            self._eventos_perdidos = False
-            await self._ponerse_al_dia()
+        if self._velas_perdidas:
+            await self._leer_las_perdidas()
         await self._mirar(self.reloj.ahora_ms())
         if self._es_fresca():
             await self._decidir_si_toca()
+
+    async def _leer_las_perdidas(self) -> None:
+        self._velas_perdidas = False
+        try:
+            await self._ponerse_al_dia()
+        except ErrorBolsa:
+            self._velas_perdidas = True
+            raise
 
     async def _mirar(self, instante_ms: int) -> None:
         if await self.ciclo.mirar(instante_ms):

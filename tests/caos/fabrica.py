@@ -22,6 +22,7 @@ def una_fila(paso: int, **cambios: Any) -> dict[str, Any]:
     return fila | {
         "timestamp": "2024-01-01T00:00:00.000Z",
         "paso": paso,
+        "status": "ok",
         "action": 0.5,
         "comision": 0.0,
         "pnl_realizado": 0.0,

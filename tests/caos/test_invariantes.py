@@ -191,9 +191,22 @@ def test_la_hija_de_un_stop_no_necesita_intencion():
     assert comprobar(taller.pruebas()) == []
 
 
-def test_una_vela_tomada_sin_decidir_esta_explicada():
+def test_una_vela_que_nadie_oyo_puede_quedar_sin_decidir():
     taller = Taller()
     taller.velas.append(3 * HORA)
+    taller.crudos.append((AGENTE, "CANDLES", 4 * HORA, {"candles": [[3 * HORA, 1, 1, 1, 1, 1]]}))
+    pruebas = taller.pruebas()
+
+    (violacion,) = comprobar(pruebas)
+    assert "taken and not decided" in violacion.detalle
+    assert comprobar(replace(pruebas, no_oidas=frozenset({3 * HORA}))) == []
+
+
+def test_la_vela_de_una_salida_sin_apuntar_queda_sin_decidir():
+    taller = Taller()
+    taller.velas.append(3 * HORA)
+    salida = OrdenBolsa(9, "tm-SALIDA", Decimal(2), Decimal(0), True, 4 * HORA)
+    taller.libros = replace(taller.libros, ordenes=[*taller.libros.ordenes, salida])
     taller.crudos.append((AGENTE, "CANDLES", 4 * HORA, {"candles": [[3 * HORA, 1, 1, 1, 1, 1]]}))
 
     assert comprobar(taller.pruebas()) == []

@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -73,9 +75,8 @@ def un_artefacto(base: Path, accion: float = 0.5, **cambios: Any) -> str:
     """An artefact for the symbol as the simulator lists it, whose actor always answers the same."""
     configuracion = una_configuracion(**cambios)
     entradas = configuracion.entorno.window_size * len(configuracion.columnas()) + 3
-    return crear_artefacto(
-        base, configuracion, mercado=mercado_por_defecto("BTCUSDT"), actor=constante(accion, entradas)
-    )
+    mercado = mercado_por_defecto(configuracion.data_downloader.symbol)
+    return crear_artefacto(base, configuracion, mercado=mercado, actor=constante(accion, entradas))
 
 
 def un_artefacto_inquieto(base: Path, velas: Sequence[Vela]) -> str:
@@ -102,10 +103,10 @@ class Simulador:
     url: str
     proceso: subprocess.Popen[bytes]
 
-    def pedir(self, ruta: str, **campos: Any) -> Any:
+    def pedir(self, ruta: str, metodo: str = "GET", **campos: Any) -> Any:
         campos["timestamp"] = self.publico("/fapi/v1/time")["serverTime"]
         pedido = urllib.request.Request(
-            f"{self.url}{ruta}?{firmar(campos)}", headers={"X-MBX-APIKEY": "simulador"}
+            f"{self.url}{ruta}?{firmar(campos)}", headers={"X-MBX-APIKEY": "simulador"}, method=metodo
         )
         with urllib.request.urlopen(pedido, timeout=5) as respuesta:
             return json.load(respuesta)
@@ -119,6 +120,27 @@ class Simulador:
         """Signed quantity held."""
         filas = self.pedir("/fapi/v2/positionRisk", symbol="BTCUSDT")
         return sum(float(fila["positionAmt"]) for fila in filas)
+
+    @property
+    def stops(self) -> list[dict[str, Any]]:
+        """Conditional orders that wait for their trigger."""
+        return self.pedir("/fapi/v1/openAlgoOrders", symbol="BTCUSDT")
+
+    def cancelar_stop(self, id_cliente: str) -> None:
+        """Somebody cancels a stop by hand."""
+        self.pedir("/fapi/v1/algoOrder", "DELETE", symbol="BTCUSDT", clientAlgoId=id_cliente)
+
+    def cerrar_a_mano(self) -> None:
+        """Somebody closes the whole long position."""
+        self.pedir(
+            "/fapi/v1/order",
+            "POST",
+            symbol="BTCUSDT",
+            side="SELL",
+            type="MARKET",
+            quantity=f"{self.posicion:.3f}",
+            reduceOnly="true",
+        )
 
     @property
     def ordenes(self) -> list[dict[str, Any]]:
@@ -246,16 +268,42 @@ class Agente:
 
     def diario(self, tipo: str) -> list[dict[str, Any]]:
         """Contents of the journal's events of a kind, in order."""
+        return [contenido for suyo, contenido in self.historia() if suyo == tipo]
+
+    def historia(self) -> list[tuple[str, dict[str, Any]]]:
+        """Kind and contents of every event of the journal, in order."""
         (ruta,) = (self.carpeta / "estado").rglob("diario.sqlite")
         conexion = sqlite3.connect(f"file:{ruta}?mode=ro", uri=True)
         try:
-            filas = conexion.execute("SELECT payload_json FROM events WHERE type = ? ORDER BY seq", (tipo,))
-            return [json.loads(texto) for (texto,) in filas]
+            filas = conexion.execute("SELECT type, payload_json FROM events ORDER BY seq")
+            return [(tipo, json.loads(texto)) for tipo, texto in filas]
         finally:
             conexion.close()
 
     def _csv(self, prefijo: str) -> list[Path]:
         return sorted((self.carpeta / "ent" / self.train_id / "produccion").glob(f"{prefijo}_*.csv"))
+
+
+def instante_ms(fila: dict[str, str]) -> int:
+    return round(datetime.fromisoformat(fila["timestamp"]).timestamp() * 1_000)
+
+
+def dicho(fila: dict[str, str]) -> float:
+    """What a row says that happened to the balance, funding apart."""
+    return float(fila["pnl_realizado"]) + float(fila["pnl_parcial"]) - float(fila["comision"])
+
+
+def saldos_sin_explicar(
+    filas: Sequence[dict[str, str]], funding: Sequence[tuple[int, float]]
+) -> list[dict[str, str]]:
+    """Rows whose balance is not the one before, what the row says, and the funding in between."""
+    malas = []
+    for anterior, fila in pairwise(filas):
+        cobrado = sum(m for t, m in funding if instante_ms(anterior) < t <= instante_ms(fila))
+        cambio = float(fila["balance"]) - float(anterior["balance"])
+        if abs(cambio - dicho(fila) - cobrado) > 1e-8:
+            malas.append(fila)
+    return malas
 
 
 def leer_csv(ruta: Path) -> list[dict[str, str]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,21 +14,14 @@ from tests.extremo.procesos import (
     CALENTAMIENTO,
     RAIZ,
     Agente,
+    dicho,
     entorno,
     escribir,
+    saldos_sin_explicar,
     un_artefacto,
     un_artefacto_inquieto,
     un_simulador,
 )
-
-
-def instante_ms(fila: dict[str, str]) -> int:
-    return round(datetime.fromisoformat(fila["timestamp"]).timestamp() * 1_000)
-
-
-def dicho(fila: dict[str, str]) -> float:
-    """What a row says that happened to the balance, funding apart."""
-    return float(fila["pnl_realizado"]) + float(fila["pnl_parcial"]) - float(fila["comision"])
 
 
 @pytest.mark.parametrize("camino", ["close", "ohlc"])
@@ -39,7 +30,7 @@ def test_el_saldo_se_explica_fila_a_fila(tmp_path: Path, camino: str):
     with un_simulador(tmp_path, velas, "--path", camino) as bolsa:
         agente = Agente(tmp_path, un_artefacto_inquieto(tmp_path / "ent", velas), bolsa.url)
         inicial = bolsa.saldo
-        salida = agente.correr("--candles", "50")
+        salida = agente.correr("--candles", "50", "--on-exit", "close")
 
         assert salida.codigo == 0, salida.texto
         (filas,) = agente.registros
@@ -54,10 +45,7 @@ def test_el_saldo_se_explica_fila_a_fila(tmp_path: Path, camino: str):
     assert len(ejecutadas) == sum(f["resultado"] == "ejecutada" for f in filas)
     assert filas[0]["balance"] == str(inicial + dicho(filas[0]))
     assert filas[0]["recompensa"] == ""
-    for anterior, fila in pairwise(filas):
-        cobrado = sum(m for t, m in funding if instante_ms(anterior) < t <= instante_ms(fila))
-        cambio = float(fila["balance"]) - float(anterior["balance"])
-        assert cambio == pytest.approx(dicho(fila) + cobrado, abs=1e-8)
+    assert saldos_sin_explicar(filas, funding) == []
 
 
 def test_el_ensayo_de_un_solo_comando(tmp_path: Path):
@@ -93,7 +81,7 @@ def test_un_mercado_que_no_espera(tmp_path: Path):
         train_id = un_artefacto(tmp_path / "ent", 0.5, data_downloader__interval="1m")
         agente = Agente(tmp_path, train_id, bolsa.url)
         agente.ajustes += "decision: {max_candle_age_s: 600}\n"  # 20 s of this machine's time
-        salida = agente.correr("--candles", "2")
+        salida = agente.correr("--candles", "2", "--on-exit", "close")
 
         assert salida.codigo == 0, salida.texto
         assert bolsa.posicion == 0.0

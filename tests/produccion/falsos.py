@@ -86,6 +86,11 @@ class DiarioFalso:
         )
         self.al_anotar.append(tipo)
 
+    async def asentar(self) -> None:
+        await asyncio.sleep(0.01)
+        if self.roto:
+            raise EmergenciaOperacional("the journal cannot be written: disk full")
+
     def tipos(self, agregado: str | None = None) -> list[str]:
         """The types of the events, of one aggregate or all."""
         return [e.tipo for e in self.eventos if agregado in (None, e.agregado)]

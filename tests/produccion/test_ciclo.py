@@ -17,14 +17,13 @@ from src.nucleo.errores import (
     OrdenRechazada,
 )
 from src.nucleo.registro import StatusFila
-from src.produccion.cuenta import Libro
-from src.produccion.dataprovider import RangoRasgos
-from src.produccion.diario.memoria import recordar_agente
+from src.produccion.diario.memoria import MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import ClaseIngreso, EventoMark
-from src.produccion.riesgo.control_riesgo import Bloqueo, Razon
+from src.produccion.riesgo.control_riesgo import Bloqueo
+from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
-from tests.produccion.banco import AGENTE, Banco, frontera, montar
+from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
 from tests.produccion.falsos import Parcial, Pierde
 
 Abrir = Callable[..., Awaitable[Banco]]
@@ -46,6 +45,11 @@ async def abrir(tmp_path: Path) -> AsyncIterator[Abrir]:
 
 def columna(banco: Banco, nombre: str) -> list[str]:
     return [fila[nombre] for fila in banco.filas]
+
+
+def recordado(banco: Banco) -> MemoriaAgente:
+    """What the next life would know of the agent."""
+    return recordar_agente(Lectura(banco.diario.eventos).leer(f"agent:{AGENTE}"))
 
 
 def comprobar_conservacion(banco: Banco, inicial: float, funding: float = 0.0) -> None:
@@ -95,7 +99,7 @@ async def test_la_politica_ve_la_cuenta_y_la_ventana_al_cierre(abrir: Abrir):
     np.testing.assert_array_equal(plana.portfolio, np.array([1.0, 0.0, 0.0], np.float32))
     cantidad = banco.bolsa.estado.cantidad
     equity = banco.bolsa.estado.saldo + cantidad * 1_000.0
-    esperado = [equity / 10_000, cantidad * 1_000 / 1_000, cantidad * 31_000 / (equity * 2)]
+    esperado = [equity / 10_000, cantidad * 1_000 / 1_000, 1.0]
     np.testing.assert_array_equal(larga.portfolio, np.array(esperado, np.float32))
     assert larga.market[-1, 3] == np.float32(31_000.0)
 
@@ -109,8 +113,11 @@ async def test_la_decision_queda_en_el_diario_con_su_orden(abrir: Abrir):
     assert banco.diario.ultimo("ORDER_INTENT")["token"] == ficha
     assert banco.bolsa.aceptadas[0].id_cliente == id_cliente_de(ficha)
     decidida = banco.diario.ultimo("CANDLE_DECIDED")
-    assert (decidida["candle"], decidida["operation"]) == (apertura, "abrir_long")
-    assert recordar_agente(banco.diario.eventos, AGENTE, con_libro=False).ultima_decidida_ms == apertura
+    assert decidida["candle"] == list(banco.datos.ultima)
+    assert decidida["plan"] == ["abrir_long", [0.333], False, ""]
+    instantanea = recordado(banco).instantanea
+    assert instantanea is not None
+    assert instantanea.ultima_decidida_ms == apertura
 
 
 # --- what is not sent ---
@@ -149,8 +156,7 @@ async def test_una_vela_vieja_se_mira_pero_no_se_actua(abrir: Abrir):
 
 
 async def test_fuera_de_lo_entrenado_no_se_abre(abrir: Abrir):
-    rango = RangoRasgos(np.zeros(16), np.zeros(16))
-    banco = await abrir(0.5, rango=rango, fraccion_fuera_max=0.75)
+    banco = await abrir(0.5, rango=(0.0, 0.0), fraccion_fuera_max=0.75)
     await banco.cerrar_vela(30_000.0)
 
     assert banco.filas[0]["error"].startswith("entries_blocked: the market is outside")
@@ -192,7 +198,7 @@ async def test_una_orden_sin_resolver_impide_abrir(abrir: Abrir):
 
 
 async def test_sin_poder_preguntar_por_una_orden_no_se_decide(abrir: Abrir):
-    banco = await abrir(0.5, consultas_fallidas=13)
+    banco = await abrir(0.5, consultas_fallidas=1_000)
     banco.bolsa.fallos.append(Pierde.ANTES)
     await banco.cerrar_vela(30_000.0)
 
@@ -214,9 +220,10 @@ async def test_una_orden_sin_resolver_no_impide_salir(abrir: Abrir):
 
 
 async def test_una_orden_incierta_que_se_ejecuto_aparece_despues_con_sus_costos(abrir: Abrir):
-    banco = await abrir(0.5, 0.0, consultas_fallidas=12)
+    banco = await abrir(0.5, 0.0, consultas_fallidas=1_000)
     banco.bolsa.fallos.append(Pierde.DESPUES)
     await banco.cerrar_vela(30_000.0)
+    banco.bolsa.consultas_fallidas = 0
     await banco.cerrar_vela(30_100.0)
 
     assert columna(banco, "resultado") == ["incierta", "ejecutada", "ninguna"]
@@ -238,16 +245,34 @@ async def test_una_orden_a_medias_vale_por_lo_que_se_ejecuto(abrir: Abrir):
     comprobar_conservacion(banco, 10_000.0)
 
 
-async def test_unas_ejecuciones_que_no_se_listan_se_explican_en_la_vela_siguiente(abrir: Abrir):
+async def abrir_sin_listar(abrir: Abrir) -> Banco:
+    """An entry was filled, and the exchange does not list its fills."""
     banco = await abrir(0.5, 0.0)
-    banco.bolsa.transacciones_tardias = 10
-
+    banco.bolsa.transacciones_tardias = 1_000
     with pytest.raises(LecturaFallida, match="not listed"):
         await banco.cerrar_vela(30_000.0)
-    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.transacciones_tardias = 0
+    return banco
+
+
+async def test_una_decision_a_medias_se_acaba_en_la_misma_vela(abrir: Abrir):
+    banco = await abrir_sin_listar(abrir)
+    await banco.decidir()
+    assert not banco.ciclo.debe_decidir()
+
+    assert columna(banco, "operacion") == ["abrir_long"]
+    assert len(banco.bolsa.enviadas) == len(banco.politica.vistas) == 1
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_decision_a_medias_se_acaba_antes_de_decidir_la_vela_siguiente(abrir: Abrir):
+    banco = await abrir_sin_listar(abrir)
+    await banco.cerrar_vela(30_100.0)
 
     assert columna(banco, "operacion") == ["abrir_long", "mantener"]
     assert columna(banco, "status") == ["ok", "ok"]
+    assert columna(banco, "precio") == ["30000.0", "30100.0"]
+    assert columna(banco, "paso") == ["1", "2"]
     comprobar_conservacion(banco, 10_000.0)
 
 
@@ -304,13 +329,14 @@ async def test_una_transferencia_escala_pico_y_referencia(abrir: Abrir, monto: f
 
 
 async def test_el_libro_queda_en_el_diario_tras_cada_vela(abrir: Abrir):
-    banco = await abrir(0.5, libro=Libro(2_000.0))
+    banco = await abrir(0.5, capital=2_000.0)
     await banco.cerrar_vela(30_000.0)
 
-    guardado = recordar_agente(banco.diario.eventos, AGENTE, con_libro=True).libro
+    guardado = recordado(banco).instantanea
     assert guardado is not None
-    assert guardado.saldo == banco.cuenta.estado.saldo < 2_000.0
-    assert guardado.ultima_transaccion == 1
+    assert guardado.cuenta.saldo == banco.cuenta.estado.saldo < 2_000.0
+    assert guardado.marcador == banco.cuenta.marcador
+    assert guardado.marcador.propias == {1}
     assert abs(banco.bolsa.estado.cantidad) == pytest.approx(0.5 * 2_000 * 2 / 30_000, abs=1e-3)
 
 
@@ -351,7 +377,7 @@ async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
 
     assert fallo.value.codigo_salida == 3
     assert banco.bolsa.estado.posicion is None
-    assert banco.diario.tipos("risk") == ["PEAK", "LATCHED"]
+    assert banco.diario.tipos("risk") == ["PEAK", "LATCHED", "FLAT"]
     (fila,) = banco.filas[1:]
     assert (fila["status"], fila["operacion"], fila["terminated"]) == ("emergencia", "cerrar_long", "true")
     (emergencia,) = banco.emergencias
@@ -427,11 +453,14 @@ async def test_con_el_diario_roto_la_emergencia_cierra_igual(abrir: Abrir):
     await banco.cerrar_vela(30_000.0)
     banco.diario.roto = True
 
-    with pytest.raises(EmergenciaOperacional, match="journal"):
+    with pytest.raises(EmergenciaDrawdown):
         await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
 
     assert banco.bolsa.estado.posicion is None
     assert len(banco.emergencias) == 1
+    cerrojo = leer_respaldo(banco.mundo.carpeta / "estado")
+    assert cerrojo is not None
+    assert cerrojo.razon is Razon.DRAWDOWN
 
 
 async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Abrir):
@@ -441,7 +470,9 @@ async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Ab
     with pytest.raises(EmergenciaOperacional):
         await banco.ciclo.emergencia(Razon.OPERACIONAL, frontera(1) + 900_000, "x")
 
-    assert recordar_agente(banco.diario.eventos, AGENTE, con_libro=False).ultima_decidida_ms == frontera()
+    instantanea = recordado(banco).instantanea
+    assert instantanea is not None
+    assert instantanea.ultima_decidida_ms == frontera()
 
 
 async def test_sin_equity_es_una_emergencia(abrir: Abrir):

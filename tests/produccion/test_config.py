@@ -147,7 +147,7 @@ def test_las_credenciales_no_se_imprimen():
 
 def test_sin_fichero_valen_los_valores_por_defecto():
     assert leer_ajustes(None) == Ajustes()
-    assert Ajustes().session.on_exit is PoliticaSalida.CERRAR
+    assert Ajustes().session.on_exit is PoliticaSalida.PROTEGIDA
 
 
 def test_un_fichero_vacio_vale(tmp_path: Path):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.nucleo.errores import LecturaFallida, OrdenRechazada
+from src.nucleo.stops import TipoProteccion
 from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS
 from tests.produccion.banco import Banco, montar
@@ -39,6 +40,8 @@ class Suceso(Enum):
     A_MANO = auto()
     VUELTA_A_MANO = auto()
     FUNDING = auto()
+    DEPOSITO = auto()
+    REINICIO = auto()
 
 
 def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
@@ -52,7 +55,7 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
             bolsa.fallos.append(Pierde.ANTES)
         case Suceso.SIN_PODER_PREGUNTAR:
             bolsa.fallos.append(Pierde.DESPUES)
-            bolsa.consultas_fallidas = 12
+            bolsa.consultas_fallidas = 1_000
         case Suceso.RECHAZO:
             bolsa.fallos.append(OrdenRechazada("Margin is insufficient.", codigo=-2019))
         case Suceso.A_MEDIAS:
@@ -62,7 +65,7 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
         case Suceso.EJECUCIONES_TARDIAS:
             bolsa.transacciones_tardias = 3
         case Suceso.EJECUCIONES_SIN_LISTAR:
-            bolsa.transacciones_tardias = 10
+            bolsa.transacciones_tardias = 1_000
         case Suceso.LECTURA_FALLIDA:
             bolsa.lecturas_fallidas = 1
         case Suceso.LECTURA_ATRASADA:
@@ -73,6 +76,10 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
             bolsa.operar(-2 * bolsa.estado.cantidad or 0.02, precio)
         case Suceso.FUNDING:
             bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.25, bolsa.reloj.ahora_ms() + HORA_MS)
+        case Suceso.DEPOSITO:
+            bolsa.cobrar(ClaseIngreso.TRANSFER, 500.0)
+        case Suceso.REINICIO:
+            pass
 
 
 def sana(banco: Banco) -> None:
@@ -83,34 +90,43 @@ def sana(banco: Banco) -> None:
     bolsa.consultas_fallidas = 0
 
 
-async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]]) -> None:
-    banco = await montar(carpeta, *(accion for accion, _, _ in velas), limite=1.0)
-    with banco.registro:
-        precio, funding = 30_000.0, 0.0
+async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]], proteccion: TipoProteccion) -> None:
+    acciones = (accion for accion, _, _ in velas)
+    banco = await montar(carpeta, *acciones, limite=1.0, proteccion=proteccion)
+    try:
+        precio, ingresos = 30_000.0, 0.0
         for _, cambio, suceso in velas:
             ocurre(suceso, banco, precio)
-            funding -= 1.25 * (suceso is Suceso.FUNDING)
+            ingresos += {Suceso.FUNDING: -1.25, Suceso.DEPOSITO: 500.0}.get(suceso, 0.0)
+            if suceso is Suceso.REINICIO:
+                banco = await banco.volver()
             precio = round(precio * (1.0 + cambio), 1)
             with suppress(LecturaFallida):  # nothing is decided on that candle
                 await banco.cerrar_vela(precio)
             sana(banco)
         await banco.cerrar_vela(precio)
         filas = banco.filas
+    finally:
+        banco.registro.cerrar()
 
     dicho = sum(float(f["pnl_realizado"]) + float(f["pnl_parcial"]) - float(f["comision"]) for f in filas)
     assert banco.cuenta.estado == banco.bolsa.estado
-    assert 10_000.0 + dicho + funding == pytest.approx(banco.bolsa.estado.saldo, abs=1e-6)
+    assert 10_000.0 + dicho + ingresos == pytest.approx(banco.bolsa.estado.saldo, abs=1e-6)
     assert len({o.id_cliente for o in banco.bolsa.aceptadas}) == len(banco.bolsa.aceptadas)
+    assert banco.ciclo.protegida
 
 
-@settings(max_examples=40)
+@settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
+    velas=st.lists(
         st.tuples(st.floats(-1.0, 1.0), st.floats(-0.03, 0.03), st.sampled_from(Suceso)),
         min_size=1,
         max_size=12,
-    )
+    ),
+    proteccion=st.sampled_from(TipoProteccion),
 )
-def test_las_filas_explican_el_saldo_pase_lo_que_pase(velas: list[tuple[float, float, Suceso]]):
+def test_las_filas_explican_el_saldo_pase_lo_que_pase(
+    velas: list[tuple[float, float, Suceso]], proteccion: TipoProteccion
+):
     with tempfile.TemporaryDirectory() as carpeta, asyncio.Runner(loop_factory=BucleVirtual) as corredor:
-        corredor.run(recorrer(Path(carpeta), velas))
+        corredor.run(recorrer(Path(carpeta), velas, proteccion))

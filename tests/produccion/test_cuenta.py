@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import orjson
 import pytest
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Posicion
-from src.produccion.cuenta import Cuenta, Libro
+from src.produccion.cuenta import Cuenta, Marcador
 from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS, INICIO_MS, una_cuenta
 from tests.produccion.falsos import BolsaFalsa
@@ -19,9 +20,9 @@ from tests.produccion.falsos import BolsaFalsa
 Eventos = list[dict[str, Any]]
 
 
-async def abrir(libro: Libro | None = None, **bolsa: Any) -> tuple[Cuenta, BolsaFalsa]:
+async def abrir(capital: float | None = None, **bolsa: Any) -> tuple[Cuenta, BolsaFalsa]:
     falsa = BolsaFalsa(**bolsa)
-    cuenta = Cuenta(falsa, falsa.mercado, libro)
+    cuenta = Cuenta(falsa, falsa.mercado, capital)
     await cuenta.abrir(falsa.reloj.ahora_ms())
     falsa.reloj.instante_ms += HORA_MS
     return cuenta, falsa
@@ -31,6 +32,14 @@ async def comprar(cuenta: Cuenta, bolsa: BolsaFalsa, cantidad: float = 0.1) -> N
     """The agent's own fill."""
     bolsa.operar(cantidad, id_cliente="tm-PROPIA")
     await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
+
+
+def vuelta_al_diario(cuenta: Cuenta) -> Cuenta:
+    """Another one that goes on from what the journal keeps of this one."""
+    marcador = Marcador.de_lista(orjson.loads(orjson.dumps(cuenta.marcador.a_lista())))
+    otra = Cuenta(cuenta._bolsa, cuenta._mercado, cuenta._capital, cuenta._es_de_un_stop)
+    otra.reanudar(cuenta.estado, marcador)
+    return otra
 
 
 def avisos(bitacora: Eventos) -> list[str]:
@@ -300,13 +309,13 @@ async def test_un_ingreso_del_mismo_milisegundo_que_el_anterior_tambien_cuenta()
 
 
 async def test_el_libro_empieza_con_lo_asignado():
-    cuenta, _ = await abrir(Libro(2_500.0))
+    cuenta, _ = await abrir(2_500.0)
 
     assert cuenta.estado.saldo == 2_500.0
 
 
 async def test_el_libro_no_ve_el_dinero_de_otros_simbolos(bitacora: Eventos):
-    cuenta, bolsa = await abrir(Libro(2_500.0))
+    cuenta, bolsa = await abrir(2_500.0)
     bolsa.sumar_a_la_cartera(750.0)
 
     novedades = await cuenta.actualizar()
@@ -317,7 +326,7 @@ async def test_el_libro_no_ve_el_dinero_de_otros_simbolos(bitacora: Eventos):
 
 
 async def test_el_libro_gana_y_pierde_con_lo_suyo(bitacora: Eventos):
-    cuenta, bolsa = await abrir(Libro(2_500.0))
+    cuenta, bolsa = await abrir(2_500.0)
     bolsa.operar(0.1, 30_000.0, "tm-A")
     await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-1:])
     bolsa.sumar_a_la_cartera(750.0)
@@ -333,7 +342,7 @@ async def test_el_libro_gana_y_pierde_con_lo_suyo(bitacora: Eventos):
 
 
 async def test_una_operacion_a_mano_del_simbolo_es_del_libro():
-    cuenta, bolsa = await abrir(Libro(2_500.0))
+    cuenta, bolsa = await abrir(2_500.0)
     bolsa.operar(0.1, 30_000.0, "web_1")
 
     await cuenta.actualizar()
@@ -343,7 +352,7 @@ async def test_una_operacion_a_mano_del_simbolo_es_del_libro():
 
 @pytest.mark.parametrize("retraso_ms", [0, 150])
 async def test_el_funding_entra_en_el_libro_una_sola_vez(retraso_ms: int):
-    cuenta, bolsa = await abrir(Libro(2_500.0))
+    cuenta, bolsa = await abrir(2_500.0)
     frontera = bolsa.reloj.ahora_ms()
     bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0, frontera + retraso_ms)
     await cuenta.actualizar()
@@ -355,23 +364,23 @@ async def test_el_funding_entra_en_el_libro_una_sola_vez(retraso_ms: int):
 
 async def test_el_libro_se_pone_al_dia_tras_un_reinicio():
     """Fills and funding while the daemon was down are its own; they are taken once."""
-    cuenta, bolsa = await abrir(Libro(2_500.0))
+    cuenta, bolsa = await abrir(2_500.0)
     await comprar(cuenta, bolsa, 0.1)
     bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
     await cuenta.actualizar()
-    guardado = cuenta.libro
+    guardada = vuelta_al_diario(cuenta)
     bolsa.reloj.instante_ms += HORA_MS
     bolsa.operar(-0.04, 31_000.0, "tm-C")
     bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0)
     bolsa.sumar_a_la_cartera(500.0)
 
-    otra = Cuenta(bolsa, bolsa.mercado, guardado)
-    estado = await otra.abrir(bolsa.reloj.ahora_ms())
-    await otra.actualizar()
+    await guardada.actualizar()
+    assert guardada.estado.saldo == pytest.approx(2_500.0 - 1.5 - 1.0 + 40.0 - 0.62 - 2.0)
+    assert guardada.estado.cantidad == pytest.approx(0.06)
 
-    assert estado.saldo == pytest.approx(2_500.0 - 1.5 - 1.0 + 40.0 - 0.62 - 2.0)
-    assert otra.estado.saldo == estado.saldo
-    assert otra.estado.cantidad == pytest.approx(0.06)
+    saldo = guardada.estado.saldo
+    assert await guardada.actualizar() == ((), 0.0, 0.0)
+    assert guardada.estado.saldo == saldo
 
 
 async def test_un_libro_nuevo_no_hereda_lo_de_antes():
@@ -381,6 +390,6 @@ async def test_un_libro_nuevo_no_hereda_lo_de_antes():
     bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -50.0)
     bolsa.reloj.instante_ms += HORA_MS
 
-    estado = await Cuenta(bolsa, bolsa.mercado, Libro(2_500.0)).abrir(INICIO_MS + HORA_MS)
+    estado = await Cuenta(bolsa, bolsa.mercado, 2_500.0).abrir(INICIO_MS + HORA_MS)
 
     assert estado.saldo == 2_500.0

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional
-from src.nucleo.tipos import Vela
+from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional, LecturaFallida
+from src.nucleo.stops import TipoProteccion
+from src.nucleo.tipos import LadoOrden, Vela
 from src.produccion.config.config import PoliticaSalida
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
-from src.produccion.puertos import EventoConexion, EventoCuenta, EventoFin, EventoMark, EventoVela
+from src.produccion.puertos import (
+    EstadoAlgo,
+    EstadoOrden,
+    EventoConexion,
+    EventoCuenta,
+    EventoFin,
+    EventoMargen,
+    EventoMark,
+    EventoMercado,
+    EventoOrden,
+    EventoStop,
+    EventoUsuario,
+    EventoVela,
+    FuenteMercado,
+    RespuestaOrden,
+    StopBolsa,
+)
+from src.produccion.riesgo.paciencia import Paciencia
+from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.supervision.supervisor import Servicio
+from src.produccion.supervision.vigia import Progreso
 from tests.constructores import una_vela
-from tests.produccion.banco import Banco, frontera, historia, montar
+from tests.produccion.banco import Banco, frontera, montar
+from tests.produccion.banco import pasa as llega_al_cierre
 from tests.produccion.falsos import AvanceFalso, FuenteFalsa, Pierde
 
 SEGUNDO = 1_000
@@ -26,41 +48,71 @@ def vela(indice: int, close: float = 30_000.0) -> Vela:
     return una_vela(close, apertura_ms=frontera(indice))
 
 
+class FuenteARafagas(FuenteFalsa):
+    """What stands in a list within the script comes all at once."""
+
+    async def eventos(self, simbolo: str, intervalo: str) -> AsyncIterator[EventoMercado]:
+        for paso in self._guion:
+            if callable(paso):
+                paso()
+            for evento in paso if isinstance(paso, list) else []:
+                yield evento
+            if isinstance(paso, tuple):
+                yield paso  # type: ignore[misc]
+            await asyncio.sleep(60.0)
+        await asyncio.sleep(1e9)
+
+
 class Guion:
     """A session on a script of market events; the clock follows the events."""
 
-    def __init__(self, banco: Banco, *, en_paso: bool = False, **ajustes: Any) -> None:
+    def __init__(
+        self, banco: Banco, *, en_paso: bool = False, servicios: Sequence[Servicio] = (), **ajustes: Any
+    ) -> None:
         self.banco = banco
         self.avance = AvanceFalso(en_paso=en_paso)
         self.decididas = 0
-        self.avisos_cuenta: list[EventoCuenta] = []
+        self.avisos: list[EventoUsuario] = []
+        self._servicios = servicios
         self._ajustes = ajustes
         self.orquestador: Orquestador | None = None
 
-    def cierra(self, indice: int, close: float = 30_000.0, *, retraso_s: float = 0.0) -> Iterable[object]:
+    def cierra(self, indice: int, close: float = 30_000.0, *, retraso_s: float = 0.0) -> list[object]:
         """The market reaches the close of a candle and sends it, perhaps late."""
         nueva = vela(indice, close)
 
         def pasa() -> None:
-            self.banco.bolsa.historia.append(nueva)
-            self.banco.bolsa.precio_actual = close
+            llega_al_cierre(self.banco.bolsa, nueva)
             self.en(frontera(indice + 1) + int(retraso_s * SEGUNDO))()
 
         return [pasa, EventoVela(nueva, True, frontera(indice + 1))]
 
-    def se_pierde(self, indice: int, close: float = 30_000.0) -> Iterable[object]:
+    def se_pierde(self, indice: int, close: float = 30_000.0) -> list[object]:
         """The market reaches the close of a candle that is never sent."""
-        return list(self.cierra(indice, close))[:1]
+        return self.cierra(indice, close)[:1]
 
     def en(self, instante_ms: int) -> Callable[[], None]:
         return lambda: self.banco.bolsa.reloj.observar(instante_ms)
 
-    def marca(self, precio: float, instante_ms: int) -> Iterable[object]:
+    def marca(self, precio: float, instante_ms: int) -> list[object]:
         def pasa() -> None:
-            self.banco.bolsa.precio_actual = precio
+            self.banco.bolsa.mover(precio)
             self.en(instante_ms)()
 
         return [pasa, EventoMark(precio, instante_ms)]
+
+    def falla(self, **veces: int) -> Callable[[], None]:
+        """From here on the exchange fails so many times."""
+
+        def pasa() -> None:
+            for nombre, cuantas in veces.items():
+                setattr(self.banco.bolsa, nombre, cuantas)
+
+        return pasa
+
+    def luego(self, espera_s: float, accion: Callable[[], object]) -> Callable[[], None]:
+        """Something happens so many wall seconds after here."""
+        return lambda: asyncio.get_running_loop().call_later(espera_s, accion) and None
 
     def parar(self) -> None:
         assert self.orquestador is not None
@@ -70,29 +122,35 @@ class Guion:
         guion: list[object] = [EventoConexion(frontera())] if conecta else []
         for parte in partes:
             guion.extend(parte if isinstance(parte, list) else [parte])
+        return await self.correr_con(FuenteFalsa(guion, termina=termina))
+
+    async def correr_con(self, fuente: FuenteMercado) -> Motivo:
         ajustes: dict[str, Any] = {
             "simbolo": "BTCUSDT",
             "intervalo": "1h",
             "edad_maxima_vela_s": 30.0,
-            "errores_seguidos_max": 3,
             "refresco_s": 1e8,
+            "ceguera_max_s": 1e8,
             "salida": PoliticaSalida.CERRAR,
         }
         self.orquestador = Orquestador(
             ajustes=AjustesSesion(**(ajustes | self._ajustes)),
-            fuente=FuenteFalsa(guion, termina=termina),
+            fuente=fuente,
             fuente_cuenta=self,
             datos=self.banco.datos,
             ciclo=self.banco.ciclo,
             reloj=self.banco.bolsa.reloj,
             avance=self.avance,
+            paciencia=Paciencia(3, 600.0, asyncio.get_running_loop().time),
+            progreso=Progreso(120.0),
             tras_vela=self._tras_vela,
+            servicios=self._servicios,
         )
         return await self.orquestador.correr()
 
-    async def eventos(self) -> AsyncIterator[EventoCuenta]:
-        """The account's stream: what the test put in `avisos_cuenta`, a minute apart."""
-        for evento in self.avisos_cuenta:
+    async def eventos(self) -> AsyncIterator[EventoUsuario]:
+        """The account's stream: what the test put in `avisos`, a minute apart."""
+        for evento in self.avisos:
             await asyncio.sleep(60.0)
             yield evento
         await asyncio.sleep(1e9)
@@ -121,7 +179,13 @@ def cierres(banco: Banco) -> list[str]:
     return [fila["precio"] for fila in banco.filas if fila["status"] == "ok"]
 
 
-FIN = EventoFin(frontera(99))
+def velas_decididas(banco: Banco) -> list[int]:
+    """Open times, in the order in which they were decided."""
+    eventos = [e for e in banco.diario.eventos if e.tipo == "CANDLE_DECIDED"]
+    return [e.contenido["candle"][0] for e in eventos]  # type: ignore[index]
+
+
+FIN = EventoFin(frontera(9_999))
 
 
 # --- candles ---
@@ -139,12 +203,17 @@ async def test_al_conectar_se_decide_la_ultima_vela_y_luego_cada_una_que_cierra(
 
 async def test_una_vela_ya_decidida_antes_de_reiniciar_no_se_decide_otra_vez(abrir: Abrir):
     banco = await abrir(0.5)
-    banco.ciclo.ultima_decidida_ms = historia()[-1].apertura_ms
-    guion = Guion(banco)
+    primera = Guion(banco)
+    await primera.correr(FIN)
+    otra_vida = await banco.volver()
+    guion = Guion(otra_vida)
 
     await guion.correr(guion.cierra(0, 30_100.0), FIN)
+    otra_vida.registro.cerrar()
 
-    assert cierres(banco) == ["30100.0"]
+    assert (primera.decididas, guion.decididas) == (1, 1)
+    assert cierres(otra_vida) == ["30000.0", "30100.0"]
+    assert len(banco.bolsa.enviadas) == 1
 
 
 async def test_al_conectar_con_la_vela_pasada_se_espera_a_la_siguiente(abrir: Abrir):
@@ -230,6 +299,121 @@ async def test_la_vela_leida_al_reconectar_que_luego_llega_no_se_repite(abrir: A
     assert guion.decididas == 2
 
 
+async def test_una_conexion_que_falla_se_intenta_otra_vez(abrir: Abrir):
+    guion = Guion(await abrir(0.0))
+
+    await guion.correr(
+        guion.se_pierde(0, 30_100.0), guion.falla(velas_fallidas=2), EventoConexion(frontera(1)), FIN
+    )
+
+    assert cierres(guion.banco) == ["30000.0", "30100.0"]
+
+
+async def test_una_conexion_que_falla_no_se_pierde_aunque_haya_otra_cosa_que_hacer(abrir: Abrir):
+    """A look at the account that is due meanwhile goes first, and does not read candles."""
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, refresco_s=2.5, edad_maxima_vela_s=90.0)
+
+    await guion.correr(
+        guion.se_pierde(0, 30_100.0), guion.falla(velas_fallidas=6), EventoConexion(frontera(1)), FIN
+    )
+
+    assert cierres(banco) == ["30000.0", "30100.0"]
+
+
+async def test_una_union_que_falla_se_intenta_otra_vez(abrir: Abrir):
+    class AvanceTorpe(AvanceFalso):
+        async def unirse(self, simbolo: str, intervalo: str) -> bool:
+            unido = await super().unirse(simbolo, intervalo)
+            if len(self.uniones) < 3:
+                raise LecturaFallida("the simulator did not answer")
+            return unido
+
+    guion = Guion(await abrir(0.0))
+    guion.avance = AvanceTorpe()
+
+    await guion.correr(guion.cierra(0), FIN)
+
+    assert len(guion.avance.uniones) == 3
+    assert guion.decididas == 2
+
+
+async def test_parar_no_espera_a_que_la_bolsa_conteste(abrir: Abrir):
+    banco = await abrir(0.0)
+    guion = Guion(banco)
+    banco.bolsa.velas_fallidas = 1_000
+
+    motivo = await guion.correr(guion.luego(5.0, guion.parar))
+
+    assert motivo is Motivo.INTERRUMPIDO
+    assert asyncio.get_running_loop().time() < 70.0
+
+
+# --- candles that come in any order ---
+
+
+ORDENES = [[0, 0, 1], [1, 0], [0, 1, 0, 1], [2, 0, 1], [2, 2, 1, 1, 0, 0], [1, 0, 2, 0, 2], [0, 2, 1]]
+
+
+@pytest.mark.parametrize("orden", ORDENES, ids=str)
+async def test_cada_vela_se_decide_una_vez_vengan_como_vengan(abrir: Abrir, orden: list[int]):
+    banco = await abrir(0.0)
+    guion = Guion(banco)
+    llegan = [parte for i in range(3) for parte in guion.se_pierde(i, 30_000.0 + i)]
+    eventos = [EventoVela(vela(i, 30_000.0 + i), True, frontera(i + 1)) for i in orden]
+
+    await guion.correr(*llegan, *eventos, FIN)
+
+    decididas = velas_decididas(banco)
+    assert decididas == sorted(set(decididas))
+    assert decididas[-1] == vela(max(orden)).apertura_ms
+    assert banco.datos.ultima == vela(max(orden), 30_000.0 + max(orden))
+
+
+async def test_una_vela_cuyo_proceso_falla_se_decide_despues_una_vez(abrir: Abrir):
+    banco = await abrir(0.0, 0.5)
+    guion = Guion(banco)
+
+    await guion.correr(guion.falla(lecturas_fallidas=2), guion.cierra(0, 30_100.0), FIN)
+
+    assert cierres(banco) == ["30000.0", "30100.0"]
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_una_vela_con_hueco_que_no_se_pudo_leer_no_se_pierde(abrir: Abrir):
+    """Its gap could not be read and something else was due: the look at the account makes up for it."""
+    banco = await abrir(0.0, 0.5)
+    guion = Guion(banco, refresco_s=50.0, edad_maxima_vela_s=120.0)
+
+    await guion.correr(
+        guion.se_pierde(0), guion.falla(velas_fallidas=2), guion.cierra(1, 30_200.0), lambda: None, FIN
+    )  # fmt: skip
+
+    assert cierres(banco) == ["30000.0", "30200.0"]
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_si_se_acumulan_demasiadas_velas_se_leen_y_no_se_decide_ninguna_dos_veces(abrir: Abrir):
+    """An order that hangs while more candles arrive than may wait in line."""
+    banco = await abrir(0.5, 0.5, 0.0)
+    guion = Guion(banco)
+    banco.bolsa.demora_envio_s = 100.0
+    muchas = 1_100
+
+    def pasan() -> None:
+        for i in range(muchas):
+            llega_al_cierre(banco.bolsa, vela(i))
+
+    rafaga = [EventoVela(vela(i), True, frontera(i + 1)) for i in range(muchas)]
+    await guion.correr_con(FuenteARafagas([EventoConexion(frontera()), pasan, rafaga, lambda: None, FIN]))
+
+    decididas = velas_decididas(banco)
+    assert decididas == sorted(set(decididas))
+    assert decididas[-1] == vela(muchas - 1).apertura_ms
+    assert banco.datos.ultima == vela(muchas - 1)
+    assert len(banco.bolsa.aceptadas) == 1
+
+
 # --- lockstep ---
 
 
@@ -247,13 +431,10 @@ async def test_en_paso_tambien_tras_un_error(abrir: Abrir):
     banco = await abrir(0.0)
     guion = Guion(banco, en_paso=True)
 
-    def falla() -> None:
-        banco.bolsa.lecturas_fallidas = 1
-
-    await guion.correr(falla, guion.cierra(0), guion.cierra(1), FIN)
+    await guion.correr(guion.falla(lecturas_fallidas=1), guion.cierra(0), guion.cierra(1), FIN)
 
     assert guion.avance.hechos == 3
-    assert guion.decididas == 2
+    assert guion.decididas == 3
 
 
 # --- the account between candles ---
@@ -262,7 +443,7 @@ async def test_en_paso_tambien_tras_un_error(abrir: Abrir):
 async def test_lo_que_cuenta_la_bolsa_de_la_cuenta_se_mira_enseguida(abrir: Abrir):
     banco = await abrir(0.0)
     guion = Guion(banco)
-    guion.avisos_cuenta = [EventoCuenta(frontera() + SEGUNDO)]
+    guion.avisos = [EventoCuenta(frontera() + SEGUNDO)]
 
     await guion.correr(lambda: banco.bolsa.operar(0.1), lambda: None, lambda: None, FIN)
 
@@ -282,11 +463,148 @@ async def test_en_paso_la_cuenta_solo_se_mira_en_las_velas(abrir: Abrir):
     """Otherwise two equal runs would read the account at different moments."""
     banco = await abrir(0.0)
     guion = Guion(banco, en_paso=True, refresco_s=30.0)
-    guion.avisos_cuenta = [EventoCuenta(frontera() + SEGUNDO)]
+    guion.avisos = [EventoCuenta(frontera() + SEGUNDO)]
 
     await guion.correr(lambda: banco.bolsa.operar(0.1), lambda: None, lambda: None, FIN)
 
     assert [f["status"] for f in banco.filas] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("evento", "pieza"),
+    [
+        (
+            EventoOrden(RespuestaOrden("tm-A", 1, EstadoOrden.FILLED, 0.1, 30_000.0), frontera() + SEGUNDO),
+            "ejecutor",
+        ),
+        (
+            EventoStop(
+                StopBolsa("tm-B", 2, EstadoAlgo.CANCELED, "STOP_MARKET", LadoOrden.SELL, 29_000.0, None),
+                frontera() + SEGUNDO,
+            ),
+            "protector",
+        ),
+    ],
+    ids=["order", "stop"],
+)
+async def test_lo_que_la_bolsa_cuenta_llega_a_quien_le_toca(
+    abrir: Abrir, monkeypatch: pytest.MonkeyPatch, evento: EventoUsuario, pieza: str
+):
+    banco = await abrir(0.0)
+    vistos: list[EventoUsuario] = []
+    monkeypatch.setattr(getattr(banco, pieza), "tomar_evento", vistos.append)
+    guion = Guion(banco)
+    guion.avisos = [evento]
+    antes = banco.bolsa.pedidos.count("cuenta")
+
+    await guion.correr(lambda: None, lambda: None, FIN)
+
+    assert vistos == [evento]
+    assert banco.bolsa.pedidos.count("cuenta") - antes == 2  # the decision's, and the one that followed
+
+
+async def test_una_llamada_de_margen_detiene_las_entradas(abrir: Abrir):
+    banco = await abrir(0.0)
+    guion = Guion(banco)
+    guion.avisos = [EventoMargen(frontera() + SEGUNDO)]
+
+    await guion.correr(lambda: None, lambda: None, FIN)
+
+    assert Bloqueo.MARGEN in banco.control.bloqueos
+
+
+async def test_una_marca_mas_alla_del_stop_se_aclara_mirando_la_cuenta(abrir: Abrir):
+    """The stop has closed the position: no emergency comes of a price that nothing is held at."""
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco)
+
+    def nivel() -> float:
+        assert banco.protector.nivel is not None
+        return banco.protector.nivel
+
+    def cae() -> None:
+        banco.bolsa.mover(nivel() - 1.0)
+        banco.ciclo.tomar_mark(EventoMark(nivel() - 1.0, frontera() + SEGUNDO))
+
+    await guion.correr(cae, *guion.marca(20_000.0, frontera() + 2 * SEGUNDO), FIN)
+
+    assert [f["status"] for f in banco.filas] == ["ok", "proteccion"]
+    assert not banco.registro.ruta_emergencias.exists()
+
+
+# --- without market data ---
+
+
+async def test_a_ciegas_una_posicion_sin_stop_se_cierra_y_se_sigue(abrir: Abrir):
+    banco = await abrir(0.5)
+    guion = Guion(banco, ceguera_max_s=70.0)
+
+    motivo = await guion.correr(lambda: None, lambda: None, guion.cierra(0), FIN)
+
+    assert motivo is Motivo.FIN_DE_DATOS
+    assert [f["status"] for f in banco.filas] == ["ok", "proteccion", "ok"]
+    assert [f["operacion"] for f in banco.filas] == ["abrir_long", "cerrar_long", "abrir_long"]
+
+
+async def test_a_ciegas_una_posicion_con_su_stop_se_queda(abrir: Abrir):
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, ceguera_max_s=50.0)
+
+    await guion.correr(*[lambda: None] * 5, FIN)
+
+    assert [f["status"] for f in banco.filas] == ["ok"]
+    assert banco.bolsa.estado.cantidad > 0.0
+
+
+@pytest.mark.parametrize("accion", [0.5, 0.0], ids=["protected", "flat"])
+async def test_diez_minutos_sin_ninguna_respuesta_son_una_emergencia(abrir: Abrir, accion: float):
+    banco = await abrir(accion, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, refresco_s=30.0)
+    muda = guion.falla(lecturas_fallidas=10**9)
+    contesta = guion.luego(900.0, guion.falla(lecturas_fallidas=0))
+
+    with pytest.raises(EmergenciaOperacional, match="has not answered for 6.. s"):
+        await guion.correr(muda, contesta)
+    assert banco.bolsa.estado.posicion is None
+    assert "LATCHED" not in banco.diario.tipos()
+
+
+async def test_nueve_minutos_sin_respuesta_se_aguantan(abrir: Abrir):
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, refresco_s=30.0)
+    muda = guion.falla(lecturas_fallidas=10**9)
+    contesta = guion.luego(540.0, guion.falla(lecturas_fallidas=0))
+
+    motivo = await guion.correr(muda, contesta, *[lambda: None] * 12, guion.cierra(0), FIN)
+
+    assert motivo is Motivo.FIN_DE_DATOS
+    assert guion.decididas == 2
+    assert banco.bolsa.estado.cantidad > 0.0
+
+
+# --- services ---
+
+
+@pytest.mark.parametrize("con_stop", [False, True])
+async def test_un_servicio_que_se_acaba_cierra_la_posicion(abrir: Abrir, con_stop: bool):
+    banco = await abrir(
+        0.5, proteccion=TipoProteccion.CATASTROFE if con_stop else TipoProteccion.NINGUNA
+    )  # fmt: skip
+    guion = Guion(banco, servicios=[Servicio("hora", lambda: asyncio.sleep(90.0))])
+
+    with pytest.raises(EmergenciaOperacional, match="hora ended by itself"):
+        await guion.correr(guion.cierra(0))
+    assert banco.bolsa.estado.posicion is None
+    assert banco.bolsa.stops_vivos == []
+    assert guion.avance.salidas == 1
+
+
+async def test_un_servicio_que_no_es_esencial_puede_acabarse(abrir: Abrir):
+    banco = await abrir(0.5)
+    guion = Guion(banco, servicios=[Servicio("latido", lambda: asyncio.sleep(90.0), esencial=False)])
+
+    assert await guion.correr(guion.cierra(0), guion.cierra(1), FIN) is Motivo.FIN_DE_DATOS
+    assert guion.decididas == 3
 
 
 # --- ends ---
@@ -321,15 +639,51 @@ async def test_parar_deja_terminar_lo_que_esta_en_curso(abrir: Abrir):
     assert banco.filas[-1]["resultado"] == "ejecutada"
 
 
-async def test_parar_puede_dejar_la_posicion(abrir: Abrir):
-    banco = await abrir(0.5)
-    guion = Guion(banco, salida=PoliticaSalida.MANTENER)
+@pytest.mark.parametrize("politica", [PoliticaSalida.MANTENER, PoliticaSalida.PROTEGIDA])
+async def test_parar_puede_dejar_la_posicion_con_su_stop(abrir: Abrir, politica: PoliticaSalida):
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, salida=politica)
 
     motivo = await guion.correr(guion.cierra(0), guion.parar)
 
     assert motivo is Motivo.INTERRUMPIDO
     assert banco.bolsa.estado.cantidad > 0.0
+    assert len(banco.bolsa.stops_vivos) == 1
     assert [f["status"] for f in banco.filas] == ["ok", "ok"]
+
+
+async def test_parar_puede_dejar_la_posicion_sin_stop_solo_si_se_pide(abrir: Abrir):
+    banco = await abrir(0.5)
+
+    guion = Guion(banco, salida=PoliticaSalida.MANTENER)
+    await guion.correr(guion.cierra(0), guion.parar)
+
+    assert banco.bolsa.estado.cantidad > 0.0
+
+
+async def test_parar_cierra_lo_que_ningun_stop_protege(abrir: Abrir):
+    """With the protection that leaves nothing at the exchange there is nothing to rely on."""
+    banco = await abrir(0.5)
+    guion = Guion(banco, salida=PoliticaSalida.PROTEGIDA)
+
+    await guion.correr(guion.cierra(0), guion.parar)
+
+    assert banco.bolsa.estado.posicion is None
+    assert banco.filas[-1]["status"] == "manual"
+
+
+async def test_parar_cierra_lo_que_un_stop_sin_confirmar_protegeria(abrir: Abrir):
+    banco = await abrir(0.5, proteccion=TipoProteccion.CATASTROFE)
+    guion = Guion(banco, salida=PoliticaSalida.PROTEGIDA)
+
+    def duda() -> None:
+        banco.protector.confirmado = False
+
+    await guion.correr(guion.cierra(0), duda, guion.parar)
+
+    assert banco.bolsa.estado.posicion is None
+    assert banco.bolsa.stops_vivos == []
+    assert banco.filas[-1]["status"] == "manual"
 
 
 async def test_el_limite_de_velas_termina_y_cierra(abrir: Abrir):
@@ -384,11 +738,8 @@ async def test_demasiados_errores_seguidos_son_una_emergencia_operacional(abrir:
     banco = await abrir(0.5)
     guion = Guion(banco)
 
-    def falla() -> None:
-        banco.bolsa.lecturas_fallidas = 1
-
     with pytest.raises(EmergenciaOperacional, match="3 errors in a row") as fallo:
-        await guion.correr(*(p for i in range(4) for p in (falla, guion.cierra(i))))
+        await guion.correr(guion.falla(lecturas_fallidas=5), guion.cierra(0))
 
     assert fallo.value.codigo_salida == 4
     assert banco.bolsa.estado.posicion is None
@@ -397,19 +748,15 @@ async def test_demasiados_errores_seguidos_son_una_emergencia_operacional(abrir:
 
 
 async def test_los_errores_que_no_son_seguidos_no_suman(abrir: Abrir):
-    banco = await abrir(0.0)
+    banco = await abrir(0.5)
     guion = Guion(banco)
 
-    def falla() -> None:
-        banco.bolsa.lecturas_fallidas = 1
-
-    partes: list[object] = []
-    for i in range(8):
-        partes += [falla] if i % 3 != 2 else []
-        partes += guion.cierra(i)
-    motivo = await guion.correr(*partes, FIN)
+    motivo = await guion.correr(
+        *(parte for i in range(8) for parte in (guion.falla(lecturas_fallidas=2), guion.cierra(i))), FIN
+    )
 
     assert motivo is Motivo.FIN_DE_DATOS
+    assert guion.decididas == 9
 
 
 async def test_un_flujo_que_se_acaba_cierra_la_posicion(abrir: Abrir):
@@ -452,16 +799,22 @@ async def test_un_precio_que_no_es_un_numero_cierra_la_posicion(abrir: Abrir):
     assert banco.bolsa.estado.posicion is None
 
 
-async def test_un_diario_que_no_se_puede_escribir_cierra_la_posicion(abrir: Abrir):
-    banco = await abrir(0.5)
+async def test_un_diario_que_no_se_puede_escribir_detiene_las_entradas_y_no_las_salidas(abrir: Abrir):
+    banco = await abrir(0.5, -0.5, 0.5)
     guion = Guion(banco)
 
     def rompe() -> None:
         banco.diario.roto = True
 
-    with pytest.raises(EmergenciaOperacional, match="journal"):
-        await guion.correr(rompe, guion.cierra(0))
+    motivo = await guion.correr(rompe, guion.cierra(0), guion.cierra(1), FIN)
+
+    assert motivo is Motivo.FIN_DE_DATOS
     assert banco.bolsa.estado.posicion is None
+    assert [(f["operacion"], f["resultado"]) for f in banco.filas] == [
+        ("abrir_long", "ejecutada"),
+        ("cerrar_long", "ejecutada"),
+        ("abrir_long", "rechazada"),
+    ]
 
 
 async def test_una_orden_en_camino_vuelve_antes_de_dar_la_cuenta_por_plana(abrir: Abrir):

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import structlog
 
-from src.nucleo.errores import LecturaFallida
+from src.nucleo.errores import BolsaIncompatible, ErrorBolsa, LecturaFallida
 from src.produccion.bolsa.enchufe import Retroceso
 from src.produccion.puertos import Direcciones
 
@@ -125,13 +125,17 @@ class AvanceSimulado:
                 f"{self._direcciones.rest}/sim/v1/{ruta}", json=cuerpo, headers=self._cabeceras
             ) as respuesta:
                 if respuesta.status != 200:
-                    raise LecturaFallida(
-                        f"the simulator answered {respuesta.status}: {await respuesta.text()}"
-                    )
+                    raise _negativa(respuesta.status, await respuesta.text())
                 resultado: dict[str, object] = await respuesta.json()
                 return resultado
         except (aiohttp.ClientError, TimeoutError) as fallo:
             raise LecturaFallida(f"the simulator did not answer: {fallo}") from fallo
+
+
+def _negativa(estado: int, texto: str) -> ErrorBolsa:
+    """What is wrong with a request stays wrong; anything else may pass."""
+    clase = BolsaIncompatible if estado == 400 else LecturaFallida
+    return clase(f"the simulator answered {estado}: {texto}")
 
 
 async def _escuchar(socket: aiohttp.ClientWebSocketResponse) -> None:

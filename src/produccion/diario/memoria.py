@@ -72,7 +72,11 @@ def recordar_agente(eventos: Iterable[EventoDiario]) -> MemoriaAgente:
         contenido: dict[str, Any] = evento.contenido
         match evento.tipo:
             case "REFERENCE":
-                memoria = memoria._replace(capital_referencia=float(contenido["equity"]))
+                instantanea = leer_instantanea(contenido["state"]) if "state" in contenido else None
+                memoria = memoria._replace(
+                    capital_referencia=float(contenido["equity"]),
+                    instantanea=instantanea or memoria.instantanea,
+                )
             case "SESSION_STARTED":
                 memoria = MemoriaAgente(
                     memoria.capital_referencia,

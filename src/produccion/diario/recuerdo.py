@@ -45,7 +45,7 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
     desde = 0 if instantanea is None else instantanea.seq - 1
     cola = list(diario.leer(despues_de=desde))
     calentamiento = diario.ultimo(agregado, "WARMUP")
-    eventos = _completos(diario, cola, _abiertos(instantanea))
+    eventos = list(_completos(diario, cola, _abiertos(instantanea)))
     return Recuerdo(
         recordar_riesgo(diario, carpeta),
         _memoria_de(agregado, cola),

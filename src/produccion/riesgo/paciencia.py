@@ -61,6 +61,8 @@ class Paciencia:
         )
         if callada and self._callada_desde_s is None:
             self._callada_desde_s = self._reloj_s()
+        elif not callada and not isinstance(fallo, ResultadoIncierto):
+            self._callada_desde_s = None
         if not callada or not protegida:
             self._seguidos[de_refresco] += 1
         seguidos = max(self._seguidos.values())

@@ -81,9 +81,9 @@ class Protector:
         self._ajustes = ajustes
         self._libro = LibroStops(bolsa, diario, reloj, mercado.simbolo, agente_id, memoria, ajustes)
         self._activa = regla.tipo is not TipoProteccion.NINGUNA
-        self._puesto = memoria.puesto
-        self._ultimo = EstadoCuenta(0.0, memoria.puesto.posicion) if memoria.puesto else _PLANA
-        self._mirado = memoria.puesto is not None
+        self._puesto = memoria.puesto if self._activa else None
+        self._ultimo = EstadoCuenta(0.0, self._puesto.posicion) if self._puesto else _PLANA
+        self._mirado = self._puesto is not None
         self._disparo_desde: tuple[float, int] | None = None  # wall seconds, market ms
         self._cerrojo = asyncio.Lock()
         self.confirmado = not self._activa
@@ -93,6 +93,11 @@ class Protector:
     def nivel(self) -> float | None:
         """Trigger price of the stop that is wanted; ``None`` when none is."""
         return self._puesto.nivel if self._puesto is not None else None
+
+    @property
+    def cubre(self) -> bool:
+        """Whether the exchange is known to hold the stop that is wanted over the position."""
+        return self._activa and self.confirmado
 
     @property
     def abiertos(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from src.nucleo.errores import LecturaFallida
+from src.nucleo.errores import BolsaIncompatible, LecturaFallida
 from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado
 from src.produccion.config.config import direcciones_de
 from src.simulador.servidor import Servidor
@@ -78,7 +78,7 @@ async def test_salir_sin_haberse_unido_no_hace_nada(servidor: Servidor, sesion: 
 async def test_lo_que_el_simulador_rechaza_se_dice(servidor: Servidor, sesion: aiohttp.ClientSession):
     avance = un_avance(servidor.url, sesion)
 
-    with pytest.raises(LecturaFallida, match="the simulator answered 400"):
+    with pytest.raises(BolsaIncompatible, match="the simulator answered 400"):
         await avance.unirse("BTCUSDT", "1m")
 
 

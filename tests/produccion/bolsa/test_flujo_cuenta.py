@@ -9,12 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.produccion.test_lectura_flujo import ALGO, ORDEN
 
 from src.nucleo.errores import LecturaFallida
 from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos
 from src.produccion.puertos import EventoCuenta, EventoMargen, EventoOrden, EventoStop
+from tests.produccion.bolsa.test_lectura_flujo import ALGO, ORDEN
 from tests.produccion.falsos import RelojFalso
 from tests.produccion.servidor_ws import Servidor, dice, envia, tomar, un_servidor
 

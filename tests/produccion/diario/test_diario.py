@@ -247,8 +247,8 @@ async def test_el_ultimo_de_un_tipo(ruta: Path):
 
 
 async def test_lo_que_no_se_miro_al_abrir_se_comprueba_al_leer(ruta: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("src.produccion.examen_diario.EXAMINADOS_AL_ABRIR", 2)
-    monkeypatch.setattr("src.produccion.diario.EXAMINADOS_AL_ABRIR", 2)
+    monkeypatch.setattr("src.produccion.diario.examen_diario.EXAMINADOS_AL_ABRIR", 2)
+    monkeypatch.setattr("src.produccion.diario.diario.EXAMINADOS_AL_ABRIR", 2)
     diario = DiarioSqlite(ruta)
     for i in range(5):
         diario.anotar_luego("a", "X", i, {})

@@ -1,0 +1,246 @@
+"""What a run is made of, drawn from its seed: where the daemon dies and which faults happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Any, NamedTuple
+
+from src.simulador.fallas.clases import Clase
+
+PUNTOS_POR_VELA = 4  # of --path ohlc
+_RECUPERACION = 40  # a start makes about so many requests
+
+Cuerpo = dict[str, Any]
+"""A fault or a scenario as ``POST /sim/v1/faults`` takes it."""
+
+
+class Sitio(StrEnum):
+    """Kinds of points at which the daemon is killed."""
+
+    ORDEN = "order request"
+    STOP = "stop request"
+    LECTURA = "read request"
+    PASO = "market step"
+    VELA = "closed candle"
+    RECUPERACION = "during recovery"
+
+
+_PESOS = {
+    Sitio.ORDEN: 34,
+    Sitio.STOP: 16,
+    Sitio.LECTURA: 12,
+    Sitio.PASO: 13,
+    Sitio.VELA: 10,
+    Sitio.RECUPERACION: 15,
+}
+_LLAMADAS = {
+    Sitio.ORDEN: ("POST /fapi/v1/order",),
+    Sitio.STOP: ("POST /fapi/v1/algoOrder", "DELETE /fapi/v1/algoOrder"),
+    Sitio.LECTURA: ("GET /fapi/v*", "GET /fapi/v1/userTrades"),
+}
+
+
+class Muerte(NamedTuple):
+    """One kill."""
+
+    numero: int
+    sitio: Sitio
+    paso: int  # first market step at which it may happen
+    patron: str  # of the request; empty for steps and candles
+    enesima: int  # of the requests after a restart
+    momento: str  # before or after the point
+
+    def guion(self) -> Cuerpo:
+        """The hold that stops the exchange at this point, to be armed after the kill before it."""
+        match self.sitio:
+            case Sitio.PASO:
+                at: Cuerpo = {"step": self.paso, "stage": self.momento}
+            case Sitio.VELA:
+                at = {"candle": -(-self.paso // PUNTOS_POR_VELA), "stage": self.momento}
+            case Sitio.RECUPERACION:
+                at = {"call": "* /fapi/*", "nth": self.enesima, "stage": self.momento, "count": "armed"}
+            case Sitio.ORDEN | Sitio.STOP | Sitio.LECTURA:
+                return desde_paso(
+                    self.paso, {"kind": "hold", "at": {"call": self.patron, "stage": self.momento}}
+                )
+        return {"faults": [{"kind": Clase.HOLD.value, "at": at}]}
+
+
+class Desgracia(NamedTuple):
+    """One fault."""
+
+    numero: int
+    paso: int  # first market step at which it may happen
+    falla: Cuerpo
+
+    @property
+    def clase(self) -> str:
+        """Its kind."""
+        return str(self.falla["kind"])
+
+    def en(self, paso: int) -> Desgracia:
+        """The same fault, no earlier than the step after this one."""
+        desde = max(self.paso, paso + 1)
+        falla = self.falla
+        if "candle" in falla.get("at", ()):
+            falla = falla | {"at": {"candle": -(-desde // PUNTOS_POR_VELA)}}
+        return Desgracia(self.numero, desde, falla)
+
+    def guion(self) -> Cuerpo:
+        """What arms it."""
+        if "at" in self.falla and "candle" in self.falla["at"]:
+            return {"faults": [self.falla]}
+        return desde_paso(self.paso, self.falla)
+
+
+def desde_paso(paso: int, falla: Cuerpo) -> Cuerpo:
+    """A fault that strikes at its first occasion from a market step on."""
+    return {"random": {"from_step": paso, "faults": [{"probability": 1.0, "times": 1, **falla}]}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guion:
+    """Everything that a seed decides."""
+
+    semilla: int
+    velas: int
+    muertes: tuple[Muerte, ...]  # in the order they happen
+    desgracias: tuple[Desgracia, ...]  # by market step
+
+
+_CASI_SIEMPRE_EJECUTADA: tuple[Cuerpo, ...] = (*({"executed": True},) * 3, {"executed": False})
+"""An order that was not executed takes seconds to be proved absent."""
+
+FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
+    Clase.LOSE_ANSWER: ({"how": "drop"}, {"how": "silence", "seconds": 1.5}),
+    Clase.LOSE_REQUEST: ({"how": "drop"}, {"how": "silence", "seconds": 1.5}),
+    Clase.LATE_ANSWER: ({"ms": 50}, {"ms": 400}),
+    Clase.HTTP_503_UNKNOWN: _CASI_SIEMPRE_EJECUTADA,
+    Clase.HTTP_503_UNAVAILABLE: ({},),
+    Clase.HTTP_503_NO_JSON: _CASI_SIEMPRE_EJECUTADA,
+    Clase.HTTP_500: _CASI_SIEMPRE_EJECUTADA,
+    Clase.HTTP_502: _CASI_SIEMPRE_EJECUTADA,
+    Clase.HTTP_504: _CASI_SIEMPRE_EJECUTADA,
+    Clase.ERROR_1006: _CASI_SIEMPRE_EJECUTADA,
+    Clase.ERROR_1007: _CASI_SIEMPRE_EJECUTADA,
+    Clase.ERROR_1008: ({},),
+    Clase.REJECT: ({"code": -2019}, {"code": -2022}),
+    Clase.STOP_4130: ({},),
+    Clase.RATE_LIMIT: ({"seconds": 1.0, "insist": 20, "ban_seconds": 1.0},),
+    Clase.REST_LAG: ({"reads": 1}, {"reads": 3}),
+    Clase.PARTIAL_FILL: ({"pieces": 3, "filled": 1.0}, {"pieces": 2, "filled": 0.5}),
+    Clase.CLOCK_SKEW: ({"ms": -1_500}, {"ms": 1_500}),
+    Clase.OUTAGE: ({"seconds": 0.5},),
+    Clase.DISCONNECT: (
+        {"sockets": "market", "how": "close"},
+        {"sockets": "all", "how": "abort"},
+        {"sockets": "user", "how": "close"},
+    ),
+    Clase.SILENCE: ({"sockets": "market", "seconds": 0.3},),
+    Clase.EXPIRE_LISTEN_KEY: ({},),
+    Clase.BURST: ({"sockets": "all", "messages": 150},),
+    Clase.PRICE_JUMP: tuple({"percent": p} for p in (-4.0, 4.2, -15.0, 17.6, -30.0, 42.9)),
+    Clase.STOP_DROPPED: ({},),
+    Clase.KLINE: ({"how": "late"}, {"how": "missing"}, {"how": "duplicated"}, {"how": "out_of_order"}),
+    Clase.STOP_STUCK: ({},),
+    Clase.STOP_CHILD_EXPIRED: ({},),
+    Clase.STOP_CHILD_PARTIAL: ({},),
+    Clase.STOP_IGNORED: ({},),
+    Clase.ALGO_REORDER: ({},),
+}
+"""Parameters that each kind is drawn with; waits are short, so that a run takes minutes."""
+
+TRANSPARENTES: dict[Clase, tuple[Cuerpo, ...]] = {
+    Clase.LOSE_ANSWER: ({"how": "drop"}, {"how": "silence", "seconds": 1.5}),
+    Clase.LATE_ANSWER: ({"ms": 50}, {"ms": 400}),
+    Clase.HTTP_503_UNKNOWN: ({"executed": True},),
+    Clase.HTTP_504: ({"executed": True},),
+    Clase.ERROR_1007: ({"executed": True},),
+    Clase.REST_LAG: ({"reads": 1},),
+    Clase.DISCONNECT: FIJAS[Clase.DISCONNECT],
+    Clase.EXPIRE_LISTEN_KEY: ({},),
+    Clase.KLINE: ({"how": "duplicated"},),
+    Clase.BURST: FIJAS[Clase.BURST],
+    Clase.ALGO_REORDER: ({},),
+}
+"""Faults after which every row must be what it is without them."""
+
+REPETIBLES: dict[Clase, tuple[Cuerpo, ...]] = {
+    Clase.HTTP_503_UNKNOWN: ({"executed": True},),
+    Clase.ERROR_1007: ({"executed": True},),
+    Clase.REJECT: ({"code": -2019},),
+    Clase.PARTIAL_FILL: FIJAS[Clase.PARTIAL_FILL],
+    Clase.PRICE_JUMP: ({"percent": -4.0}, {"percent": 4.0}),
+    Clase.KLINE: ({"how": "duplicated"},),
+    Clase.ALGO_REORDER: ({},),
+}
+"""Faults in which no wall time takes part."""
+
+_AL_EMPEZAR_UNA_VELA = frozenset({Clase.KLINE})
+_DE_PASO = frozenset(
+    {
+        *(Clase.CLOCK_SKEW, Clase.OUTAGE, Clase.DISCONNECT, Clase.SILENCE, Clase.EXPIRE_LISTEN_KEY),
+        *(Clase.BURST, Clase.PRICE_JUMP, Clase.STOP_DROPPED),
+    }
+)
+
+
+def sortear(
+    semilla: int,
+    velas: int,
+    muertes: int,
+    desgracias: int,
+    clases: dict[Clase, tuple[Cuerpo, ...]] = FIJAS,
+) -> Guion:
+    """Draw a run.
+
+    Args:
+        semilla: Equal arguments give an equal run.
+        velas: Candles that the market has.
+        muertes: Kills.
+        desgracias: Faults; every kind has its turn before one comes again.
+        clases: Kinds and their parameters.
+    """
+    azar = Random(f"{semilla}|{velas}|{muertes}|{desgracias}")
+    ultimo = PUNTOS_POR_VELA * velas - PUNTOS_POR_VELA
+    pasos = sorted(azar.randint(1, max(1, ultimo - PUNTOS_POR_VELA)) for _ in range(muertes))
+    return Guion(
+        semilla=semilla,
+        velas=velas,
+        muertes=tuple(_muerte(azar, numero, paso) for numero, paso in enumerate(pasos, 1)),
+        desgracias=tuple(_desgracias(azar, ultimo, desgracias, clases)),
+    )
+
+
+def _muerte(azar: Random, numero: int, paso: int) -> Muerte:
+    (sitio,) = azar.choices(list(_PESOS), list(_PESOS.values()))
+    if numero == 1 and sitio is Sitio.RECUPERACION:
+        sitio = Sitio.PASO
+    patron = azar.choice(_LLAMADAS[sitio]) if sitio in _LLAMADAS else ""
+    return Muerte(
+        numero, sitio, paso, patron, azar.randint(1, _RECUPERACION), azar.choice(("before", "after"))
+    )
+
+
+def _desgracias(
+    azar: Random, ultimo: int, cuantas: int, clases: dict[Clase, tuple[Cuerpo, ...]]
+) -> Iterator[Desgracia]:
+    pasos = sorted(azar.randint(1, ultimo) for _ in range(cuantas))
+    for numero, (paso, clase) in enumerate(zip(pasos, _turnos(azar, cuantas, list(clases)), strict=True), 1):
+        falla: Cuerpo = {"kind": clase.value, **azar.choice(clases[clase])}
+        if clase in _AL_EMPEZAR_UNA_VELA:
+            falla["at"] = {"candle": -(-paso // PUNTOS_POR_VELA)}
+        elif clase in _DE_PASO:
+            falla["at"] = "step"
+        yield Desgracia(numero, paso, falla)
+
+
+def _turnos(azar: Random, cuantas: int, clases: Sequence[Clase]) -> Iterator[Clase]:
+    vuelta: list[Clase] = []
+    for _ in range(cuantas):
+        if not vuelta:
+            vuelta = azar.sample(clases, len(clases))
+        yield vuelta.pop()

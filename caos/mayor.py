@@ -1,0 +1,100 @@
+"""The ledger: every balance that the daemon wrote down is what the exchange posted, to the last decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import accumulate
+
+from caos.pruebas import FillBolsa, Pruebas
+
+_DE_FILLS = ("REALIZED_PNL", "COMMISSION", "INSURANCE_CLEAR")
+_SUELTOS = ("FUNDING_FEE", "TRANSFER")
+
+
+def saldos(p: Pruebas) -> Iterator[str]:
+    """Balances at every record, the totals of the CSV files, and the wallet at the end."""
+    yield from _en_cada_registro(p)
+    yield from _totales(p)
+    yield from _al_final(p)
+
+
+def _en_cada_registro(p: Pruebas) -> Iterator[str]:
+    """What fills do not explain of a balance is the sum of the first postings of funding and transfers."""
+    sueltos = [ingreso.monto for ingreso in p.libros.ingresos if ingreso.tipo in _SUELTOS]
+    sumas = list(accumulate(sueltos, initial=Decimal(0)))
+    fills = sorted(p.libros.fills)
+    tomados, indice, de_fills = 0, 0, Decimal(0)
+    for evento in p.de_tipo("ROWS", "CANDLE_DECIDED"):
+        estado = evento.contenido["state"]
+        hasta, propias = int(estado["cursor"][1]), set(map(int, estado["cursor"][2]))
+        while indice < len(fills) and fills[indice].id <= hasta:
+            de_fills += _resultado(fills[indice])
+            indice += 1
+        adelantado = sum((_resultado(f) for f in fills[indice:] if f.id in propias), Decimal(0))
+        resto = Decimal(repr(estado["account"][0])) - de_fills - adelantado
+        while tomados < len(sueltos) and sumas[tomados] != resto:
+            tomados += 1
+        if sumas[tomados] != resto:
+            yield (
+                f"record {evento.seq} ({evento.tipo}) has a balance of {estado['account'][0]}, of which fills"
+                f" explain {de_fills + adelantado}; {resto} is no sum of funding and transfers in their order"
+            )
+            return
+
+
+def _totales(p: Pruebas) -> Iterator[str]:
+    comisiones = realizado = Decimal(0)
+    for evento in p.de_tipo("ROWS"):
+        for fila in evento.contenido["rows"]:
+            comisiones += Decimal(repr(fila["comision"]))
+            realizado += Decimal(repr(fila["pnl_realizado"])) + Decimal(repr(fila["pnl_parcial"]))
+    fuera = _fuera_de_las_filas(p)
+    suyas = sum((fill.comision for fill in p.libros.fills if fill.id not in fuera), Decimal(0))
+    suyo = sum((fill.realizado for fill in p.libros.fills if fill.id not in fuera), Decimal(0))
+    if comisiones != suyas:
+        yield f"the rows have {comisiones} of commissions, the exchange's fills {suyas}"
+    if realizado != suyo:
+        yield f"the rows have {realizado} of realised profit, the exchange's fills {suyo}"
+
+
+def _fuera_de_las_filas(p: Pruebas) -> set[int]:
+    """Fills that no session was there for: those between the end of one and the start of the next."""
+    fuera: set[int] = set()
+    hasta = 0
+    for evento in p.de_tipo("ROWS", "SESSION_STARTED"):
+        estado = evento.contenido.get("state")
+        if estado is None:
+            continue
+        cursor = int(estado["cursor"][1])
+        if evento.tipo == "SESSION_STARTED":
+            fuera |= {fill.id for fill in p.libros.fills if hasta < fill.id <= cursor}
+        hasta = max(hasta, cursor, *map(int, estado["cursor"][2]))
+    return fuera
+
+
+def _al_final(p: Pruebas) -> Iterator[str]:
+    suma = sum((ingreso.monto for ingreso in p.libros.ingresos), Decimal(0))
+    if suma != p.libros.saldo:
+        yield f"the exchange's postings add up to {suma}, its wallet is {p.libros.saldo}"
+    ultimos = list(p.de_tipo("ROWS", "CANDLE_DECIDED"))
+    if not ultimos:
+        return
+    conocido = Decimal(repr(ultimos[-1].contenido["state"]["account"][0]))
+    despues = sum(
+        (
+            ingreso.monto
+            for ingreso in p.libros.ingresos
+            if ingreso.tipo in _SUELTOS and ingreso.tiempo_ms > ultimos[-1].instante_ms
+        ),
+        Decimal(0),
+    )
+    if conocido + despues != p.libros.saldo:
+        yield f"at the end the daemon knows a balance of {conocido}, the exchange {p.libros.saldo}"
+
+
+def _resultado(fill: FillBolsa) -> Decimal:
+    return fill.realizado - fill.comision
+
+
+__all__ = ["saldos"]

@@ -1,0 +1,75 @@
+"""What processes hold: memory, file descriptors, threads; and whether it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+import psutil
+
+from caos.invariantes import Violacion
+
+CRECIMIENTO_MAX_MB = 5.0
+_MB = 1 << 20
+_EXTREMOS = 0.1  # share of the samples at each end that is averaged
+
+
+class Muestra(NamedTuple):
+    """One look at one process."""
+
+    paso: int  # market step
+    rss_mb: float
+    descriptores: int
+    hilos: int
+
+
+class Sonda:
+    """Looks at a process.
+
+    Args:
+        pid: Of the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._proceso = psutil.Process(pid)
+        self.muestras: list[Muestra] = []
+
+    def mirar(self, paso: int) -> None:
+        """Take one sample; a process that has ended gives none."""
+        try:
+            with self._proceso.oneshot():
+                self.muestras.append(
+                    Muestra(
+                        paso,
+                        self._proceso.memory_info().rss / _MB,
+                        self._proceso.num_fds(),
+                        self._proceso.num_threads(),
+                    )
+                )
+        except psutil.NoSuchProcess:
+            return
+
+    def tras(self, paso: int) -> list[Muestra]:
+        """The samples from a market step on."""
+        return [muestra for muestra in self.muestras if muestra.paso >= paso]
+
+
+def crecimiento_mb(muestras: Sequence[Muestra]) -> float:
+    """Mean resident memory of the last samples less that of the first ones."""
+    cuantas = max(1, int(len(muestras) * _EXTREMOS))
+    return fmean(m.rss_mb for m in muestras[-cuantas:]) - fmean(m.rss_mb for m in muestras[:cuantas])
+
+
+def que_crece(nombre: str, muestras: Sequence[Muestra]) -> Iterator[Violacion]:
+    """What a process holds more of than it did."""
+    if len(muestras) < 2:
+        yield Violacion("resources are constant", f"{nombre}: {len(muestras)} samples say nothing")
+        return
+    crece = crecimiento_mb(muestras)
+    if crece >= CRECIMIENTO_MAX_MB:
+        yield Violacion("resources are constant", f"{nombre} grew by {crece:.1f} MB")
+    for que in ("descriptores", "hilos"):
+        primero, ultimo = (getattr(muestra, que) for muestra in (muestras[0], muestras[-1]))
+        if ultimo > primero:
+            yield Violacion("resources are constant", f"{nombre}: {que} {primero} became {ultimo}")
