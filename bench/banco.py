@@ -266,7 +266,6 @@ async def decidir(
         sesion = SesionFalsa(
             [taller.tabla.vela(i) for i in range(primera, primera + velas)], bolsa.turno, cronometro
         )
-        bolsa.turno.set()
         con_diario = diario or cast(DiarioSqlite, SinDiario())
         conexiones = Conexiones(
             diario=con_diario,

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from bench.cronometro import Cronometro
+from bench.servidor import PRECIO
 from bench.taller import INTERVALO, SIMBOLO
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.tipos import Vela
@@ -45,8 +46,9 @@ class SesionFalsa:
         self._mercado = _Mercado(iter(mensajes), turno, cronometro)
 
     def mensajes(self, velas: Sequence[Vela]) -> list[Mensaje]:
-        """What the market socket says before it ends."""
-        return [Mensaje(mensaje_kline(vela).decode()) for vela in velas]
+        """What the market socket says before it ends; a connection is announced by whatever comes first."""
+        saludo = Mensaje(mensaje_mark(velas[0].apertura_ms, float(PRECIO)), espera=False, se_mide=False)
+        return [saludo, *(Mensaje(mensaje_kline(vela).decode()) for vela in velas)]
 
     async def ws_connect(self, url: str, **_: Any) -> _Mercado | _Silencio:
         """The socket of a route."""
@@ -78,6 +80,21 @@ class _Mercado(_Socket):
         if mensaje.se_mide:
             self._cronometro.llegar()
         return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, mensaje.texto, None)
+
+
+def mensaje_mark(instante_ms: int, precio: float) -> str:
+    """A mark price as the combined market stream sends it."""
+    datos = {
+        "e": "markPriceUpdate",
+        "E": instante_ms,
+        "s": SIMBOLO,
+        "p": str(precio),
+        "i": PRECIO,
+        "P": PRECIO,
+        "r": "0.0001",
+        "T": instante_ms,
+    }
+    return orjson.dumps({"stream": f"{SIMBOLO.lower()}@markPrice@1s", "data": datos}).decode()
 
 
 def mensaje_kline(vela: Vela) -> bytes:

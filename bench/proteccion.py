@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
-import orjson
 
 from bench.banco import PoliticaAlterna, conexion, lugar_de, velas_de_calentamiento
 from bench.cronometro import Cronometro
 from bench.decision import servidor
 from bench.medida import Cota, Medida, mediana, percentil
-from bench.mercado_falso import Mensaje, SesionFalsa, mensaje_kline
+from bench.mercado_falso import Mensaje, SesionFalsa, mensaje_mark
 from bench.servidor import PRECIO
-from bench.taller import INTERVALO, SIMBOLO, Taller, abrir_taller, escribir_artefacto
+from bench.taller import INTERVALO, Taller, abrir_taller, escribir_artefacto
 from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.nucleo.errores import EmergenciaDrawdown
 from src.nucleo.intervalos import siguiente_apertura
@@ -31,7 +30,7 @@ from src.produccion.montaje import Conexiones, Montaje
 _VECES, _VECES_RAPIDO = 120, 20
 _PREVIAS = 5
 _VELAS = 1_100
-_CAIDA = 0.4  # of the price, far beyond the limit
+_DERRUMBADO = 0.4 * float(PRECIO)  # far beyond the limit
 _ENTRE_MARKS_MS = 1_100  # a breach counts when it lasts
 _CAMBIOS = {"entorno.max_drawdown_permitido": 0.2, "entorno.proteccion.tipo": "ninguna"}
 _NS_POR_MS = 1e6
@@ -50,13 +49,14 @@ class MercadoEnCaida(SesionFalsa):
 
     def mensajes(self, velas: Sequence[Vela]) -> list[Mensaje]:
         """The messages of the market socket; only the last one is timed."""
-        primera, segunda = (Mensaje(mensaje_kline(vela).decode(), se_mide=False) for vela in velas)
+        saludo, *candelas = super().mensajes(velas)
         cierre_ms = siguiente_apertura(velas[-1].apertura_ms, INTERVALO)
+        marks = [mensaje_mark(cierre_ms + despues_ms, _DERRUMBADO) for despues_ms in (1, 1 + _ENTRE_MARKS_MS)]
         return [
-            primera,
-            segunda,
-            Mensaje(_mark(cierre_ms + 1), espera=False, se_mide=False),
-            Mensaje(_mark(cierre_ms + 1 + _ENTRE_MARKS_MS), espera=False),
+            saludo,
+            *(candela._replace(se_mide=False) for candela in candelas),
+            Mensaje(marks[0], espera=False, se_mide=False),
+            Mensaje(marks[1], espera=False),
         ]
 
 
@@ -96,7 +96,6 @@ async def _medir_una(taller: Taller, artefacto: Artefacto, puerto: int, carpeta:
     try:
         async with conexion(taller, puerto, cronometro, leer_de_verdad=True) as bolsa:
             sesion: Any = MercadoEnCaida(velas, bolsa.turno, cronometro)
-            bolsa.turno.set()
             conexiones = Conexiones(
                 diario=diario,
                 bolsa=bolsa,
@@ -110,17 +109,3 @@ async def _medir_una(taller: Taller, artefacto: Artefacto, puerto: int, carpeta:
     finally:
         diario.cerrar()
     return (cronometro.envio_ns[0] - cronometro.llegada_ns[0]) / _NS_POR_MS
-
-
-def _mark(instante_ms: int) -> str:
-    datos = {
-        "e": "markPriceUpdate",
-        "E": instante_ms,
-        "s": SIMBOLO,
-        "p": str(float(PRECIO) * _CAIDA),
-        "i": PRECIO,
-        "P": PRECIO,
-        "r": "0.0001",
-        "T": instante_ms,
-    }
-    return orjson.dumps({"stream": f"{SIMBOLO.lower()}@markPrice@1s", "data": datos}).decode()

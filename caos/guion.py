@@ -8,9 +8,12 @@ from enum import StrEnum
 from random import Random
 from typing import Any, NamedTuple
 
-from src.simulador.fallas.clases import Clase
+from src.simulador.fallas.catalogo import CATALOGO
+from src.simulador.fallas.clases import Clase, Familia
 
 PUNTOS_POR_VELA = 4  # of --path ohlc
+_HASTA = 0.9  # share of the market in which points lie, so that the last ones are reached
+_DESDE_ATASCO = 0.95  # a stop that hangs for ever blocks every entry from then on: only near the end
 _RECUPERACION = 40  # a start makes about so many requests
 
 Cuerpo = dict[str, Any]
@@ -164,7 +167,6 @@ TRANSPARENTES: dict[Clase, tuple[Cuerpo, ...]] = {
     Clase.EXPIRE_LISTEN_KEY: ({},),
     Clase.KLINE: ({"how": "duplicated"},),
     Clase.BURST: FIJAS[Clase.BURST],
-    Clase.ALGO_REORDER: ({},),
 }
 """Faults after which every row must be what it is without them."""
 
@@ -179,6 +181,8 @@ REPETIBLES: dict[Clase, tuple[Cuerpo, ...]] = {
 }
 """Faults in which no wall time takes part."""
 
+_SALTOS_AL_STOP = (-11.0, 12.4)
+_DE_DISPARO = frozenset(c for c, ficha in CATALOGO.items() if ficha.familia is Familia.DISPARO)
 _AL_EMPEZAR_UNA_VELA = frozenset({Clase.KLINE})
 _DE_PASO = frozenset(
     {
@@ -201,17 +205,18 @@ def sortear(
         semilla: Equal arguments give an equal run.
         velas: Candles that the market has.
         muertes: Kills.
-        desgracias: Faults; every kind has its turn before one comes again.
+        desgracias: Faults; every kind has its turn before one comes again. A fault of a triggered stop brings
+            a jump of the price with it.
         clases: Kinds and their parameters.
     """
     azar = Random(f"{semilla}|{velas}|{muertes}|{desgracias}")
     ultimo = PUNTOS_POR_VELA * velas - PUNTOS_POR_VELA
-    pasos = sorted(azar.randint(1, max(1, ultimo - PUNTOS_POR_VELA)) for _ in range(muertes))
+    pasos = sorted(azar.randint(1, max(1, int(_HASTA * ultimo))) for _ in range(muertes))
     return Guion(
         semilla=semilla,
         velas=velas,
         muertes=tuple(_muerte(azar, numero, paso) for numero, paso in enumerate(pasos, 1)),
-        desgracias=tuple(_desgracias(azar, ultimo, desgracias, clases)),
+        desgracias=tuple(sorted(_desgracias(azar, ultimo, desgracias, clases), key=lambda d: d.paso)),
     )
 
 
@@ -230,6 +235,12 @@ def _desgracias(
 ) -> Iterator[Desgracia]:
     pasos = sorted(azar.randint(1, ultimo) for _ in range(cuantas))
     for numero, (paso, clase) in enumerate(zip(pasos, _turnos(azar, cuantas, list(clases)), strict=True), 1):
+        if clase is Clase.STOP_STUCK:
+            paso = max(paso, int(_DESDE_ATASCO * ultimo))
+        if clase in _DE_DISPARO:
+            # A stop is only tampered with when the price comes to it.
+            salto = {"kind": Clase.PRICE_JUMP.value, "percent": azar.choice(_SALTOS_AL_STOP), "at": "step"}
+            yield Desgracia(numero, paso, salto)
         falla: Cuerpo = {"kind": clase.value, **azar.choice(clases[clase])}
         if clase in _AL_EMPEZAR_UNA_VELA:
             falla["at"] = {"candle": -(-paso // PUNTOS_POR_VELA)}

@@ -49,7 +49,11 @@ class Libreta:
             cantidad=Decimal(posicion["quantity"]),
             entrada=Decimal(posicion["entry"]),
             hijas=frozenset(self._hijas),
-            stops_vivos=[str(algo["clientAlgoId"]) for algo in self._ultimo["open_algo_orders"]],
+            stops_vivos=[
+                str(algo["clientAlgoId"])
+                for algo in self._ultimo["open_algo_orders"]
+                if algo["algoStatus"] == "NEW"
+            ],
             desnuda=[Tramo(*t) for t in tramos if not _disculpado(*t, disculpas)],
         )
 

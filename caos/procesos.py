@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,10 @@ class Mando:
             raise ProcesoFallido(f"{metodo} {ruta} was answered {respuesta.status}: {texto.decode()}")
         return json.loads(texto) if texto else None
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._conexion.close()
+
     def estado(self) -> dict[str, Any]:
         """Where the market stands."""
         return dict(self.pedir("GET", "status"))
@@ -102,7 +106,8 @@ def simulador(carpeta: Path, opciones: Sequence[str]) -> Iterator[tuple[Mando, i
                 if proceso.poll() is not None or time.monotonic() > limite:
                     raise ProcesoFallido(f"the simulator did not start: {_cola(carpeta / 'simulator.log')}")
                 time.sleep(0.02)
-            yield Mando(json.loads(listo.read_text(encoding="utf-8"))["url"]), proceso.pid
+            with closing(Mando(json.loads(listo.read_text(encoding="utf-8"))["url"])) as mando:
+                yield mando, proceso.pid
         finally:
             proceso.terminate()
 

@@ -29,7 +29,10 @@ _RONDA_S = 1.0
 _ATASCO_S = 120.0
 _PASOS_ENTRE_LIBROS = 1_000 * PUNTOS_POR_VELA
 _CALENTAR = 0.25  # share of the run after which nothing may grow
-_VELOCIDAD = 3_600  # market seconds per second: an hourly candle each second
+_VELOCIDAD = 60  # market seconds per second: a candle of a minute each second
+_DE_PRISA = AJUSTES.replace("recv_window_ms: 1000", "recv_window_ms: 60000")
+"""At that speed a request is old when it arrives."""
+
 _CORTE_S = 8.0
 _DESNUDA_PARED_MAX_MS = 2_000.0
 _SIN_FINAL = {
@@ -75,7 +78,8 @@ class Corredor:
         velocidad = "max" if self._minutos is None else str(_VELOCIDAD)
         inicio = time.monotonic()
         with simulador(self._terreno.carpeta, self._terreno.opciones_simulador(velocidad)) as (mando, pid):
-            encargo = self._terreno.encargo(mando.url, f"{AJUSTES}session: {{on_exit: keep}}\n")
+            ajustes = AJUSTES if self._minutos is None else _DE_PRISA
+            encargo = self._terreno.encargo(mando.url, f"{ajustes}session: {{on_exit: keep}}\n")
             demonio = Demonio(encargo)
             sondas = {"daemon": Sonda(demonio.pid), "simulator": Sonda(pid)}
             try:
@@ -132,14 +136,17 @@ class Corredor:
         hasta_ms = ahora_ms
         if self._minutos is not None:
             # The last candle may have closed while the daemon was being stopped.
-            hasta_ms = max(int(e.contenido["close_ms"]) for e in eventos if e.tipo == "CANDLE_DECIDED")
+            cierres = (int(e.contenido["close_ms"]) for e in eventos if e.tipo == "CANDLE_DECIDED")
+            hasta_ms = max(cierres, default=ahora_ms)
+        velas = [apertura for apertura in aperturas if apertura + duracion <= hasta_ms]
         pruebas = Pruebas(
             eventos=eventos,
             filas=leer_filas(encargo.produccion),
             libros=self._libreta.cerrar(
                 niveles_imposibles(eventos) if self._minutos is None else [(0, 1 << 62)]
             ),
-            velas=[apertura for apertura in aperturas if apertura + duracion <= hasta_ms],
+            velas=velas,
+            no_oidas=frozenset(velas if self._r.cortes else ()),
         )
         self._r.velas = len(pruebas.velas)
         self._r.decididas = sum(1 for _ in pruebas.de_tipo("CANDLE_DECIDED"))
@@ -175,7 +182,8 @@ def principal(argumentos: Sequence[str] | None = None) -> int:
     consola = Console()
     velas = o.candles if o.realtime is None else int(60 * o.realtime) + 600
     with tempfile.TemporaryDirectory(prefix="timonel-soak-") as carpeta:
-        terreno = preparar(Path(carpeta), velas, o.data, _SIN_FINAL)
+        intervalo = "1h" if o.realtime is None else "1m"
+        terreno = preparar(Path(carpeta), velas, o.data, _SIN_FINAL, intervalo)
         with Progress(console=consola, disable=not consola.is_terminal) as progreso:
             r = Corredor(terreno, o.realtime, o.cut_every).correr(progreso)
     _mostrar(r, consola)

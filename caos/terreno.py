@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.taller import INTERVALO, SIMBOLO, Taller, abrir_taller, escribir_artefacto
+from bench.taller import INTERVALO, SEMILLA, SIMBOLO, Taller, abrir_taller, escribir_artefacto
 from caos.procesos import Encargo
 from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.datos.continuidad import inferir_intervalo
+from src.datos.sintetico import generar
 from src.datos.velas import TablaVelas, escribir_velas, leer_velas, rellenar_huecos
 from src.nucleo.errores import DatosInvalidos
 from src.produccion.config.config import CLAVE_SIMULADOR
@@ -27,7 +28,7 @@ _CAMBIOS = {
     "portafolio.capital_inicial": 100_000.0,
     "portafolio.comision": _COMISION,
     "portafolio.slippage": _SLIPPAGE,
-    "entorno.max_drawdown_permitido": 0.25,
+    "entorno.max_drawdown_permitido": 0.05,  # near, so that stops are reached
     "entorno.camino": "ohlc",
     "entorno.window_size": 4,
     "entorno.escalones_riesgo": False,
@@ -74,7 +75,11 @@ class Terreno:
 
 
 def preparar(
-    carpeta: Path, velas: int, datos: Path | None = None, otros: Mapping[str, Any] | None = None
+    carpeta: Path,
+    velas: int,
+    datos: Path | None = None,
+    otros: Mapping[str, Any] | None = None,
+    intervalo: str = INTERVALO,
 ) -> Terreno:
     """Write market and artefact.
 
@@ -83,15 +88,15 @@ def preparar(
         velas: Candles to trade, besides the warm-up.
         datos: Candle file; a synthetic market when omitted.
         otros: Further values of the artefact's configuration, by dotted key.
+        intervalo: Of a synthetic market's candles.
 
     Raises:
         DatosInvalidos: The file has too few candles.
     """
-    tabla = None if datos is None else _leer(datos, CALENTAMIENTO + velas)
-    cambios: dict[str, Any] = {**_CAMBIOS, **(otros or {})}
-    if tabla is not None:
-        cambios["data_downloader.interval"] = inferir_intervalo(tabla)
-    taller = abrir_taller(CALENTAMIENTO + velas, cambios, tabla)
+    necesarias = CALENTAMIENTO + velas
+    tabla = _leer(datos, necesarias) if datos else generar(SIMBOLO, intervalo, necesarias, SEMILLA)
+    cambios = {**_CAMBIOS, **(otros or {}), "data_downloader.interval": inferir_intervalo(tabla)}
+    taller = abrir_taller(necesarias, cambios, tabla)
     taller = replace(taller, actor=_actor(taller.configuracion))
     ruta = carpeta / "candles.csv"
     escribir_velas(taller.tabla, ruta)

@@ -72,6 +72,7 @@ def leer_artefacto(base: Path, train_id: str) -> Artefacto:
         manifiesto=manifiesto,
         actor=leer_actor(carpeta / rutas.ACTOR),
     )
+    _comprobar_simbolo(artefacto)
     _comprobar_rasgos(artefacto)
     return artefacto
 
@@ -133,6 +134,16 @@ def _exportar_actor(carpeta: Path) -> None:
     if proceso.returncode != 0:
         detalle = proceso.stderr.strip().splitlines()[-1:] or ["no message"]
         raise ArtefactoInvalido(f"cannot export the actor of {carpeta / rutas.MODELO}: {detalle[0]}")
+
+
+def _comprobar_simbolo(artefacto: Artefacto) -> None:
+    """Candles of one symbol and orders on another would be a disaster."""
+    pedido, descrito = artefacto.configuracion.data_downloader.symbol, artefacto.mercado.simbolo
+    if pedido != descrito:
+        raise ArtefactoInvalido(
+            f"{artefacto.ruta}: {rutas.CONFIGURACION} is for {pedido} and {rutas.MERCADO} for {descrito};"
+            " train the agent again"
+        )
 
 
 def _comprobar_rasgos(artefacto: Artefacto) -> None:

@@ -14,8 +14,6 @@ from src.nucleo.columnas import EMERGENCIAS, REGISTRO
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Fila, texto_de, texto_utc, textos_de
 
-_FIN_DE_LINEA = ord("\n")
-
 
 class Emergencia(NamedTuple):
     """What the emergency protocol did."""
@@ -99,9 +97,10 @@ class _ArchivoCsv:
     def __init__(self, ruta: Path, columnas: Sequence[str], *, nuevo: bool) -> None:
         self._ruta = ruta
         self._titulos = _linea(columnas)
+        self._rota = False
         try:
             ruta.parent.mkdir(parents=True, exist_ok=True)
-            self._archivo: BinaryIO = ruta.open("xb" if nuevo else "a+b", buffering=0)
+            self._archivo: BinaryIO = ruta.open("x+b" if nuevo else "a+b", buffering=0)
         except OSError as fallo:
             raise EmergenciaOperacional(f"{ruta} cannot be created: {fallo}") from fallo
         if nuevo:
@@ -112,9 +111,9 @@ class _ArchivoCsv:
         try:
             self._archivo.seek(0)
             presente = self._archivo.read()
-            lineas = [fin for fin, octeto in enumerate(presente) if octeto == _FIN_DE_LINEA]
-            completas = min(len(lineas), filas + 1)
-            self._archivo.truncate(lineas[completas - 1] + 1 if completas else 0)
+            fines = _fines_de_fila(presente)
+            completas = min(len(fines), filas + 1)
+            self._archivo.truncate(fines[completas - 1] if completas else 0)
         except OSError as fallo:
             raise EmergenciaOperacional(f"{self._ruta} cannot be read back: {fallo}") from fallo
         if not completas:
@@ -125,14 +124,29 @@ class _ArchivoCsv:
         self._anexar(_linea(celdas))
 
     def _anexar(self, crudo: bytes) -> None:
+        """Append a line; after one that failed nothing more, so that a later session can go on from there."""
+        if self._rota:
+            raise EmergenciaOperacional(f"{self._ruta} cannot be written: a line before is not whole")
         try:
             while crudo:
                 crudo = crudo[self._archivo.write(crudo) :]
         except OSError as fallo:
+            self._rota = True
             raise EmergenciaOperacional(f"{self._ruta} cannot be written: {fallo}") from fallo
 
     def cerrar(self) -> None:
         self._archivo.close()
+
+
+def _fines_de_fila(crudo: bytes) -> list[int]:
+    """Where each whole row ends; a line break between quotes belongs to its cell."""
+    fines, lugar, comillas = [], 0, 0
+    for linea in crudo.split(b"\n")[:-1]:
+        lugar += len(linea) + 1
+        comillas += linea.count(b'"')
+        if comillas % 2 == 0:
+            fines.append(lugar)
+    return fines
 
 
 def _linea(celdas: Iterable[str]) -> bytes:

@@ -67,7 +67,8 @@ def armar_nucleo(m: Materiales) -> Nucleo:
     instantanea = m.recuerdo.agente.instantanea
     if instantanea is not None:
         cuenta.reanudar(instantanea.cuenta, instantanea.marcador)
-    ajustes = AjustesEjecutor(ventana_ms=m.ajustes.exchange.recv_window_ms)
+    bolsa = m.ajustes.exchange
+    ajustes = AjustesEjecutor(ventana_ms=bolsa.recv_window_ms, pausa_mirada_s=bolsa.lookup_pause_s)
     ejecutor = Ejecutor(m.bolsa, m.diario, m.reloj, simbolo, ajustes, m.recuerdo.ordenes)
     return Nucleo(cuenta=cuenta, ejecutor=ejecutor, protector=protector)
 

@@ -215,6 +215,8 @@ class Ciclo:
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
         self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
+        if novedades.transferido:
+            self._seguir_transferencia(novedades.transferido)
         return int(bool(cerradas))
 
     async def cerrar_y_seguir(self, ficha: str, instante_ms: int) -> None:

@@ -220,11 +220,11 @@ class Cronica:
         numero = self._registro.filas + len(filas)
         estado = escribir_instantanea(self.instantanea()._replace(filas=numero))
         self._anotar("ROWS", {"session": self._registro.sello, "rows": filas, "state": estado})
-        try:
-            for fila in filas:
+        for fila in filas:
+            try:
                 self._registro.registrar_paso(fila)
-        except EmergenciaOperacional as fallo:
-            self._perder_registro(fallo)
+            except EmergenciaOperacional as fallo:
+                self._perder_registro(fallo)
 
     def _fila_de_fill(self, momento: Momento, movimiento: Movimiento) -> Fila:
         operacion = operacion_de(movimiento.antes.cantidad, movimiento.ejecuciones[0])

@@ -21,6 +21,7 @@ from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
 _TOLERANCIA_PRECIO = 1e-6
+_TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
 _LECTURAS_INGRESOS = 10
@@ -174,7 +175,8 @@ class Cuenta:
     async def tras_ejecutar(self, transacciones: Sequence[Transaccion]) -> Movimiento:
         """Read the account after the agent's own fills and compare it with the core's arithmetic.
 
-        An account that does not show them yet is taken as the arithmetic says; the next look compares.
+        An account that does not show them yet is taken as the arithmetic says; the next look compares, and
+        explains whatever else has moved the wallet.
         """
         antes, ejecuciones = self.estado, ejecuciones_de(transacciones)
         sombra = self._sombra(antes, ejecuciones)
@@ -182,12 +184,14 @@ class Cuenta:
         if leido is None:
             log.warning("cuenta_atrasada", calculado=str(sombra))
             return self.sin_leer(transacciones)
-        self.marcador = self.marcador._replace(cartera=leido.saldo)
-        if self.con_libro:
-            leido = leido._replace(saldo=redondear(antes.saldo + resultado_de(transacciones)))
-        if not _iguales(sombra, leido):
+        resultado = resultado_de(transacciones)
+        propio = leido._replace(saldo=redondear(antes.saldo + resultado))
+        cartera = redondear(self.marcador.cartera + resultado)
+        nada_mas = isclose(leido.saldo, cartera, rel_tol=0.0, abs_tol=_TOLERANCIA_SALDO)
+        self.marcador = self.marcador._replace(cartera=leido.saldo if nada_mas else cartera)
+        if not _iguales(sombra, propio if self.con_libro else leido):
             log.warning("divergencia_con_la_bolsa", calculado=str(sombra), bolsa=str(leido))
-        return self._tomar(leido, transacciones)
+        return self._tomar(leido if nada_mas and not self.con_libro else propio, transacciones)
 
     def sin_leer(self, transacciones: Sequence[Transaccion]) -> Movimiento:
         """Book the agent's own fills without looking at the account.
@@ -218,17 +222,18 @@ class Cuenta:
     ) -> tuple[EstadoCuenta, list[Transaccion], int]:
         """The account, the fills that explain it, and the newest trade id seen.
 
-        Account and fills are listed at different moments.
+        Account and fills are listed at different moments: a list without fills that are known is behind.
         """
         escala = self._mercado.filtros.escala_lote
-        for _ in range(_LECTURAS):
+        for quedan in reversed(range(_LECTURAS)):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
             quieta = _misma_posicion(anterior.posicion, leido.posicion)
             if quieta and leido.saldo == self.marcador.cartera:
                 return leido, [], 0
-            filas = await self._transacciones_nuevas()
+            filas, al_dia = await self._transacciones_nuevas()
             cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
-            if cantidad == al_paso(leido.cantidad, escala) and (quieta or filas):
+            explicada = cantidad == al_paso(leido.cantidad, escala) and (quieta or filas)
+            if explicada and (al_dia or not quedan):
                 return leido, filas, _ultima(filas)
             await asyncio.sleep(_ESPERA_S)
         log.error("posicion_sin_explicar", conocida=str(anterior.posicion), bolsa=str(leido.posicion))
@@ -246,14 +251,16 @@ class Cuenta:
             sombra = sombra._replace(saldo=redondear(sombra.saldo - fill.comision))
         return sombra
 
-    async def _transacciones_nuevas(self) -> list[Transaccion]:
+    async def _transacciones_nuevas(self) -> tuple[list[Transaccion], bool]:
+        """Fills that are not booked, and whether those that are were listed too."""
         ultima, propias, desde_ms = self.marcador[1:4]
         filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
-        return [
+        nuevas = [
             fila
             for fila in filas
             if fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
         ]
+        return nuevas, {propia for propia in propias if propia > ultima} <= {fila.id for fila in filas}
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
@@ -330,7 +337,7 @@ def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[
 
 def _iguales(calculado: EstadoCuenta, bolsa: EstadoCuenta) -> bool:
     return _misma_posicion(calculado.posicion, bolsa.posicion) and isclose(
-        calculado.saldo, bolsa.saldo, rel_tol=0.0, abs_tol=1e-6
+        calculado.saldo, bolsa.saldo, rel_tol=0.0, abs_tol=_TOLERANCIA_SALDO
     )
 
 

@@ -21,7 +21,7 @@ from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
-from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado
+from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado, espera_a_sus_agentes
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
@@ -129,6 +129,9 @@ class Montaje:
         apalancamiento = self._lugar.artefacto.configuracion.portafolio.apalancamiento
         _comprobar_libro(self._recuerdo, opciones.capital)
         await self._insistir(lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s))
+        if modo is Modo.SIMULADO and await self._insistir(self._mercado_que_espera):
+            # From here on time passes with events only, so that every run is the same.
+            c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
         with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
@@ -176,7 +179,8 @@ class Montaje:
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, motivo)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
-            self._lugar.al_terminar(sesion)
+            if terminada:
+                self._lugar.al_terminar(sesion)
         return sesion
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
@@ -278,6 +282,9 @@ class Montaje:
             self._conexiones.diario.anotar_luego(
                 f"agent:{self._agente}", tipo, self._conexiones.reloj.ahora_ms(), contenido
             )
+
+    async def _mercado_que_espera(self) -> bool:
+        return await espera_a_sus_agentes(self._conexiones.sesion, self._lugar.destino.direcciones)
 
     async def _insistir(self, paso: Callable[[], Awaitable[T]]) -> T:
         """Wait for an exchange that does not answer only when something may be at stake there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -71,11 +71,12 @@ async def repetir(
         DatosInvalidos: The recorded candles do not fill the window.
         LecturaFallida: The recorded candles are out of order.
     """
-    datos = _datos(artefacto, calentamiento)
+    suyos = list(eventos_de(eventos, grabada))
+    datos = _datos(artefacto, _Historia(calentamiento, (v for evento in suyos for v in _velas_de(evento))))
     await datos.calentar()
     repetidor = _Repetidor(artefacto, mercado, datos)
     informe = Informe()
-    for evento in eventos_de(eventos, grabada):
+    for evento in suyos:
         await repetidor.tomar(evento, informe)
     informe.diferencias += _plegar_lo_demas(eventos, informe)
     return informe
@@ -103,13 +104,10 @@ class _Repetidor:
 
     async def tomar(self, evento: EventoDiario, informe: Informe) -> None:
         """Take one event of the session."""
-        contenido: Any = evento.contenido
-        if evento.tipo == "CANDLES":
-            for apertura_ms, *precios in contenido["candles"]:
-                await self._datos.actualizar(Vela(int(apertura_ms), *map(float, precios)))
-        elif evento.tipo == "CANDLE_DECIDED":
-            pendiente, foto = leer_pendiente(contenido), leer_instantanea(contenido["state"])
-            await self._datos.actualizar(pendiente.vela)
+        for vela in _velas_de(evento):
+            await self._datos.actualizar(vela)
+        if evento.tipo == "CANDLE_DECIDED":
+            pendiente, foto = leer_pendiente(evento.contenido), leer_instantanea(evento.contenido["state"])
             diferencias = list(self._comparar(pendiente, foto))
             informe.decisiones += 1
             informe.iguales += not diferencias
@@ -158,21 +156,44 @@ class _Repetidor:
 
 
 class _Historia:
-    """Answers the warm-up once; nothing can be read later that was not recorded."""
+    """Lists what was recorded, as the exchange did when it was asked.
 
-    def __init__(self, velas: Sequence[Vela]) -> None:
-        self._velas = velas
+    Args:
+        calentamiento: Candles of the warm-up.
+        resto: Every other candle of the session.
+    """
 
-    async def velas(self, *_: Any, desde_ms: int | None = None, **__: Any) -> Sequence[Vela]:
-        """The recorded candles."""
-        return self._velas if desde_ms is None else ()
+    def __init__(self, calentamiento: Sequence[Vela], resto: Iterable[Vela]) -> None:
+        self._calentamiento = calentamiento
+        self._resto = sorted({vela.apertura_ms: vela for vela in resto}.values())
+
+    async def velas(
+        self, *_: Any, desde_ms: int | None = None, hasta_ms: int | None = None, limite: int
+    ) -> Sequence[Vela]:
+        """The warm-up, or the candles of a span."""
+        if desde_ms is None or hasta_ms is None:
+            return self._calentamiento
+        return [vela for vela in self._resto if desde_ms <= vela.apertura_ms <= hasta_ms][:limite]
 
 
-def _datos(artefacto: Artefacto, calentamiento: Sequence[Vela]) -> DataProvider:
+def _velas_de(evento: EventoDiario) -> list[Vela]:
+    """The candles that an event brought."""
+    contenido: Any = evento.contenido
+    match evento.tipo:
+        case "CANDLES":
+            filas = contenido["candles"]
+        case "CANDLE_DECIDED":
+            filas = [contenido["candle"]]
+        case _:
+            filas = []
+    return [Vela(int(apertura_ms), *map(float, precios)) for apertura_ms, *precios in filas]
+
+
+def _datos(artefacto: Artefacto, historia: _Historia) -> DataProvider:
     configuracion = artefacto.configuracion
     esquema = artefacto.manifiesto.rasgos
     return DataProvider(
-        cast(Bolsa, _Historia(calentamiento)),
+        cast(Bolsa, historia),
         configuracion.data_downloader.symbol,
         configuracion.data_downloader.interval,
         Indicadores(configuracion.parametros_indicadores(), configuracion.preprocesamiento.rasgos),

@@ -147,6 +147,13 @@ def test_un_modelo_de_otra_ventana_se_nota(tmp_path):
         leer_artefacto(tmp_path, TRAIN_ID)
 
 
+def test_velas_de_un_simbolo_y_ordenes_de_otro_se_notan(tmp_path):
+    crear_artefacto(tmp_path, una_configuracion(data_downloader__symbol="ETHUSDT"))
+
+    with pytest.raises(ArtefactoInvalido, match="is for ETHUSDT and mercado.json for BTCUSDT"):
+        leer_artefacto(tmp_path, TRAIN_ID)
+
+
 def test_un_manifiesto_de_otras_columnas_se_nota(base):
     firmar(base / TRAIN_ID, una_configuracion(preprocesamiento__rasgos="estacionarios"))
 

@@ -19,7 +19,6 @@ from tests.extremo.procesos import (
     un_simulador,
 )
 
-
 LARGO = con_calentamiento([30_000.0 + 10.0 * (i % 7) for i in range(2_000)])
 """A calm market that does not end."""
 

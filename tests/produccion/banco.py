@@ -1,4 +1,4 @@
-"""A whole cycle on fakes: services wired as in production, false exchange, scripted policy, lives that end."""
+"""A whole cycle on fakes: wired as in production, false exchange, scripted policy, more than one life."""
 
 from __future__ import annotations
 
@@ -291,6 +291,4 @@ def _asentado(recuerdo: Recuerdo, lectura: Any) -> Asentado | None:
         return None
     sesion, total = memoria.sesion, memoria.instantanea.filas if memoria.instantanea else 0
     emergencia = Emergencia(*memoria.emergencia) if memoria.emergencia is not None else None
-    return Asentado(
-        total, lambda primera: filas_desde(lectura, AGENTE, sesion, total, primera), emergencia
-    )
+    return Asentado(total, lambda primera: filas_desde(lectura, AGENTE, sesion, total, primera), emergencia)

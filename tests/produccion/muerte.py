@@ -90,7 +90,7 @@ class DiarioMortal:
         await self._parca.pasar()
 
     def perder(self, fraccion: float) -> None:
-        """A share of the events that nobody waited for is not on disk; the newest ones are the first to go."""
+        """A share of the events that nobody waited for is not on disk; the newest ones go first."""
         perdidos = round((len(self.eventos) - self._seguros) * fraccion)
         del self.eventos[len(self.eventos) - perdidos :]
 

@@ -17,14 +17,15 @@ from src.nucleo.errores import (
     OrdenRechazada,
 )
 from src.nucleo.registro import StatusFila
+from src.nucleo.stops import TipoProteccion
 from src.produccion.diario.memoria import MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ejecutor import id_cliente_de
-from src.produccion.puertos import ClaseIngreso, EventoMark
+from src.produccion.puertos import ClaseIngreso, EventoMargen, EventoMark
 from src.produccion.riesgo.control_riesgo import Bloqueo
 from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
 from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
-from tests.produccion.falsos import Parcial, Pierde
+from tests.produccion.falsos import BolsaFalsa, Parcial, Pierde
 
 Abrir = Callable[..., Awaitable[Banco]]
 
@@ -34,8 +35,9 @@ async def abrir(tmp_path: Path) -> AsyncIterator[Abrir]:
     """Build a bench on the test's directory; its files are closed at the end."""
     bancos: list[Banco] = []
 
-    async def construir(*acciones: float, **cambios: Any) -> Banco:
-        bancos.append(await montar(tmp_path / "produccion", *acciones, **cambios))
+    async def construir(*acciones: float, desde: Banco | None = None, **cambios: Any) -> Banco:
+        nuevo = montar(tmp_path / "produccion", *acciones, **cambios) if desde is None else desde.volver()
+        bancos.append(await nuevo)
         return bancos[-1]
 
     yield construir
@@ -328,6 +330,19 @@ async def test_una_transferencia_escala_pico_y_referencia(abrir: Abrir, monto: f
     assert banco.ciclo.max_drawdown == pytest.approx(drawdown_antes)
 
 
+async def test_una_transferencia_vista_al_cerrar_tampoco_es_ganancia(abrir: Abrir):
+    banco = await abrir(0.5, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    saldo = banco.cuenta.estado.saldo
+    banco.bolsa.cobrar(ClaseIngreso.TRANSFER, -5_000.0)
+    await banco.ciclo.cerrar_y_seguir("blind:1", frontera(1))
+
+    assert banco.control.estado.equity_maximo == pytest.approx(5_000.0, rel=2e-3)
+    assert banco.cuenta.estado.saldo == pytest.approx(saldo - 5_000.0, abs=6.0)
+    await banco.cerrar_vela(30_000.0)
+    assert banco.control.bloqueos == set()
+
+
 async def test_el_libro_queda_en_el_diario_tras_cada_vela(abrir: Abrir):
     banco = await abrir(0.5, capital=2_000.0)
     await banco.cerrar_vela(30_000.0)
@@ -501,4 +516,226 @@ async def test_cerrar_al_salir_es_una_fila_manual(abrir: Abrir):
     assert await banco.ciclo.cerrar_posicion("exit:1", frontera(1), StatusFila.MANUAL) == 1
     assert columna(banco, "status") == ["ok", "manual"]
     assert columna(banco, "terminated") == ["false", "false"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+# --- the resident stop ---
+
+
+async def abrir_protegida(abrir: Abrir, *acciones: float) -> Banco:
+    """A long position with its stop, after one candle."""
+    banco = await abrir(*acciones, proteccion=TipoProteccion.CATASTROFE, fraccion_liquidacion=0.1)
+    await banco.cerrar_vela(30_000.0)
+    assert banco.ciclo.protegida
+    return banco
+
+
+def gatillo(banco: Banco) -> float:
+    (stop,) = banco.bolsa.stops_vivos
+    return stop.gatillo
+
+
+async def test_tras_abrir_hay_un_stop_en_su_nivel(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9)
+
+    assert gatillo(banco) == banco.protector.nivel
+    assert banco.control.bloqueos == set()
+
+
+async def test_un_mark_mas_alla_del_stop_aplaza_la_vigilancia(abrir: Abrir):
+    """The stop has probably closed the position: what would be measured is not there any more."""
+    banco = await abrir_protegida(abrir, 0.9)
+    antes = banco.control.estado
+    assert not marcar(banco, gatillo(banco) - 5_000.0, 1)
+    assert not marcar(banco, gatillo(banco) - 5_000.0, 5)
+
+    assert banco.ciclo.stop_tocado
+    assert banco.control.estado == antes
+
+
+async def test_al_mirar_la_cuenta_el_stop_tocado_tiene_su_fila(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9)
+    nivel = gatillo(banco)
+    marcar(banco, nivel - 100.0, 1)
+    banco.bolsa.mover(nivel - 100.0)
+
+    assert not await banco.ciclo.mirar(frontera(1) + 1_500)
+    assert not banco.ciclo.stop_tocado
+    assert columna(banco, "status") == ["ok", "proteccion"]
+    assert banco.filas[-1]["precio"] == str(round(nivel - 100.0, 1))
+    assert banco.bolsa.stops_vivos == []
+    assert banco.ciclo.protegida
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_un_stop_tocado_que_no_salto_vuelve_a_vigilarse(abrir: Abrir):
+    """The mark touched the level and the exchange did nothing: the loss is real."""
+    banco = await abrir_protegida(abrir, 0.9)
+    marcar(banco, gatillo(banco) - 3_000.0, 1)
+
+    assert not await banco.ciclo.mirar(frontera(1) + 1_500)
+    assert await banco.ciclo.mirar(frontera(1) + 3_000)
+
+
+async def test_sin_poder_leer_la_cuenta_el_stop_sigue_tocado(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9)
+    marcar(banco, gatillo(banco) - 100.0, 1)
+    banco.bolsa.lecturas_fallidas = 1
+
+    with pytest.raises(LecturaFallida):
+        await banco.ciclo.mirar(frontera(1) + 1_500)
+    assert banco.ciclo.stop_tocado
+
+
+async def test_una_posicion_que_no_admite_stop_se_cierra_y_se_sigue(abrir: Abrir):
+    banco = await abrir(0.9, 0.9, proteccion=TipoProteccion.CATASTROFE)
+    banco.bolsa.fallos_stop.extend([OrdenRechazada("refused (code -1111)", codigo=-1111)] * 10)
+    await banco.cerrar_vela(30_000.0)
+
+    assert columna(banco, "status") == ["ok", "proteccion"]
+    assert banco.bolsa.estado.posicion is None
+    banco.bolsa.fallos_stop.clear()
+    await banco.cerrar_vela(30_100.0)
+    assert columna(banco, "operacion")[-1] == "abrir_long"
+    assert banco.ciclo.protegida
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_al_cerrar_no_queda_ningun_stop(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9, -0.5)
+    await banco.cerrar_vela(30_100.0)
+
+    assert banco.bolsa.stops_vivos == []
+    assert banco.control.bloqueos == set()
+
+
+async def test_la_emergencia_deja_la_cuenta_sin_stops(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9)
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert banco.bolsa.estado.posicion is None
+    assert banco.bolsa.stops_vivos == []
+    assert columna(banco, "status") == ["ok", "emergencia"]
+
+
+async def test_con_el_aviso_de_margen_no_se_abre(abrir: Abrir):
+    banco = await abrir(0.5)
+    banco.ciclo.tomar_aviso_de_margen(EventoMargen(frontera()))
+    await banco.cerrar_vela(30_000.0)
+
+    assert "liquidation is near" in banco.filas[0]["error"]
+    assert banco.bolsa.enviadas == []
+
+
+# --- what happened between two lives ---
+
+
+async def volver(abrir: Abrir, banco: Banco) -> Banco:
+    """Another daemon goes on; its files are closed with the others."""
+    return await abrir(desde=banco)
+
+
+async def test_un_stop_que_salto_sin_nadie_tiene_su_fila(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9, 0.9)
+    banco.bolsa.mover(gatillo(banco) - 50.0)
+    banco = await volver(abrir, banco)
+
+    assert columna(banco, "status") == ["ok", "proteccion"]
+    assert banco.cuenta.estado == banco.bolsa.estado
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_un_stop_que_falta_al_volver_se_pone(abrir: Abrir):
+    banco = await abrir_protegida(abrir, 0.9)
+    nivel = gatillo(banco)
+    banco.bolsa.soltar_stops()
+    banco = await volver(abrir, banco)
+    for _ in range(3):
+        await banco.ciclo.mirar(frontera(1))
+
+    assert gatillo(banco) == nivel
+
+
+@pytest.mark.parametrize(
+    ("suceso", "statuses"),
+    [
+        (lambda bolsa: bolsa.liquidar(16_000.0), ["liquidacion"]),
+        (lambda bolsa: bolsa.operar(-bolsa.estado.cantidad, 29_900.0), ["manual"]),
+        (lambda bolsa: [bolsa.operar(0.01, 29_900.0) for _ in range(1_100)], ["manual"] * 1_100),
+    ],
+    ids=["liquidacion", "a_mano", "muchas"],
+)
+async def test_lo_que_paso_sin_nadie_tiene_sus_filas(
+    abrir: Abrir, suceso: Callable[[BolsaFalsa], object], statuses: list[str]
+):
+    banco = await abrir(0.5, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    suceso(banco.bolsa)
+    banco = await volver(abrir, banco)
+
+    assert columna(banco, "status") == ["ok", *statuses]
+    assert banco.cuenta.estado == banco.bolsa.estado
+    await banco.cerrar_vela(29_900.0)
+    assert columna(banco, "paso")[-1] == "2"
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_el_funding_sin_nadie_mueve_el_saldo(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.5)
+    banco = await volver(abrir, banco)
+    await banco.cerrar_vela(30_000.0)
+
+    comprobar_conservacion(banco, 10_000.0, funding=-1.5)
+
+
+@pytest.mark.parametrize("reinicios", [1, 3])
+@pytest.mark.parametrize("monto", [10_000.0, -5_000.0])
+async def test_una_transferencia_sin_nadie_escala_una_sola_vez(abrir: Abrir, monto: float, reinicios: int):
+    """The next decision may be an hour away: what was scaled has to be known before it."""
+    banco = await abrir(0.0, equity_maximo=12_000.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.cobrar(ClaseIngreso.TRANSFER, monto)
+    for _ in range(reinicios):
+        banco = await volver(abrir, banco)
+
+    factor = (10_000.0 + monto) / 10_000.0
+    assert banco.control.estado.equity_maximo == pytest.approx(12_000.0 * factor)
+    assert banco.cronica.capital_referencia == pytest.approx(10_000.0 * factor)
+    await banco.cerrar_vela(30_000.0)
+    assert banco.politica.vistas[-1].portfolio[0] == np.float32(1.0)
+    assert banco.ciclo.max_drawdown == pytest.approx(1 - 10_000 / 12_000)
+
+
+async def test_el_mismo_fichero_sigue_tras_un_reinicio(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+    otro = await volver(abrir, banco)
+    await otro.cerrar_vela(30_100.0)
+
+    assert otro.registro.ruta == banco.registro.ruta
+    assert columna(otro, "paso") == ["1", "2"]
+    assert columna(otro, "velas_activa") == ["0", "1"]
+    assert columna(otro, "recompensa")[1] != ""
+
+
+async def test_una_vela_decidida_no_se_decide_otra_vez_tras_un_reinicio(abrir: Abrir):
+    banco = await abrir(0.5)
+    await banco.cerrar_vela(30_000.0)
+    banco = await volver(abrir, banco)
+    await banco.decidir()
+
+    assert len(banco.politica.vistas) == 1
+    assert len(banco.bolsa.enviadas) == 1
+
+
+async def test_antes_de_la_primera_decision_tambien_se_sabe_lo_que_habia(abrir: Abrir):
+    """What somebody did before it is not taken for what the account began with."""
+    banco = await abrir(0.0, estado=una_cuenta(cantidad=0.1))
+    banco.bolsa.operar(-0.1, 30_000.0)
+    banco = await volver(abrir, banco)
+
+    assert columna(banco, "status") == ["manual"]
     comprobar_conservacion(banco, 10_000.0)

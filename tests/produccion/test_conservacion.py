@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -18,7 +19,7 @@ from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS
 from tests.produccion.banco import Banco, montar
 from tests.produccion.bucle import BucleVirtual
-from tests.produccion.falsos import Acuse, Parcial, Pierde
+from tests.produccion.falsos import Acuse, BolsaFalsa, Parcial, Pierde
 
 RED = True  # the virtual loop is made here
 
@@ -39,6 +40,8 @@ class Suceso(Enum):
     LECTURA_ATRASADA = auto()
     A_MANO = auto()
     VUELTA_A_MANO = auto()
+    A_MANO_AL_ENVIAR = auto()
+    VUELTA_A_MANO_AL_ENVIAR = auto()
     FUNDING = auto()
     DEPOSITO = auto()
     REINICIO = auto()
@@ -74,6 +77,10 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
             bolsa.operar(0.05, precio)
         case Suceso.VUELTA_A_MANO:
             bolsa.operar(-2 * bolsa.estado.cantidad or 0.02, precio)
+        case Suceso.A_MANO_AL_ENVIAR:
+            bolsa.al_enviar = una_vez(bolsa, lambda: bolsa.operar(0.05, precio))
+        case Suceso.VUELTA_A_MANO_AL_ENVIAR:
+            bolsa.al_enviar = una_vez(bolsa, lambda: ida_y_vuelta(bolsa, precio))
         case Suceso.FUNDING:
             bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.25, bolsa.reloj.ahora_ms() + HORA_MS)
         case Suceso.DEPOSITO:
@@ -82,15 +89,33 @@ def ocurre(suceso: Suceso, banco: Banco, precio: float) -> None:
             pass
 
 
+def una_vez(bolsa: BolsaFalsa, hacer: Callable[[], object]) -> Callable[[], object]:
+    """Somebody trades just before the agent's order arrives."""
+
+    def primero() -> None:
+        bolsa.al_enviar = None
+        hacer()
+
+    return primero
+
+
+def ida_y_vuelta(bolsa: BolsaFalsa, precio: float) -> None:
+    bolsa.operar(0.04, precio)
+    bolsa.operar(-0.04, round(precio * 1.01, 1))
+
+
 def sana(banco: Banco) -> None:
     """From now on the exchange answers everything."""
     bolsa = banco.bolsa
     bolsa.fallos.clear()
     bolsa.transacciones_tardias = bolsa.lecturas_fallidas = bolsa.retraso_lecturas = 0
     bolsa.consultas_fallidas = 0
+    bolsa.al_enviar = None
 
 
-async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]], proteccion: TipoProteccion) -> None:
+async def recorrer(
+    carpeta: Path, velas: list[tuple[float, float, Suceso]], proteccion: TipoProteccion
+) -> None:
     acciones = (accion for accion, _, _ in velas)
     banco = await montar(carpeta, *acciones, limite=1.0, proteccion=proteccion)
     try:
@@ -113,10 +138,10 @@ async def recorrer(carpeta: Path, velas: list[tuple[float, float, Suceso]], prot
     assert banco.cuenta.estado == banco.bolsa.estado
     assert 10_000.0 + dicho + ingresos == pytest.approx(banco.bolsa.estado.saldo, abs=1e-6)
     assert len({o.id_cliente for o in banco.bolsa.aceptadas}) == len(banco.bolsa.aceptadas)
-    assert banco.ciclo.protegida
+    assert banco.ciclo.protegida or proteccion is TipoProteccion.NINGUNA
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     velas=st.lists(
         st.tuples(st.floats(-1.0, 1.0), st.floats(-0.03, 0.03), st.sampled_from(Suceso)),

@@ -242,6 +242,142 @@ async def test_una_ida_y_vuelta_a_mano_entre_dos_miradas_se_explica(bitacora: Ev
     assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
+async def test_lo_ejecutado_por_un_stop_es_proteccion():
+    bolsa = BolsaFalsa()
+
+    async def es_de_un_stop(id_orden: int) -> bool:
+        return id_orden == 2
+
+    cuenta = Cuenta(bolsa, bolsa.mercado, es_de_un_stop=es_de_un_stop)
+    await cuenta.abrir(bolsa.reloj.ahora_ms())
+    bolsa.operar(0.1, 30_000.0, "web_1")
+    bolsa.operar(-0.1, 28_000.0, "tm-HIJA")
+
+    manual, proteccion = (await cuenta.actualizar()).ajenos
+
+    assert (manual.status, proteccion.status) == (StatusFila.MANUAL, StatusFila.PROTECCION)
+
+
+# --- fills of both, in any order ---
+
+
+async def test_lo_ajeno_con_un_id_menor_que_lo_propio_no_se_pierde(bitacora: Eventos):
+    """Somebody traded between the decision and its fill."""
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.05, 29_900.0, "web_1")
+    await comprar(cuenta, bolsa, 0.1)
+    assert cuenta.estado.cantidad == 0.1
+    assert cuenta.marcador.propias == {2}
+
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    assert (ajeno.status, ajeno.movimiento.cantidad) == (StatusFila.MANUAL, 0.05)
+    assert cuenta.estado.saldo == bolsa.estado.saldo
+    assert cuenta.estado.cantidad == bolsa.estado.cantidad
+    assert (cuenta.marcador.ultima_transaccion, cuenta.marcador.propias) == (2, frozenset())
+    assert (await cuenta.actualizar()).ajenos == ()
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+@pytest.mark.parametrize("capital", [None, 2_500.0])
+async def test_una_ida_y_vuelta_ajena_antes_de_lo_propio_tiene_sus_filas(
+    capital: float | None, bitacora: Eventos
+):
+    """The position is what the own fill makes of it; only the wallet tells that there was more."""
+    cuenta, bolsa = await abrir(capital)
+    inicial = cuenta.estado.saldo
+    bolsa.operar(0.05, 29_000.0, "web_1")
+    bolsa.operar(-0.05, 31_000.0, "web_2")
+    await comprar(cuenta, bolsa, 0.1)
+    assert cuenta.estado.saldo == inicial - 1.5
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.cantidad for a in novedades.ajenos] == [0.05, 0.05]
+    assert sum(a.movimiento.pnl for a in novedades.ajenos) == pytest.approx(100.0)
+    assert cuenta.estado.saldo == pytest.approx(bolsa.estado.saldo - 10_000.0 + inicial)
+    assert (novedades.funding, novedades.transferido) == (0.0, 0.0)
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_una_lista_sin_lo_propio_va_por_detras(bitacora: Eventos):
+    """What is missing from it may be a fill of somebody else, too."""
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.05, 29_000.0, "web_1")
+    bolsa.operar(-0.05, 31_000.0, "web_2")
+    await comprar(cuenta, bolsa, 0.1)
+    bolsa.transacciones_tardias = 5
+
+    assert len((await cuenta.actualizar()).ajenos) == 2
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_lo_propio_que_nunca_se_lista_no_detiene_la_cuenta():
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.1)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
+    bolsa.transacciones_tardias = 1_000
+
+    assert (await cuenta.actualizar()).funding == -1.0
+
+
+async def test_el_funding_que_llega_con_lo_propio_es_funding():
+    cuenta, bolsa = await abrir()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -3.0)
+    await comprar(cuenta, bolsa, 0.1)
+    assert cuenta.estado.saldo == 9_998.5
+
+    assert await cuenta.actualizar() == ((), -3.0, 0.0)
+    assert cuenta.estado == bolsa.estado
+
+
+async def test_lo_propio_que_ya_se_conto_no_se_cuenta_otra_vez_tras_un_reinicio():
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.05, 29_900.0, "web_1")
+    await comprar(cuenta, bolsa, 0.1)
+
+    otra = vuelta_al_diario(cuenta)
+    (ajeno,) = (await otra.actualizar()).ajenos
+
+    assert ajeno.status is StatusFila.MANUAL
+    assert otra.estado.cantidad == bolsa.estado.cantidad
+    assert otra.estado.saldo == bolsa.estado.saldo
+
+
+async def test_todo_lo_que_paso_mientras_no_habia_nadie_se_explica(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.1)
+    for i in range(1_200):
+        bolsa.operar(0.01 if i % 2 else -0.01, 30_000.0 + i % 7, f"web_{i}")
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -2.0)
+    bolsa.cobrar(ClaseIngreso.TRANSFER, 1_000.0)
+
+    otra = vuelta_al_diario(cuenta)
+    novedades = await otra.actualizar()
+
+    assert len(novedades.ajenos) == 1_200
+    assert (novedades.funding, novedades.transferido) == (-2.0, 1_000.0)
+    assert otra.estado.saldo == bolsa.estado.saldo
+    assert otra.estado.cantidad == pytest.approx(bolsa.estado.cantidad)
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_un_ingreso_que_se_lista_tarde_explica_lo_que_quedo_sin_explicar(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(100.0)
+    assert (await cuenta.actualizar()).funding == 100.0
+    assert cuenta.marcador.sin_explicar == 100.0
+
+    bolsa.sumar_a_la_cartera(-100.0)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, 100.0)
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
+    otra = vuelta_al_diario(cuenta)
+    novedades = await otra.actualizar()
+
+    assert (novedades.funding, novedades.transferido) == (-1.0, 0.0)
+    assert otra.marcador.sin_explicar == 0.0
+
+
 # --- income ---
 
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from src.datos.mercados import mercado_por_defecto
-from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida, EmergenciaDrawdown
+from src.nucleo.errores import (
+    AgenteEnclavado,
+    ConfiguracionInvalida,
+    EmergenciaDrawdown,
+    LecturaFallida,
+)
 from src.produccion.config.config import Opciones, PoliticaSalida
+from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.lanzamiento import desenclavar, ejecutar
 from src.produccion.montaje import Sesion
 from src.produccion.orquestador import Motivo
+from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, enclavar
 from src.simulador.servidor import Servidor
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
 from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
 from tests.produccion.falsos import PoliticaGuion
-from tests.simulador.banco import planas, una_simulacion
+from tests.simulador.banco import el_titular, planas, una_simulacion
 
 RED = True
 PRECIO = 30_000.0
@@ -30,7 +41,8 @@ CAIDA = [PRECIO * 0.97**i for i in range(6)] + [PRECIO * 0.97**6] * 20
 class Puesto:
     """An artefact, a state directory and a simulator on some closes."""
 
-    def __init__(self, carpeta: Path, url: str) -> None:
+    def __init__(self, carpeta: Path, url: str, servidor: Servidor | None = None) -> None:
+        self.servidor = servidor
         ajustes = carpeta / "timonel.yaml"
         ajustes.write_text("feature_range: {hold_entries_above: 1}\n")
         configuracion = una_configuracion(
@@ -51,13 +63,26 @@ class Puesto:
     def desenclavar(self) -> bool:
         return desenclavar(self.opciones, "looked into it")
 
+    @property
+    def cantidad(self) -> Decimal:
+        """What the exchange says that is held."""
+        assert self.servidor is not None
+        posicion = el_titular(self.servidor.simulacion).cuenta.posiciones.get("BTCUSDT")
+        return posicion.cantidad if posicion is not None else Decimal(0)
+
+    @property
+    def diario(self) -> Path:
+        """The journal's file."""
+        (ruta,) = self.opciones.estado.rglob("diario.sqlite")
+        return ruta
+
 
 @pytest.fixture
 async def puesto(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Puesto]:
     cierres = getattr(request, "param", SUAVE)
     velas = planas(*[round(c, 1) for c in [PRECIO] * N_CALENTAMIENTO + cierres])
     async with Servidor(una_simulacion(velas, calentamiento=N_CALENTAMIENTO, camino="close")) as servidor:
-        yield Puesto(tmp_path, servidor.url)
+        yield Puesto(tmp_path, servidor.url, servidor)
 
 
 async def test_una_sesion_de_principio_a_fin(puesto: Puesto):
@@ -137,3 +162,63 @@ async def test_desenclavar_lo_que_no_lo_esta_no_cambia_nada(puesto: Puesto):
     await puesto.correr(0.0, velas=1)
 
     assert not puesto.desenclavar()
+
+
+async def test_una_emergencia_a_medias_se_acaba_antes_de_decir_que_esta_enclavado(puesto: Puesto):
+    """The daemon died after it had latched and before the account was flat."""
+    await puesto.correr(0.5, velas=3)
+    diario = DiarioSqlite(puesto.diario)
+    await enclavar(diario, None, Enclavamiento(Razon.DRAWDOWN, "daemon", 1))
+    diario.cerrar()
+    assert puesto.cantidad > 0
+
+    with pytest.raises(EmergenciaDrawdown, match="cut short before") as acabada:
+        await puesto.correr(0.5)
+    assert acabada.value.codigo_salida == 3
+    assert puesto.cantidad == 0
+    with pytest.raises(AgenteEnclavado) as enclavado:
+        await puesto.correr(0.5)
+    assert enclavado.value.codigo_salida == 5
+
+
+async def test_sin_nada_en_juego_una_bolsa_que_no_esta_se_dice_enseguida(tmp_path: Path):
+    puesto = Puesto(tmp_path, "http://127.0.0.1:1")
+    antes = time.monotonic()
+
+    with pytest.raises(LecturaFallida):
+        await puesto.correr(0.5)
+    assert time.monotonic() - antes < 10.0
+
+
+async def test_con_algo_en_juego_se_espera_a_la_bolsa(tmp_path: Path):
+    """A position may be open there: the daemon takes over as soon as it can."""
+    with socket.socket() as libre:
+        libre.bind(("127.0.0.1", 0))
+        puerto = libre.getsockname()[1]
+    velas = planas(*[PRECIO] * N_CALENTAMIENTO, *SUAVE)
+    simulacion = una_simulacion(velas, calentamiento=N_CALENTAMIENTO, camino="close", puerto=puerto)
+    async with Servidor(simulacion) as servidor:
+        puesto = Puesto(tmp_path, servidor.url, servidor)
+        await puesto.correr(0.5, velas=3)
+
+    vida = asyncio.create_task(puesto.correr(0.5, velas=3))
+    await asyncio.sleep(3.0)
+    assert not vida.done()
+    async with Servidor(simulacion):
+        sesion = await asyncio.wait_for(vida, 30.0)
+
+    assert sesion.motivo is Motivo.VELAS
+    assert leer_csv(sesion.registro)[0]["cantidad_activa"] != ""
+    assert puesto.cantidad > 0
+
+
+async def test_no_se_espera_a_la_bolsa_para_siempre(puesto: Puesto):
+    assert puesto.opciones.config is not None
+    await puesto.correr(0.5, velas=3)
+    with puesto.opciones.config.open("a") as ajustes:
+        ajustes.write("risk: {max_silence_s: 2}\n")
+    assert puesto.servidor is not None
+    await puesto.servidor.cerrar()
+
+    with pytest.raises(LecturaFallida):
+        await asyncio.wait_for(puesto.correr(0.5), 30.0)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import errno
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.nucleo.columnas import EMERGENCIAS, REGISTRO
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Fila
-from src.produccion.Registro import Emergencia, RegistroProduccion, sello_libre
+from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
 from tests.constructores import INICIO_MS
 
 SELLO = "20240101_000000"
@@ -97,3 +102,112 @@ def test_una_carpeta_donde_no_se_puede_escribir_se_nombra(tmp_path: Path):
 
     with pytest.raises(EmergenciaOperacional, match=r"fichero.*cannot be created"):
         RegistroProduccion(tmp_path / "fichero" / "produccion", SELLO)
+
+
+# --- a session that is gone on with ---
+
+
+def fila(paso: int) -> Fila:
+    return FILA | {"paso": paso, "error": f'row {paso}, "quoted"\nin two lines'}
+
+
+def asentado(total: int, emergencia: Emergencia | None = None) -> Asentado:
+    """A journal that has so many rows."""
+    return Asentado(total, lambda primera: [fila(paso) for paso in range(primera + 1, total + 1)], emergencia)
+
+
+def escrito(carpeta: Path, total: int) -> bytes:
+    """A session's file with so many rows, as a daemon leaves it that was never interrupted."""
+    with RegistroProduccion(carpeta, SELLO) as registro:
+        for paso in range(1, total + 1):
+            registro.registrar_paso(fila(paso))
+    return registro.ruta.read_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    presentes=st.integers(0, 5),
+    total=st.integers(0, 5),
+    rota=st.binary(max_size=40),
+    corte=st.integers(0, 400),
+)
+def test_el_fichero_se_iguala_al_diario(presentes: int, total: int, rota: bytes, corte: int):
+    """Rows that the journal does not have go, missing ones come, a line that is not whole is repaired."""
+    with tempfile.TemporaryDirectory() as una, tempfile.TemporaryDirectory() as otra:
+        crudo = escrito(Path(una), presentes)
+        ruta = Path(una) / f"registro_{SELLO}.csv"
+        ruta.write_bytes(crudo[: max(0, len(crudo) - corte)] + rota.translate(None, b'\n"'))
+        with RegistroProduccion(Path(una), SELLO, asentado(total)) as registro:
+            assert registro.filas == total
+            registro.registrar_paso(fila(total + 1))
+
+        assert ruta.read_bytes() == escrito(Path(otra), total + 1)
+
+
+@pytest.mark.parametrize("contenido", [None, b"", b"timesta"])
+def test_un_fichero_perdido_o_vacio_se_escribe_entero(tmp_path: Path, contenido: bytes | None):
+    if contenido is not None:
+        (tmp_path / f"registro_{SELLO}.csv").write_bytes(contenido)
+    with RegistroProduccion(tmp_path, SELLO, asentado(3)) as registro:
+        assert registro.ruta.read_bytes() == escrito(tmp_path / "otro", 3)
+
+
+def test_lo_que_esta_no_se_lee_del_diario(tmp_path: Path):
+    escrito(tmp_path, 3)
+    pedidas: list[int] = []
+
+    def desde(primera: int) -> list[Fila]:
+        pedidas.append(primera)
+        return [fila(4)]
+
+    with RegistroProduccion(tmp_path, SELLO, Asentado(4, desde)):
+        assert pedidas == [3]
+    with RegistroProduccion(tmp_path, SELLO, Asentado(4, desde)):
+        assert pedidas == [3]
+
+
+EMERGENCIA = Emergencia(INICIO_MS, "max_drawdown", 7_999.5, 7_999.5, 1, "x")
+
+
+@pytest.mark.parametrize("presente", [None, b"", b"timestamp,raz", b"entera"])
+def test_la_emergencia_del_diario_esta_una_vez_en_su_fichero(tmp_path: Path, presente: bytes | None):
+    escrito(tmp_path, 1)
+    with RegistroProduccion(tmp_path / "otro", SELLO) as registro:
+        registro.registrar_emergencia(EMERGENCIA)
+        entera = registro.ruta_emergencias.read_bytes()
+    if presente is not None:
+        ruta = tmp_path / f"emergencias_{SELLO}.csv"
+        ruta.write_bytes(entera if presente == b"entera" else presente)
+
+    with RegistroProduccion(tmp_path, SELLO, asentado(1, EMERGENCIA)) as registro:
+        assert registro.ruta_emergencias.read_bytes() == entera
+
+
+def test_sin_emergencia_en_el_diario_no_se_hace_su_fichero(tmp_path: Path):
+    escrito(tmp_path, 1)
+    with RegistroProduccion(tmp_path, SELLO, asentado(1)) as registro:
+        assert not registro.ruta_emergencias.exists()
+
+
+def test_tras_una_linea_que_no_cupo_no_se_escribe_otra(tmp_path: Path):
+    """It would stand where the journal has the one before."""
+    with RegistroProduccion(tmp_path, SELLO) as registro:
+        lleno: Any = DiscoLleno()
+        archivo: Any = registro._registro
+        sano, archivo._archivo = archivo._archivo, lleno
+        with pytest.raises(EmergenciaOperacional, match="No space left"):
+            registro.registrar_paso(fila(1))
+        archivo._archivo = sano
+        with pytest.raises(EmergenciaOperacional, match="not whole"):
+            registro.registrar_paso(fila(2))
+        assert registro.filas == 2
+
+    with RegistroProduccion(tmp_path, SELLO, asentado(2)) as registro:
+        assert registro.ruta.read_bytes() == escrito(tmp_path / "otro", 2)
+
+
+class DiscoLleno:
+    """A file on a disk without room."""
+
+    def write(self, crudo: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")

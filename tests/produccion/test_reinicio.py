@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +20,16 @@ from src.nucleo.tipos import EstadoCuenta, Observacion, Vela
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.memoria import Instantanea
 from src.produccion.puertos import ClaseIngreso
-from tests.constructores import HORA_MS, un_mercado, una_cuenta, una_vela, unos_filtros
-from tests.produccion.banco import N_CALENTAMIENTO, Banco, Mundo, arrancar, frontera, mundo_nuevo, un_proveedor
+from tests.constructores import HORA_MS, un_mercado, unos_filtros
+from tests.produccion.banco import (
+    N_CALENTAMIENTO,
+    Banco,
+    Mundo,
+    arrancar,
+    frontera,
+    mundo_nuevo,
+    un_proveedor,
+)
 from tests.produccion.bucle import BucleVirtual
 from tests.produccion.falsos import BolsaFalsa, RelojFalso
 from tests.produccion.muerte import Muerta, Parca, vivir
@@ -96,7 +104,11 @@ def mundo_de(guion: str, carpeta: Path, *, trozos: bool = False) -> Mundo:
     mercado = un_mercado(filtros=unos_filtros(cantidad_max_mercado=maxima))
     politica = PorCierre(GUIONES[guion])
     return mundo_nuevo(
-        carpeta, politica=politica, proteccion=TipoProteccion.CATASTROFE, fraccion_liquidacion=0.1, mercado=mercado
+        carpeta,
+        politica=politica,
+        proteccion=TipoProteccion.CATASTROFE,
+        fraccion_liquidacion=0.1,
+        mercado=mercado,
     )
 
 
@@ -154,9 +166,7 @@ async def hasta_el_final(mundo: Mundo, guion: str, muertes: Sequence[int], perdi
     )
 
 
-def correr(
-    guion: str, muertes: Sequence[int] = (), *, perdida: float = 0.0, trozos: bool = False
-) -> Final:
+def correr(guion: str, muertes: Sequence[int] = (), *, perdida: float = 0.0, trozos: bool = False) -> Final:
     with tempfile.TemporaryDirectory() as carpeta, asyncio.Runner(loop_factory=BucleVirtual) as corredor:
         mundo = mundo_de(guion, Path(carpeta), trozos=trozos)
         return corredor.run(hasta_el_final(mundo, guion, muertes, perdida))
@@ -186,7 +196,7 @@ def test_muera_donde_muera_el_registro_es_el_de_quien_no_murio(guion: str, trozo
 
 @pytest.mark.parametrize("guion", GUIONES)
 def test_lo_que_no_llego_al_disco_no_cambia_lo_ejecutado(guion: str):
-    """An exit does not wait for the disk: its decision may be lost, and then its fill has a row of its own."""
+    """An exit does not wait for the disk: its decision may be lost; then its fill has a row of its own."""
     sin_morir = entera(guion, trozos=False)
 
     for punto in range(1, sin_morir.puntos + 1):

@@ -132,6 +132,20 @@ class AvanceSimulado:
             raise LecturaFallida(f"the simulator did not answer: {fallo}") from fallo
 
 
+async def espera_a_sus_agentes(sesion: aiohttp.ClientSession, direcciones: Direcciones) -> bool:
+    """Whether a simulated market stands still until its agents are done.
+
+    Raises:
+        LecturaFallida: It did not answer.
+    """
+    try:
+        async with sesion.get(f"{direcciones.rest}/sim/v1/status") as respuesta:
+            estado = await respuesta.json() if respuesta.status == 200 else {}
+    except (aiohttp.ClientError, TimeoutError, ValueError) as fallo:
+        raise LecturaFallida(f"the simulator did not answer: {fallo}") from fallo
+    return bool(estado.get("lockstep"))
+
+
 def _negativa(estado: int, texto: str) -> ErrorBolsa:
     """What is wrong with a request stays wrong; anything else may pass."""
     clase = BolsaIncompatible if estado == 400 else LecturaFallida

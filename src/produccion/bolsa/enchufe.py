@@ -109,13 +109,14 @@ async def cerrar(socket: aiohttp.ClientWebSocketResponse) -> None:
 
 
 async def recibir(socket: aiohttp.ClientWebSocketResponse, espera_s: float | None) -> str | bytes | None:
-    """The next text; ``None`` when none came in time.
+    """The next text; ``None`` when none came in time: pings and pongs, which `receive` swallows, are no text.
 
     Raises:
         LecturaFallida: The socket has closed.
     """
     try:
-        mensaje = await socket.receive(timeout=espera_s)
+        async with asyncio.timeout(espera_s):
+            mensaje = await socket.receive()
     except TimeoutError:
         return None
     if mensaje.type is not aiohttp.WSMsgType.TEXT:

@@ -56,7 +56,7 @@ def live(
     ] = None,
     on_exit: Annotated[
         PoliticaSalida | None,
-        typer.Option("--on-exit", help="What Ctrl+C does with an open position. Default: close."),
+        typer.Option("--on-exit", help="What Ctrl+C does with an open position. Default: protected."),
     ] = None,
     unlock: Annotated[
         str | None, typer.Option("--unlock", help="Clear the drawdown latch; the reason is recorded.")

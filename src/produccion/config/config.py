@@ -91,6 +91,7 @@ class SeccionBolsa(_Seccion):
     recv_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
     read_attempts: Annotated[int, Field(ge=1, le=10)] = 4
     read_backoff_s: Annotated[float, Field(gt=0, le=10)] = 0.25  # doubled at each attempt
+    lookup_pause_s: Annotated[float, Field(gt=0, le=10)] = 1.0  # between two looks for an order
     limit_share: Annotated[float, Field(gt=0, le=1)] = 0.8  # of the exchange's limits; exits may use the rest
     limit_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     clock_sync_s: Annotated[float, Field(ge=1)] = 900.0

@@ -125,6 +125,22 @@ async def test_una_corriente_que_nunca_habla_se_nombra(
     ]
 
 
+async def test_quien_solo_late_calla(servidor: Servidor, sesion: aiohttp.ClientSession):
+    """Pings and pongs keep a socket open; they are not what it was opened for."""
+
+    async def late(socket: web.WebSocketResponse) -> None:
+        while not socket.closed:
+            await socket.ping()
+            await asyncio.sleep(0.02)
+
+    servidor.guiones = [late, envia(MARK)]
+    flujo = mercado(servidor, sesion, silencio_mark_s=0.2, silencio_vela_s=None, espera_max_s=0.01)
+
+    await tomar(flujo.eventos("BTCUSDT", "1h"), 1, 5.0)
+
+    assert len(servidor.conexiones) == 2
+
+
 async def test_sin_limite_de_silencio_se_espera(servidor: Servidor, sesion: aiohttp.ClientSession):
     servidor.guiones = [envia(MARK)]
     flujo = mercado(servidor, sesion, silencio_mark_s=None, silencio_vela_s=None)
