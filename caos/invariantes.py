@@ -80,6 +80,7 @@ def una_orden_por_ficha(p: Pruebas) -> Iterator[str]:
 def posicion_conocida(p: Pruebas) -> Iterator[str]:
     """At every record the account is the fold of the fills up to its cursor; at the end, the exchange's."""
     fills = sorted(p.libros.fills)
+    por_id = {fill.id: fill.cantidad for fill in fills}
     ultima: Evento | None = None
     indice, cantidad = 0, Decimal(0)
     for evento in p.de_tipo("ROWS", "CANDLE_DECIDED", "CANDLES"):
@@ -91,7 +92,7 @@ def posicion_conocida(p: Pruebas) -> Iterator[str]:
         while indice < len(fills) and fills[indice].id <= hasta:
             cantidad += fills[indice].cantidad
             indice += 1
-        adelantadas = sum((f.cantidad for f in fills[indice:] if f.id in propias), Decimal(0))
+        adelantadas = sum((por_id[i] for i in propias if i > hasta and i in por_id), Decimal(0))
         conocida = _cantidad_de(estado["account"])
         if conocida != cantidad + adelantadas:
             yield (

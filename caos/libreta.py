@@ -40,7 +40,7 @@ class Libreta:
                 a stop and the daemon had no chance to know.
         """
         (posicion,) = self._ultimo["positions"]
-        tramos = posicion["naked_ms"]["spans"]
+        tramos = [Tramo(desde_ms, hasta_ms) for desde_ms, hasta_ms in posicion["naked_ms"]["spans"]]
         return Libros(
             ordenes=[self._ordenes[i] for i in sorted(self._ordenes)],
             fills=[self._fills[i] for i in sorted(self._fills)],
@@ -54,12 +54,12 @@ class Libreta:
                 for algo in self._ultimo["open_algo_orders"]
                 if algo["algoStatus"] == "NEW"
             ],
-            desnuda=[Tramo(*t) for t in tramos if not _disculpado(*t, disculpas)],
+            desnuda=[tramo for tramo in tramos if not _disculpado(tramo, disculpas)],
         )
 
 
-def _disculpado(desde_ms: int, hasta_ms: int, disculpas: Sequence[tuple[int, int]]) -> bool:
-    return any(desde <= desde_ms and hasta_ms <= hasta for desde, hasta in disculpas)
+def _disculpado(tramo: Tramo, disculpas: Sequence[tuple[int, int]]) -> bool:
+    return any(desde <= tramo.desde_ms and tramo.hasta_ms <= hasta for desde, hasta in disculpas)
 
 
 def _orden(fila: Cuerpo) -> OrdenBolsa:

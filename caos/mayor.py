@@ -8,7 +8,6 @@ from itertools import accumulate
 
 from caos.pruebas import FillBolsa, Pruebas
 
-_DE_FILLS = ("REALIZED_PNL", "COMMISSION", "INSURANCE_CLEAR")
 _SUELTOS = ("FUNDING_FEE", "TRANSFER")
 
 
@@ -24,6 +23,7 @@ def _en_cada_registro(p: Pruebas) -> Iterator[str]:
     sueltos = [ingreso.monto for ingreso in p.libros.ingresos if ingreso.tipo in _SUELTOS]
     sumas = list(accumulate(sueltos, initial=Decimal(0)))
     fills = sorted(p.libros.fills)
+    por_id = {fill.id: _resultado(fill) for fill in fills}
     tomados, indice, de_fills = 0, 0, Decimal(0)
     for evento in p.de_tipo("ROWS", "CANDLE_DECIDED"):
         estado = evento.contenido["state"]
@@ -31,7 +31,7 @@ def _en_cada_registro(p: Pruebas) -> Iterator[str]:
         while indice < len(fills) and fills[indice].id <= hasta:
             de_fills += _resultado(fills[indice])
             indice += 1
-        adelantado = sum((_resultado(f) for f in fills[indice:] if f.id in propias), Decimal(0))
+        adelantado = sum((por_id[i] for i in propias if i > hasta and i in por_id), Decimal(0))
         resto = Decimal(repr(estado["account"][0])) - de_fills - adelantado
         while tomados < len(sueltos) and sumas[tomados] != resto:
             tomados += 1
@@ -49,28 +49,12 @@ def _totales(p: Pruebas) -> Iterator[str]:
         for fila in evento.contenido["rows"]:
             comisiones += Decimal(repr(fila["comision"]))
             realizado += Decimal(repr(fila["pnl_realizado"])) + Decimal(repr(fila["pnl_parcial"]))
-    fuera = _fuera_de_las_filas(p)
-    suyas = sum((fill.comision for fill in p.libros.fills if fill.id not in fuera), Decimal(0))
-    suyo = sum((fill.realizado for fill in p.libros.fills if fill.id not in fuera), Decimal(0))
+    suyas = sum((fill.comision for fill in p.libros.fills), Decimal(0))
+    suyo = sum((fill.realizado for fill in p.libros.fills), Decimal(0))
     if comisiones != suyas:
         yield f"the rows have {comisiones} of commissions, the exchange's fills {suyas}"
     if realizado != suyo:
         yield f"the rows have {realizado} of realised profit, the exchange's fills {suyo}"
-
-
-def _fuera_de_las_filas(p: Pruebas) -> set[int]:
-    """Fills that no session was there for: those between the end of one and the start of the next."""
-    fuera: set[int] = set()
-    hasta = 0
-    for evento in p.de_tipo("ROWS", "SESSION_STARTED"):
-        estado = evento.contenido.get("state")
-        if estado is None:
-            continue
-        cursor = int(estado["cursor"][1])
-        if evento.tipo == "SESSION_STARTED":
-            fuera |= {fill.id for fill in p.libros.fills if hasta < fill.id <= cursor}
-        hasta = max(hasta, cursor, *map(int, estado["cursor"][2]))
-    return fuera
 
 
 def _al_final(p: Pruebas) -> Iterator[str]:

@@ -115,7 +115,10 @@ def leer_eventos(ruta: Path) -> list[Evento]:
     """Every record of a journal, read without the daemon's own code."""
     consulta = "SELECT seq, aggregate, version, type, occurred_at_ms, payload_json FROM events ORDER BY seq"
     with closing(sqlite3.connect(f"file:{ruta}?mode=ro", uri=True)) as conexion:
-        return [Evento(*fila[:5], json.loads(fila[5])) for fila in conexion.execute(consulta)]
+        return [
+            Evento(seq, agregado, version, tipo, instante_ms, json.loads(contenido))
+            for seq, agregado, version, tipo, instante_ms, contenido in conexion.execute(consulta)
+        ]
 
 
 def leer_filas(produccion: Path) -> dict[str, list[list[str]]]:

@@ -54,7 +54,7 @@ def _crudos() -> list[tuple[str, str, int, dict[str, Any]]]:
         }
         return (f"order:{id_cliente}", "ORDER_INTENT", (candela + 1) * HORA, contenido)
 
-    inicio = {"session": SESION, "train_id": "train_x", "state": un_estado(0, 1000.0, 0.0, 0)}
+    inicio = {"session": SESION, "train_id": "train_x"}
     return [
         (AGENTE, "SESSION_STARTED", HORA, inicio),
         decidida(0, un_estado(0, 1000.0, 0.0, 0)),

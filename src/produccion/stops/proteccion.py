@@ -36,6 +36,7 @@ from src.produccion.stops.stops_vivos import SIN_POSICION, YA_CRUZADO, AjustesSt
 
 _PLANA = EstadoCuenta(0.0)
 _PASOS_MAX = 16
+_MIRADAS_EN_BALDE = 20  # one in so many is made although there is nothing to look for
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,7 @@ class Protector:
         self._puesto = memoria.puesto if self._activa else None
         self._ultimo = EstadoCuenta(0.0, self._puesto.posicion) if self._puesto else _PLANA
         self._mirado = self._puesto is not None
+        self._sin_mirar = 0
         self._disparo_desde: tuple[float, int] | None = None  # wall seconds, market ms
         self._cerrojo = asyncio.Lock()
         self.confirmado = not self._activa
@@ -174,10 +176,18 @@ class Protector:
         if not self._activa:
             return
         async with self._cerrojo:
+            if self._nada_que_mirar(estado):
+                return
             await self._libro.leer()
             self._adoptar_nivel(estado)
             self._renovar(self._ultimo, estado, precio, equity_maximo)
             await self._reconciliar(leido=True)
+
+    def _nada_que_mirar(self, estado: EstadoCuenta) -> bool:
+        """Whether it was flat and is, with no stop of ours; every so often it is looked at anyway."""
+        quieta = estado.posicion is None and self._ultimo.posicion is None and self.confirmado
+        self._sin_mirar = self._sin_mirar + 1 if quieta and not self._libro.fichas else 0
+        return self._sin_mirar % _MIRADAS_EN_BALDE != 0
 
     async def retirar(self) -> None:
         """The account is flat: cancel what is left; a failure is told and leaves entries blocked."""

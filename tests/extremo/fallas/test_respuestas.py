@@ -56,7 +56,9 @@ RETRASO_Y_PERDIDA = (
 SIN_MARGEN = '{kind: reject, at: {call: "POST /fapi/v1/order", nth: 2}, code: -2019}'
 A_PARTES = '{kind: partial_fill, at: {call: "POST /fapi/v1/order", nth: 3}, pieces: 3}'
 A_MEDIAS = '{kind: partial_fill, at: {call: "POST /fapi/v1/order", nth: 2}, filled: 0.5}'
-LIMITE = '{kind: rate_limit, at: {call: "POST /fapi/v1/order", nth: 4}, seconds: 1, insist: 1, ban_seconds: 2}'
+LIMITE = (
+    '{kind: rate_limit, at: {call: "POST /fapi/v1/order", nth: 4}, seconds: 1, insist: 1, ban_seconds: 2}'
+)
 RELOJ = '{{kind: clock_skew, at: {{call: "POST /fapi/v1/order", nth: 3}}, ms: {ms}}}'
 
 
