@@ -39,6 +39,8 @@ class Sonda:
         """Take one sample; a process that has ended gives none."""
         try:
             with self._proceso.oneshot():
+                if self._proceso.status() == psutil.STATUS_ZOMBIE:
+                    return
                 self.muestras.append(
                     Muestra(
                         paso,

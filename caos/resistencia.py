@@ -77,7 +77,8 @@ class Corredor:
         """Run, then check."""
         velocidad = "max" if self._minutos is None else str(_VELOCIDAD)
         inicio = time.monotonic()
-        with simulador(self._terreno.carpeta, self._terreno.opciones_simulador(velocidad)) as (mando, pid):
+        opciones = [*self._terreno.opciones_simulador(velocidad), "--recent-books"]
+        with simulador(self._terreno.carpeta, opciones) as (mando, pid):
             ajustes = AJUSTES if self._minutos is None else _DE_PRISA
             encargo = self._terreno.encargo(mando.url, f"{ajustes}session: {{on_exit: keep}}\n")
             demonio = Demonio(encargo)

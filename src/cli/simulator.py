@@ -62,6 +62,13 @@ def simulator(
             help="Let programs on this machine arm faults, hold the exchange and read its books (/sim/v1/…).",
         ),
     ] = False,
+    recent_books: Annotated[
+        bool,
+        typer.Option(
+            "--recent-books",
+            help="With --control: forget old orders and fills, as without it, to run for days.",
+        ),
+    ] = False,
     list_faults: Annotated[
         bool, typer.Option("--list-faults", help="Tell every kind of fault with its parameters, and end.")
     ] = False,
@@ -136,6 +143,7 @@ def simulator(
         hasta_eof=until_eof,
         guion=leer_guiones(scenario or ()),
         control=control,
+        recuerda_todo=control and not recent_books,
     )
     if synthetic:
         series = fuentes.sinteticas(symbol or ["BTCUSDT"], interval or "1h", candles, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from math import ceil, floor
@@ -189,7 +190,9 @@ def lado_que_protege(cantidad: float) -> LadoOrden:
     return LadoOrden.SELL if cantidad > 0.0 else LadoOrden.BUY
 
 
-def siguiente_paso(cantidad: float, nivel: float | None, vivos: Sequence[StopVivo]) -> Paso | None:
+def siguiente_paso(
+    cantidad: float, nivel: float | None, vivos: Sequence[StopVivo], trozos: Sequence[float] = ()
+) -> Paso | None:
     """What brings the exchange one step nearer to one stop at the level that closes the whole position.
 
     The exchange refuses a second such stop in the same direction, so that moving one takes a bridge: a
@@ -199,6 +202,8 @@ def siguiente_paso(cantidad: float, nivel: float | None, vivos: Sequence[StopViv
         cantidad: Signed quantity held; 0.0 when flat.
         nivel: Trigger wanted; ``None`` when no price calls for a stop.
         vivos: All of ours that wait at the exchange now.
+        trozos: Unsigned quantities of a bridge's stops, where one order may not be as large as the position;
+            one for all of it unless given.
 
     Returns:
         ``None`` when nothing is left to do. Whatever became of a step, the next call begins with what lives.
@@ -213,16 +218,16 @@ def siguiente_paso(cantidad: float, nivel: float | None, vivos: Sequence[StopViv
         return Cancelar(sobra.id_cliente) if sobra is not None else None
     if not cierran:
         return Colocar(None)
-    if any(_cubre(vivo, lado, nivel, cantidad) for vivo in vivos):
-        return Cancelar(cierran[0].id_cliente)
-    return Colocar(abs(cantidad))
-
-
-def _cubre(vivo: StopVivo, lado: LadoOrden, nivel: float, cantidad: float) -> bool:
-    """Whether a stop can stand in for the one that closes the whole position."""
-    return (
-        vivo.lado is lado
-        and vivo.gatillo == nivel
-        and vivo.cantidad is not None
-        and vivo.cantidad >= abs(cantidad)
+    falta = _falta_del_puente(
+        abs(cantidad), [v for v in vivos if v.lado is lado and v.gatillo == nivel], trozos
     )
+    return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta)
+
+
+def _falta_del_puente(total: float, vivos: Sequence[StopVivo], trozos: Sequence[float]) -> float | None:
+    """Quantity of the next stop that a bridge needs; ``None`` when it stands in for the whole position."""
+    cantidades = [vivo.cantidad for vivo in vivos if vivo.cantidad is not None]
+    if any(cantidad >= total for cantidad in cantidades):
+        return None
+    faltan = Counter(trozos or (total,)) - Counter(cantidades)
+    return next(iter(faltan), None)

@@ -232,6 +232,7 @@ class Montaje:
             progreso=progreso,
             tras_vela=tras_vela,
             servicios=self._servicios(progreso),
+            hora=c.bolsa.hora_ms,
         )
         log.info(
             "sesion_iniciada",
@@ -246,6 +247,7 @@ class Montaje:
                 with _senales(orquestador.parar):
                     return await orquestador.correr()
         finally:
+            log.info("bucle", **vigia.campos())
             self._aviso.parando("the session ends")
             linea.terminar()
 

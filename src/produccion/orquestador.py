@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -112,6 +112,7 @@ class Orquestador:
     progreso: Progreso
     tras_vela: Espectador
     servicios: Sequence[Servicio] = ()
+    hora: Callable[[], Awaitable[int]] | None = None  # the exchange's clock, read at every (re)connection
     _cola: asyncio.Queue[_Encargo] = field(default_factory=asyncio.Queue)
     _novedad: asyncio.Event = field(default_factory=asyncio.Event)
     _unido: asyncio.Event = field(default_factory=asyncio.Event)
@@ -376,6 +377,9 @@ class Orquestador:
             self._en_paso = await self.avance.unirse(self.ajustes.simbolo, self.ajustes.intervalo)
             self._conectado = True
             self._unido.set()
+        if self.hora is not None:
+            # The market may have gone on unheard, and a clock that passes with events with it.
+            self.reloj.observar(await self.hora())
         await self._ponerse_al_dia()
         if self._es_fresca():
             await self._decidir_si_toca()

@@ -47,7 +47,8 @@ class Opciones:
     archivo_listo: Path | None = None
     hasta_eof: bool = False  # end when standard input closes
     guion: Guion = SIN_FALLAS  # faults that are armed from the start
-    control: bool = False  # whether faults can be armed from outside, and nothing is forgotten
+    control: bool = False  # whether faults can be armed and books read from outside
+    recuerda_todo: bool = False  # whether orders, fills and postings are never forgotten
 
     @property
     def con_fallas(self) -> bool:

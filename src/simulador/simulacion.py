@@ -78,7 +78,7 @@ class Simulacion:
         titulares = {}
         for inicial in opciones.cuentas:
             titular = abrir_titular(
-                inicial, contratos, opciones.apalancamiento, recuerda_todo=opciones.control
+                inicial, contratos, opciones.apalancamiento, recuerda_todo=opciones.recuerda_todo
             )
             if inicial.saldo:
                 depositar(titular, inicial.saldo, self.reproductor.inicio_ms)

@@ -16,6 +16,7 @@ from src.nucleo.errores import (
     ProteccionRota,
     YaCruzado,
 )
+from src.nucleo.ordenes import trocear
 from src.nucleo.stops import (
     FRACCION_LIQUIDACION,
     Cancelar,
@@ -327,7 +328,7 @@ class Protector:
         cantidad, vivos = self._ultimo.cantidad, self._libro.vivos
         if self._sin_sitio() and self.nivel is not None:
             return _paso_sin_sitio(cantidad, [(v, self._es_el_querido(v)) for v in vivos])
-        return siguiente_paso(cantidad, self.nivel, vivos)
+        return siguiente_paso(cantidad, self.nivel, vivos, trocear(abs(cantidad), self._mercado.filtros))
 
     def _sin_sitio(self) -> bool:
         """Whether somebody else's stop closes the whole position: the exchange takes no second one."""

@@ -281,9 +281,11 @@ class LibroStops:
     def _ficha(self, operacion: int, lado: LadoOrden, gatillo: float, cantidad: float | None) -> FichaStop:
         clase = "close" if cantidad is None else f"bridge-{cantidad}"
         raiz = f"{self._agente_id}:{operacion}:{lado.value}:{gatillo}:{clase}"
-        abierta = next((ficha for ficha in self._fichas.values() if ficha.raiz == raiz), None)
-        id_cliente = id_cliente_de(f"{raiz}:{self._reloj.ahora_ms()}:{self._gastadas[raiz]}")
-        return abierta or FichaStop(id_cliente, raiz, lado, gatillo, cantidad)
+        iguales = [ficha for ficha in self._fichas.values() if ficha.raiz == raiz]
+        empezada = next((ficha for ficha in iguales if not ficha.vive), None)
+        numero = self._gastadas[raiz] + len(iguales)
+        id_cliente = id_cliente_de(f"{raiz}:{self._reloj.ahora_ms()}:{numero}")
+        return empezada or FichaStop(id_cliente, raiz, lado, gatillo, cantidad)
 
     def _mirar_ajenos(self, ajenos: Sequence[StopBolsa]) -> None:
         for stop in ajenos:

@@ -77,6 +77,8 @@ class Vigia:
         """The longest delay since the start."""
         self.retrasos = 0
         """Delays beyond the limit since the start."""
+        self.tareas_maximo = 0
+        """The most tasks that the event loop had at once, as sampled."""
         self._peor_sin_avisar_ms = 0.0
         self._proximo_aviso_s = 0.0
         self._proximo_latido_s = 0.0
@@ -93,6 +95,16 @@ class Vigia:
             return 0.0
         ordenadas = sorted(self._medidas)
         return ordenadas[min(len(ordenadas) - 1, int(fraccion * len(ordenadas)))]
+
+    def campos(self) -> dict[str, float | int]:
+        """The figures by name, for the log."""
+        return {
+            "retraso_maximo_ms": round(self.maximo_ms, 1),
+            "retraso_p99_ms": round(self.percentil_ms(0.99), 1),
+            "retrasos": self.retrasos,
+            "tareas": len(asyncio.all_tasks()),
+            "tareas_maximo": self.tareas_maximo,
+        }
 
     @asynccontextmanager
     async def vigilando(self) -> AsyncIterator[None]:
@@ -113,6 +125,7 @@ class Vigia:
             ahora = reloj()
             self._medir(max(0.0, ahora - previsto) * 1_000, ahora)
             self._latir(ahora)
+            self.tareas_maximo = max(self.tareas_maximo, len(asyncio.all_tasks()))
 
     def _medir(self, retraso_ms: float, ahora: float) -> None:
         self._medidas.append(retraso_ms)

@@ -45,7 +45,7 @@ risk: {account_refresh_s: 0.3}
 """
 """The same where a market minute takes a quarter of a second."""
 
-VELAS = tuple(unas_velas(CALENTAMIENTO + 20, semilla=11))
+VELAS = tuple(unas_velas(CALENTAMIENTO + 11, semilla=11))
 
 Fila = dict[str, str]
 
@@ -202,7 +202,7 @@ class Ensayo:
         )
 
 
-def un_ensayo_que_no_espera(carpeta: Path, *fallas: str, velas: int = 12) -> Ensayo:
+def un_ensayo_que_no_espera(carpeta: Path, *fallas: str, velas: int = 8) -> Ensayo:
     """The same in a market that moves by itself, where the daemon reads its user stream."""
     horas = unas_velas(CALENTAMIENTO + velas, semilla=11)
     return Ensayo(

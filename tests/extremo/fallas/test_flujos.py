@@ -111,7 +111,7 @@ def un_derrumbe(tras: int) -> list[Vela]:
 def test_la_bolsa_se_va_y_el_mercado_sigue(tmp_path: Path):
     """Six candles pass; what closed meanwhile is read, and the account is where the exchange has it."""
     falla = TRAS_EL_STOP.format("outage", 2, ", seconds: 1.5")
-    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=16).correr()
+    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=12).correr()
     assert ensayo.veces == {"outage": 1}
     assert ensayo.error is None
     assert "hueco_leido" in ensayo.bitacora

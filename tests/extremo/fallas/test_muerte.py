@@ -40,7 +40,11 @@ def inquietas(tmp_path_factory: pytest.TempPathFactory) -> list[Fila]:
     return ensayo.correr(leer_artefacto(ensayo.carpeta / "ent", ensayo.train_id).actor).filas
 
 
-@pytest.mark.parametrize("falla", MUERTES.values(), ids=MUERTES)
+@pytest.mark.parametrize(
+    "falla",
+    [pytest.param(f, marks=[pytest.mark.slow] * (i == "stop")) for i, f in MUERTES.items()],
+    ids=MUERTES,
+)
 def test_una_muerte_en_una_llamada_exacta(tmp_path: Path, inquietas: list[Fila], falla: str):
     ensayo = un_ensayo(tmp_path, falla)
     with ensayo.bolsa() as mando:
