@@ -15,6 +15,7 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   │   └── CuentaInexplicable   … or it contradicts what is known, and nothing listed explains it
 │   ├── CredencialesInvalidas    keys are missing, malformed or not allowed                  (exit 2)
 │   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
+├── ArranqueFallido          the exchange did not answer at the start; start again        (exit 6)
 ├── PosicionDesprotegida         no stop covers the position, and none will: close it
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop
@@ -113,6 +114,12 @@ class BolsaIncompatible(ErrorBolsa):
     """The account or the symbol is not what the artefact was trained for."""
 
     codigo_salida = 2
+
+
+class ArranqueFallido(ErrorTimonel):
+    """The exchange did not answer at the start; nothing was closed, and starting again goes on from there."""
+
+    codigo_salida = 6
 
 
 class PosicionDesprotegida(ErrorTimonel):

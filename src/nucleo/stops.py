@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from math import ceil, floor
+from math import ceil, floor, fsum
 from typing import NamedTuple
 
 from src.nucleo.cartera import CuentaPlana, aplanar, liquidacion_en
@@ -16,6 +16,9 @@ FRACCION_LIQUIDACION = 0.8
 
 _DUDA_TICK = 1e-6
 """A level this close to a tick, in ticks, is on it: more than a few float operations can be wrong."""
+
+_DUDA_SUMA = 1e-9
+"""Part of a sum of quantities that may be missing: far less than a lot of any position."""
 
 
 class TipoProteccion(StrEnum):
@@ -218,16 +221,43 @@ def siguiente_paso(
         return Cancelar(sobra.id_cliente) if sobra is not None else None
     if not cierran:
         return Colocar(None)
-    falta = _falta_del_puente(
-        abs(cantidad), [v for v in vivos if v.lado is lado and v.gatillo == nivel], trozos
-    )
+    falta = _falta_del_puente(abs(cantidad), _puente(lado, nivel, vivos), trozos)
     return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta)
 
 
-def _falta_del_puente(total: float, vivos: Sequence[StopVivo], trozos: Sequence[float]) -> float | None:
+def siguiente_paso_por_cantidad(
+    cantidad: float, nivel: float, vivos: Sequence[StopVivo], trozos: Sequence[float] = ()
+) -> Paso | None:
+    """`siguiente_paso` of an open position where somebody else's stop that closes all of it takes the place.
+
+    The bridge then stays.
+    """
+    puente = _puente(lado_que_protege(cantidad), nivel, vivos)
+    falta = _falta_del_puente(abs(cantidad), puente, trozos)
+    if falta is not None:
+        return Colocar(falta)
+    for vivo in vivos:
+        if vivo not in puente or cubren(cantidad, [otro for otro in puente if otro is not vivo]):
+            return Cancelar(vivo.id_cliente)
+    return None
+
+
+def cubren(cantidad: float, vivos: Sequence[StopVivo]) -> bool:
+    """Whether stops, at whatever level, would together close a position, given as its signed quantity."""
+    cantidades = [vivo.cantidad for vivo in vivos if vivo.lado is lado_que_protege(cantidad)]
+    if None in cantidades:
+        return True
+    return fsum(c for c in cantidades if c is not None) >= abs(cantidad) * (1.0 - _DUDA_SUMA)
+
+
+def _puente(lado: LadoOrden, nivel: float, vivos: Sequence[StopVivo]) -> list[StopVivo]:
+    return [v for v in vivos if v.lado is lado and v.gatillo == nivel and v.cantidad is not None]
+
+
+def _falta_del_puente(total: float, puente: Sequence[StopVivo], trozos: Sequence[float]) -> float | None:
     """Quantity of the next stop that a bridge needs; ``None`` when it stands in for the whole position."""
-    cantidades = [vivo.cantidad for vivo in vivos if vivo.cantidad is not None]
-    if any(cantidad >= total for cantidad in cantidades):
+    cantidades = [vivo.cantidad for vivo in puente if vivo.cantidad is not None]
+    if fsum(cantidades) >= total * (1.0 - _DUDA_SUMA):
         return None
     faltan = Counter(trozos or (total,)) - Counter(cantidades)
     return next(iter(faltan), None)

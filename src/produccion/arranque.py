@@ -23,13 +23,13 @@ async def sincronizar_reloj(bolsa: Bolsa, reloj: Reloj, modo: Modo, desfase_max_
         BolsaIncompatible: This machine's clock is too far off.
     """
     servidor_ms = await bolsa.hora_ms()
+    reloj.sincronizar(servidor_ms)
     desfase_s = servidor_ms / 1_000 - time.time()
     if modo is not Modo.SIMULADO and abs(desfase_s) > desfase_max_s:
         raise BolsaIncompatible(
             f"this machine's clock is {-desfase_s:.1f} s off the exchange's (limit {desfase_max_s} s); "
             "synchronise it with NTP"
         )
-    reloj.sincronizar(servidor_ms)
 
 
 async def comprobar_bolsa(bolsa: Bolsa, entrenado: Mercado, apalancamiento: int) -> Mercado:

@@ -18,19 +18,21 @@ from src.nucleo.errores import ConfiguracionInvalida
 
 _CAMPOS_SECRETOS = frozenset({"secreto", "secret", "signature", "api_secret", "listenKey", "token"})
 _OCULTO = "***"
-_EN_DIRECCION = re.compile(r"(listenKey|signature)=[^&\s'\"]+")
+_EN_TEXTO = re.compile(r"""(listenKey|signature)(=(?:'|\\")?|\\?["']\s*:\s*\\?["'])[^&\s'"\\]+""")
 
 
 def ocultar_secretos(
     _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Blank every field that may hold a secret, and secrets in the addresses that texts quote."""
+    """Blank every field that may hold a secret."""
     for campo in _CAMPOS_SECRETOS & evento.keys():
         evento[campo] = _OCULTO
-    for campo, valor in evento.items():
-        if isinstance(valor, str):
-            evento[campo] = _EN_DIRECCION.sub(rf"\1={_OCULTO}", valor)
     return evento
+
+
+def ocultar_en_texto(_registrador: Any, _metodo: str, linea: str) -> str:
+    """Blank the secrets in the addresses and answers that a rendered line quotes, tracebacks included."""
+    return _EN_TEXTO.sub(rf"\1\2{_OCULTO}", linea)
 
 
 @contextmanager
@@ -76,6 +78,7 @@ def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
+                ocultar_en_texto,
             ],
         )
     )
@@ -83,7 +86,16 @@ def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
     consola.setLevel(logging.INFO if detallado else logging.WARNING)
     consola.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=comunes, processor=structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            foreign_pre_chain=comunes,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(),
+                    # A prettier one prints the values of local variables, and may split a secret.
+                    exception_formatter=structlog.dev.plain_traceback,
+                ),
+                ocultar_en_texto,
+            ],
         )
     )
     raiz = logging.getLogger()

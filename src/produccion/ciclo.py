@@ -94,7 +94,15 @@ class Ciclo:
     @property
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
-        return self._p.cuenta.estado.posicion is None or self._p.protector.cubre
+        cuenta = self._p.cuenta
+        if cuenta.en_vuelo or self._p.ejecutor.hay_incierta:
+            # What an order did is not known yet: a flat account may be flat no longer.
+            return False
+        return cuenta.estado.posicion is None or self._p.protector.cubre
+
+    def no_abrir(self, bloqueo: Bloqueo) -> None:
+        """Hold entries for the rest of the session."""
+        self._p.control.bloqueos.add(bloqueo)
 
     def retomar(self, pendiente: Pendiente) -> None:
         """Take up a decision of an earlier life whose effect is not in the record."""

@@ -147,7 +147,8 @@ class Cronica:
         filas = []
         for ajeno in ajenos:
             momento = Momento(self.paso, ajeno.instante_ms, ajeno.precio, ajeno.status)
-            if ajeno.status is StatusFila.OK:
+            operacion = operacion_de(ajeno.movimiento.antes.cantidad, ajeno.movimiento.ejecuciones[0])
+            if ajeno.status is StatusFila.OK and not operacion.aumenta_exposicion:
                 momento = momento._replace(
                     instante_ms=instante_ms,
                     precio=precio if emergencia else ajeno.precio,

@@ -12,10 +12,10 @@ import structlog
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import al_paso, redondear
-from src.nucleo.errores import CuentaInexplicable
+from src.nucleo.errores import CuentaInexplicable, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
-from src.produccion.ingresos import CursorIngresos, leer_ingresos, sumar
+from src.produccion.ingresos import CursorIngresos, leer_ingresos, repartir, sumar
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
@@ -24,9 +24,8 @@ _TOLERANCIA_PRECIO = 1e-6
 _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
-_LECTURAS_INGRESOS = 10
-_ESPERA_INGRESOS_S = 0.5
-_MUEVEN_LA_CARTERA = (ClaseIngreso.TRANSFER, ClaseIngreso.FUNDING_FEE, ClaseIngreso.AJENO)
+PLAZO_INGRESOS_S = 45.0
+"""Shorter than an unprotected position is kept by default while the exchange does not answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +98,8 @@ class Cuenta:
         capital: Assigned capital of an agent with a ledger of its own, whose balance then stands for the
             wallet's; ``None`` trades the whole wallet.
         es_de_un_stop: Tells the fills of the agent's stops apart.
+        plazo_ingresos_s: Wall seconds that a change of the wallet may wait for the income rows that explain
+            it; then it is booked as profit or loss.
     """
 
     def __init__(
@@ -107,11 +108,15 @@ class Cuenta:
         mercado: Mercado,
         capital: float | None = None,
         es_de_un_stop: Reconocedor | None = None,
+        *,
+        plazo_ingresos_s: float = PLAZO_INGRESOS_S,
     ) -> None:
         self._bolsa = bolsa
         self._mercado = mercado
         self._capital = capital
         self._es_de_un_stop = es_de_un_stop
+        self._plazo_ingresos_s = plazo_ingresos_s
+        self._sin_ingreso_desde_s: float | None = None
         self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
@@ -142,8 +147,9 @@ class Cuenta:
         A difference in quantity is explained by fills, one in the wallet by fills, funding and transfers.
 
         Args:
-            exigente: Whether a position that the listed fills do not explain is an error; otherwise it is
-                taken as it is.
+            exigente: Whether a position that the listed fills do not explain is an error, and a wallet that
+                the listed income does not explain yet is one for a while; otherwise they are taken as they
+                are.
 
         Raises:
             LecturaFallida: What is known did not change; the explanation may be listed later.
@@ -162,11 +168,12 @@ class Cuenta:
             leido = leido._replace(saldo=redondear(esperado.saldo + funding))
         elif leido.saldo != esperado.saldo:
             diferencia = redondear(leido.saldo - esperado.saldo)
-            ingresos, transferido, sin_explicar = await self._repartir(diferencia)
+            ingresos, transferido, sin_explicar = await self._repartir(diferencia, exigente=exigente)
             funding = redondear(diferencia - transferido)
         ultima = max((vista, self.marcador.ultima_transaccion, *self.marcador.propias))
         desde_ms = self.marcador.desde_ms
         self.estado = leido
+        self._sin_ingreso_desde_s = None
         self.marcador = Marcador(cartera, ultima, frozenset(), desde_ms, ingresos, sin_explicar)
         # Funding was settled while the position was still held, so it comes before the fills.
         ajenos = tuple(ajeno.desplazado(funding) for ajeno in ajenos)
@@ -291,27 +298,36 @@ class Cuenta:
         saldo = redondear(estado.saldo + fill.pnl_realizado - fill.comision)
         return Movimiento(estado, despues._replace(saldo=max(0.0, saldo)), (fill,), max(0.0, -saldo))
 
-    async def _repartir(self, diferencia: float) -> tuple[CursorIngresos, float, float]:
+    async def _repartir(self, diferencia: float, *, exigente: bool) -> tuple[CursorIngresos, float, float]:
         """Funding and transfers that explain a change of the wallet.
 
         Returns:
             The cursor after the rows read, what was transferred, and what no row explains yet.
+
+        Raises:
+            LecturaFallida: A row may still be listed, and decides whether this is profit, loss or neither.
         """
-        pendiente = redondear(diferencia + self.marcador.sin_explicar)
-        cursor, transferido = self.marcador.ingresos, 0.0
-        for intento in range(_LECTURAS_INGRESOS):
-            if intento:
-                # Income is listed a moment after the wallet has moved.
-                await asyncio.sleep(_ESPERA_INGRESOS_S)
-            nuevos = await leer_ingresos(self._bolsa, self._mercado.simbolo, cursor)
-            cursor = cursor.tras(nuevos)
-            transferido = redondear(transferido + sumar(nuevos, ClaseIngreso.TRANSFER))
-            pendiente = redondear(pendiente - sum(sumar(nuevos, clase) for clase in _MUEVEN_LA_CARTERA))
-            if pendiente == 0.0:
-                break
-        else:
-            log.error("saldo_sin_explicar", monto=pendiente, transferido=transferido)
-        return cursor, transferido, pendiente
+        reparto = await repartir(
+            self._bolsa,
+            self._mercado.simbolo,
+            self.marcador.ingresos,
+            diferencia,
+            self.marcador.sin_explicar,
+        )
+        if not reparto.explicado:
+            if exigente and self._puede_llegar_un_ingreso():
+                raise LecturaFallida(
+                    f"the wallet changed by {diferencia}, and no listed income explains all of it yet"
+                )
+            log.error("saldo_sin_explicar", monto=reparto.sin_explicar, transferido=reparto.transferido)
+        return reparto.cursor, reparto.transferido, reparto.sin_explicar
+
+    def _puede_llegar_un_ingreso(self) -> bool:
+        """Whether an unexplained change of the wallet was first seen a short while ago."""
+        ahora_s = asyncio.get_running_loop().time()
+        if self._sin_ingreso_desde_s is None:
+            self._sin_ingreso_desde_s = ahora_s
+        return ahora_s - self._sin_ingreso_desde_s < self._plazo_ingresos_s
 
 
 def _ultima(filas: Sequence[Transaccion]) -> int:

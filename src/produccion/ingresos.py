@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from math import isclose
 from typing import NamedTuple
 
+from src.nucleo.dinero import redondear
 from src.produccion.puertos import Bolsa, ClaseIngreso, Ingreso
+
+_LECTURAS = 10
+_ESPERA_S = 0.5
+_TOLERANCIA = 1e-6
+_MUEVEN_LA_CARTERA = (ClaseIngreso.TRANSFER, ClaseIngreso.FUNDING_FEE, ClaseIngreso.AJENO)
 
 
 class CursorIngresos(NamedTuple):
@@ -38,3 +46,46 @@ async def leer_ingresos(bolsa: Bolsa, simbolo: str, cursor: CursorIngresos) -> l
 def sumar(ingresos: list[Ingreso], clase: ClaseIngreso) -> float:
     """The total of one kind, signed."""
     return sum(ingreso.monto for ingreso in ingresos if ingreso.clase is clase)
+
+
+class Reparto(NamedTuple):
+    """How income rows explain a change of the wallet."""
+
+    cursor: CursorIngresos
+    transferido: float
+    sin_explicar: float  # by any row, this change or an earlier one
+    explicado: bool  # of this change, nothing but dust is left
+
+
+async def repartir(
+    bolsa: Bolsa, simbolo: str, cursor: CursorIngresos, diferencia: float, arrastre: float
+) -> Reparto:
+    """Read income until it explains a change of the wallet, or for a moment.
+
+    Args:
+        bolsa: The exchange.
+        simbolo: Symbol that is traded.
+        cursor: Up to where income was taken.
+        diferencia: The change.
+        arrastre: What was left unexplained of earlier ones; its rows may be listed now.
+
+    Raises:
+        LecturaFallida: Nothing is lost; the same rows come again.
+    """
+    pendiente, transferido, explicado = redondear(diferencia + arrastre), 0.0, False
+    for intento in range(_LECTURAS):
+        if intento:
+            # Income is listed a moment after the wallet has moved.
+            await asyncio.sleep(_ESPERA_S)
+        nuevos = await leer_ingresos(bolsa, simbolo, cursor)
+        cursor = cursor.tras(nuevos)
+        transferido = redondear(transferido + sumar(nuevos, ClaseIngreso.TRANSFER))
+        pendiente = redondear(pendiente - sum(sumar(nuevos, clase) for clase in _MUEVEN_LA_CARTERA))
+        explicado = _iguales(pendiente, 0.0) or _iguales(pendiente, arrastre)
+        if explicado:
+            break
+    return Reparto(cursor, transferido, pendiente, explicado)
+
+
+def _iguales(uno: float, otro: float) -> bool:
+    return isclose(uno, otro, rel_tol=0.0, abs_tol=_TOLERANCIA)

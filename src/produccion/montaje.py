@@ -15,7 +15,16 @@ import structlog
 
 from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
-from src.nucleo.errores import ConfiguracionInvalida, ErrorTimonel
+from src.nucleo.errores import (
+    ArranqueFallido,
+    BolsaIncompatible,
+    ConfiguracionInvalida,
+    ErrorTimonel,
+    FalloPasajero,
+    LecturaFallida,
+    LimiteExcedido,
+    ResultadoIncierto,
+)
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
@@ -37,6 +46,7 @@ from src.produccion.puertos import Avance
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.riesgo.paciencia import Paciencia, insistir
+from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.identidad import id_cuenta
@@ -119,8 +129,13 @@ class Montaje:
         self._aviso = AvisoSystemd.del_entorno()
         riesgo = lugar.ajustes.risk
         self._paciencia = Paciencia(
-            riesgo.max_consecutive_errors, riesgo.max_silence_s, asyncio.get_running_loop().time
+            riesgo.max_consecutive_errors,
+            riesgo.max_silence_s,
+            riesgo.max_blind_s,
+            asyncio.get_running_loop().time,
         )
+        self._espera_agentes = False
+        self._dudas: list[str] = []
 
     async def correr(self) -> Sesion:
         """Check, recover, protect, warm up, trade."""
@@ -128,17 +143,22 @@ class Montaje:
         c, modo = self._conexiones, self._lugar.destino.modo
         apalancamiento = self._lugar.artefacto.configuracion.portafolio.apalancamiento
         _comprobar_libro(self._recuerdo, opciones.capital)
-        await self._insistir(lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s))
-        if modo is Modo.SIMULADO and await self._insistir(self._mercado_que_espera):
+        await self._comprobar(
+            lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s), None
+        )
+        self._espera_agentes = modo is Modo.SIMULADO and await self._insistir(self._mercado_que_espera)
+        if self._espera_agentes:
             # From here on time passes with events only, so that every run is the same.
             c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
         with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
-            mercado = await self._insistir(
-                lambda: comprobar_bolsa(c.bolsa, self._lugar.artefacto.mercado, apalancamiento)
+            entrenado = self._lugar.artefacto.mercado
+            mercado = await self._comprobar(
+                lambda: comprobar_bolsa(c.bolsa, entrenado, apalancamiento), entrenado
             )
-            await self._insistir(lambda: comprobar_saldo(c.bolsa, mercado, apalancamiento, opciones.capital))
+            capital = opciones.capital if memoria.instantanea is None else None
+            await self._comprobar(lambda: comprobar_saldo(c.bolsa, mercado, apalancamiento, capital), None)
             materiales = Materiales(
                 artefacto=self._lugar.artefacto,
                 ajustes=ajustes,
@@ -164,6 +184,8 @@ class Montaje:
             "SESSION_STARTED" if m.recuerdo.agente.sesion is None else "SESSION_RESUMED", registro
         )
         ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
+        if self._dudas:
+            ciclo.no_abrir(Bloqueo.CUENTA)
         escena = _Escena(ciclo, ciclo.datos, nucleo, registro)
         motivo, terminada = Motivo.EMERGENCIA, False
         try:
@@ -195,10 +217,10 @@ class Montaje:
     async def _recuperar(self, escena: _Escena) -> None:
         """Finish what was begun, book what was missed, protect what is open; then fill the window."""
         memoria, ciclo = self._recuerdo.agente, escena.ciclo
-        if self._recuerdo.riesgo.sin_acabar:
-            await ciclo.emergencia(Razon.DRAWDOWN, self._conexiones.reloj.ahora_ms(), "cut short before")
         if memoria.pendiente is not None:
             ciclo.retomar(memoria.pendiente)
+        if self._recuerdo.riesgo.sin_acabar:
+            await ciclo.emergencia(Razon.DRAWDOWN, self._conexiones.reloj.ahora_ms(), "cut short before")
         await self._insistir(ciclo.recuperar)
         log.info("cuenta_recuperada", cuenta=str(escena.nucleo.cuenta.estado), protegida=ciclo.protegida)
         await self._insistir(escena.datos.calentar)
@@ -233,6 +255,7 @@ class Montaje:
             tras_vela=tras_vela,
             servicios=self._servicios(progreso),
             hora=c.bolsa.hora_ms,
+            espera_agentes=self._espera_agentes,
         )
         log.info(
             "sesion_iniciada",
@@ -289,10 +312,37 @@ class Montaje:
         return await espera_a_sus_agentes(self._conexiones.sesion, self._lugar.destino.direcciones)
 
     async def _insistir(self, paso: Callable[[], Awaitable[T]]) -> T:
-        """Wait for an exchange that does not answer only when something may be at stake there."""
-        if self._recuerdo.agente.instantanea is None:
-            return await paso()
-        return await insistir(paso, self._paciencia)
+        """Wait for an exchange that does not answer only when something may be at stake there.
+
+        Raises:
+            ArranqueFallido: It did not answer.
+        """
+        try:
+            if self._recuerdo.agente.instantanea is None:
+                return await paso()
+            return await insistir(paso, self._paciencia)
+        except (LecturaFallida, LimiteExcedido, ResultadoIncierto, FalloPasajero) as fallo:
+            raise ArranqueFallido(f"the session could not start: {fallo}; start it again") from fallo
+
+    async def _comprobar(self, paso: Callable[[], Awaitable[T]], si_no: T) -> T:
+        """A check that fails ends a start from nothing; whoever may hold a position only opens no other."""
+        try:
+            return await self._insistir(paso)
+        except BolsaIncompatible as fallo:
+            if not self._hay_algo_en_juego():
+                raise
+            log.critical("bolsa_incompatible", motivo=str(fallo), efecto="nothing is opened")
+            self._dudas.append(str(fallo))
+            return si_no
+
+    def _hay_algo_en_juego(self) -> bool:
+        memoria, riesgo = self._recuerdo.agente, self._recuerdo.riesgo
+        instantanea = memoria.instantanea
+        if riesgo.sin_acabar or memoria.pendiente is not None:
+            return True
+        return instantanea is not None and (
+            instantanea.cuenta.posicion is not None or bool(instantanea.abiertos)
+        )
 
     def _ajustes_sesion(self) -> AjustesSesion:
         opciones, ajustes = self._lugar.opciones, self._lugar.ajustes

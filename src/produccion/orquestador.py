@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -84,6 +85,7 @@ class _Ceguera(NamedTuple):
 
 
 _Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera
+_Cola = asyncio.PriorityQueue[tuple[int, int, _Encargo]]
 
 
 class Espectador(Protocol):
@@ -113,21 +115,23 @@ class Orquestador:
     tras_vela: Espectador
     servicios: Sequence[Servicio] = ()
     hora: Callable[[], Awaitable[int]] | None = None  # the exchange's clock, read at every (re)connection
-    _cola: asyncio.Queue[_Encargo] = field(default_factory=asyncio.Queue)
+    espera_agentes: bool = False  # the market stands still until its agents are done
+    _cola: _Cola = field(default_factory=asyncio.PriorityQueue)
+    _turnos: Iterator[int] = field(default_factory=count)
     _novedad: asyncio.Event = field(default_factory=asyncio.Event)
-    _unido: asyncio.Event = field(default_factory=asyncio.Event)
     _refresco_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
+    _conexion_pendiente: bool = False
     _velas_perdidas: bool = False
     _ultimo_dato_s: float = 0.0
-    _decididas: int = 0
+    _paso_inicial: int = 0
     _acabando: bool = False
 
     @property
     def decididas(self) -> int:
-        """Candles decided so far; whoever watches over the daemon sees progress in it."""
-        return self._decididas
+        """Candles decided since it began."""
+        return self.ciclo.paso - self._paso_inicial
 
     def parar(self) -> None:
         """End after the step in progress."""
@@ -140,6 +144,7 @@ class Orquestador:
             EmergenciaDrawdown: The drawdown limit was reached.
             EmergenciaOperacional: Too many errors in a row, or no answer for too long.
         """
+        self._paso_inicial = self.ciclo.paso
         try:
             motivo = await self._vigilar()
             await self._salir(motivo)
@@ -182,12 +187,14 @@ class Orquestador:
 
     async def _leer_cuenta(self) -> None:
         """Take what the user stream says, and ask for a fresh look at the account."""
-        await self._unido.wait()
-        if self._en_paso:
-            # Agents of a market that waits read the account by REST, so that every run is the same.
-            await asyncio.Event().wait()
+        await self._si_el_mercado_no_espera()
         async for evento in self.fuente_cuenta.eventos():
             self._tomar_de_usuario(evento)
+
+    async def _si_el_mercado_no_espera(self) -> None:
+        """Agents of a market that waits read the account by REST, so that every run is the same."""
+        if self.espera_agentes:
+            await asyncio.Event().wait()
 
     def _tomar_de_usuario(self, evento: EventoUsuario) -> None:
         match evento:
@@ -202,20 +209,19 @@ class Orquestador:
         self._pedir_refresco()
 
     async def _refrescar_a_menudo(self) -> None:
-        await self._unido.wait()
+        await self._si_el_mercado_no_espera()
         while True:
             await asyncio.sleep(self.ajustes.refresco_s)
-            if not self._en_paso:
-                self._pedir_refresco()
+            self._pedir_refresco()
 
     async def _vigilar_ceguera(self) -> None:
         """Without market data nobody watches a position that no stop protects."""
-        await self._unido.wait()
+        await self._si_el_mercado_no_espera()
         bucle = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_ENTRE_MIRADAS_S)
             sin_datos_s = bucle.time() - self._ultimo_dato_s
-            if not self._en_paso and sin_datos_s > self.ajustes.ceguera_max_s and not self.ciclo.protegida:
+            if sin_datos_s > self.ajustes.ceguera_max_s and not self.ciclo.protegida:
                 self._ultimo_dato_s = bucle.time()
                 self._poner(_Ceguera())
 
@@ -249,7 +255,9 @@ class Orquestador:
 
     async def _consumir(self) -> Motivo:
         while True:
-            evento = await self._cola.get()
+            _, _, evento = await self._cola.get()
+            if isinstance(evento, EventoConexion):
+                self._conexion_pendiente = False
             if self._acabando and not isinstance(evento, _Parar):
                 continue
             motivo = await self._insistir(evento)
@@ -294,7 +302,13 @@ class Orquestador:
                     await self._novedad.wait()
 
     def _poner(self, encargo: _Encargo) -> None:
-        self._cola.put_nowait(encargo)
+        """Queue something to do: what cannot wait goes first; of several reconnections one is enough."""
+        if isinstance(encargo, EventoConexion):
+            if self._conexion_pendiente:
+                return
+            self._conexion_pendiente = True
+        urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar)
+        self._cola.put_nowait((0 if urgente else 1, next(self._turnos), encargo))
         self._novedad.set()
 
     async def _tratar(self, evento: _Encargo) -> Motivo | None:
@@ -363,7 +377,7 @@ class Orquestador:
         await self.ciclo.cerrar_y_seguir(f"blind:{ahora}", ahora)
 
     def _ha_terminado(self) -> bool:
-        return self.ajustes.velas_max is not None and self._decididas >= self.ajustes.velas_max
+        return self.ajustes.velas_max is not None and self.decididas >= self.ajustes.velas_max
 
     async def _hecho(self) -> None:
         """Let a market that waits go on, once nothing that it did can be forgotten."""
@@ -376,7 +390,6 @@ class Orquestador:
         if not self._conectado:
             self._en_paso = await self.avance.unirse(self.ajustes.simbolo, self.ajustes.intervalo)
             self._conectado = True
-            self._unido.set()
         if self.hora is not None:
             # The market may have gone on unheard, and a clock that passes with events with it.
             self.reloj.observar(await self.hora())
@@ -393,7 +406,6 @@ class Orquestador:
         edad_s, maxima = self._edad_s(), self.ajustes.edad_maxima_vela_s
         impedimento = f"stale candle: it closed {edad_s:.1f} s ago" if edad_s > maxima else ""
         await self.ciclo.procesar_vela(self.datos.esperada_ms, impedimento)
-        self._decididas += 1
         self.tras_vela()
 
     def _es_fresca(self) -> bool:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from src.nucleo.cartera import aplicar_compraventa, debe_liquidarse, equity_de, precio_liquidacion
+from src.nucleo.ordenes import trocear
 from src.nucleo.stops import (
     Cancelar,
     Colocar,
     Paso,
     StopVivo,
     cruzado,
+    cubren,
     lado_que_protege,
     nivel_catastrofe,
     renovar_nivel,
     siguiente_paso,
+    siguiente_paso_por_cantidad,
 )
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion, Tramo
 from tests.constructores import un_mercado, una_cuenta
@@ -278,6 +283,44 @@ class TestSiguientePaso:
 
         assert siguiente_paso(0.5, NIVEL, vivos) == Colocar(0.5)
 
+    def test_un_puente_puede_ser_de_varios(self):
+        """The exchange takes no order as large as the position."""
+        viejo, nuevo = un_vivo("viejo", 25_000.0), un_vivo("nuevo")
+        trozos = [un_vivo("a", cantidad=0.2), un_vivo("b", cantidad=0.2), un_vivo("c", cantidad=0.1)]
+        pasos = [
+            siguiente_paso(0.5, NIVEL, vivos, (0.2, 0.2, 0.1))
+            for vivos in (
+                *([viejo, *trozos[:n]] for n in range(4)),
+                *([nuevo, *trozos[n:]] for n in range(4)),
+            )
+        ]
+
+        assert pasos == [
+            *(Colocar(0.2), Colocar(0.2), Colocar(0.1), Cancelar("viejo")),
+            *(Cancelar("a"), Cancelar("b"), Cancelar("c"), None),
+        ]
+
+    def test_lo_que_basta_entre_todos_es_un_puente(self):
+        """The position shrank after it was built; as floats 0.1 and 0.2 are more than 0.3, and 0.7 less."""
+        viejo = un_vivo("viejo", 25_000.0)
+        puente = [un_vivo("a", cantidad=0.1), un_vivo("b", cantidad=0.2), un_vivo("c", cantidad=0.4)]
+
+        assert siguiente_paso(0.3, NIVEL, [viejo, *puente[:2]], (0.15, 0.15)) == Cancelar("viejo")
+        assert siguiente_paso(0.7, NIVEL, [viejo, *puente], (0.35, 0.35)) == Cancelar("viejo")
+
+    def test_donde_otro_ocupa_el_sitio_se_queda_el_puente(self):
+        viejo, corto, justo = (
+            un_vivo("v", 25_000.0, 0.5),
+            un_vivo("c", cantidad=0.2),
+            un_vivo("j", cantidad=0.5),
+        )
+        pasos = [
+            siguiente_paso_por_cantidad(0.5, NIVEL, vivos)
+            for vivos in ([viejo], [viejo, corto], [viejo, corto, justo], [corto, justo], [justo])
+        ]
+
+        assert pasos == [Colocar(0.5), Colocar(0.5), Cancelar("v"), Cancelar("c"), None]
+
     def test_del_otro_lado_no_hace_falta_puente(self):
         vivos = [un_vivo("largo", 25_000.0)]
 
@@ -309,11 +352,7 @@ class Bolsa:
         return [vivo for vivo in self.vivos if vivo.lado is lado and vivo.cantidad is None]
 
     def cubre(self, cantidad: float) -> bool:
-        lado = lado_que_protege(cantidad)
-        return any(
-            vivo.lado is lado and (vivo.cantidad is None or vivo.cantidad >= abs(cantidad))
-            for vivo in self.vivos
-        )
+        return cubren(cantidad, self.vivos)
 
 
 CANTIDADES = st.sampled_from([0.5, 0.2, -0.5, -0.2])
@@ -357,6 +396,43 @@ class TestReconciliacion:
         assert siguiente_paso(cantidad, nivel, bolsa.vivos) is None
         (ultimo,) = bolsa.vivos
         assert ultimo[1:] == (nivel, None, lado_que_protege(cantidad))
+
+    @given(
+        lado=LADOS,
+        milesimas=st.integers(1, 900),
+        maximo=st.integers(100, 400),
+        nivel=NIVELES,
+        vivos=unos_vivos(),
+        aceptados=st.lists(st.booleans(), max_size=12),
+        ocupado=st.booleans(),
+    )
+    def test_tampoco_donde_ninguna_orden_es_tan_grande(
+        self, lado, milesimas, maximo, nivel, vivos, aceptados, ocupado
+    ):
+        """Nor where somebody else's stop takes the place of the one that closes all of it."""
+        cantidad = lado * milesimas / 1_000
+        filtros = un_mercado(
+            filtros=replace(MERCADO.filtros, cantidad_max_mercado=Decimal(maximo) / 1_000)
+        ).filtros
+        trozos = trocear(abs(cantidad), filtros)
+        vivos = [v for v in vivos if not ocupado or v.cantidad is not None]
+        bolsa, cubierta = Bolsa(vivos), cubren(cantidad, vivos)
+        siguiente = siguiente_paso_por_cantidad if ocupado else siguiente_paso
+        for aceptado in [*aceptados, *[True] * (len(vivos) + 2 * len(trozos) + 2)]:
+            paso = siguiente(cantidad, nivel, bolsa.vivos, trozos)
+            if paso is None:
+                break
+            assert isinstance(paso, Cancelar) or paso.cantidad is None or paso.cantidad <= filtros.maximo_lote
+            if aceptado:
+                bolsa.aplicar(paso, cantidad, nivel)
+            assert bolsa.cubre(cantidad) or not cubierta
+            cubierta = bolsa.cubre(cantidad)
+
+        assert siguiente(cantidad, nivel, bolsa.vivos, trozos) is None
+        assert bolsa.cubre(cantidad)
+        assert {v.gatillo for v in bolsa.vivos} == {nivel}
+        assert len(bolsa.cierran(lado_que_protege(cantidad))) == (0 if ocupado else 1)
+        assert ocupado or len(bolsa.vivos) == 1
 
     @given(
         vivos=unos_vivos(),

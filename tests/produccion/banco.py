@@ -103,8 +103,8 @@ class Lectura:
     def leer(self, agregado: str | None = None, *, despues_de: int = 0) -> Iterator[EventoDiario]:
         return (e for e in self.eventos if agregado in (None, e.agregado) and e.seq > despues_de)
 
-    def ultimo(self, agregado: str, *tipos: str) -> EventoDiario | None:
-        vistos = (e for e in reversed(self.eventos) if e.agregado == agregado)
+    def ultimo(self, agregado: str | None, *tipos: str) -> EventoDiario | None:
+        vistos = (e for e in reversed(self.eventos) if agregado in (None, e.agregado))
         return next((e for e in vistos if not tipos or e.tipo in tipos), None)
 
 

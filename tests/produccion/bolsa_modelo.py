@@ -233,6 +233,12 @@ class DiarioModelo:
         self._cola.append(evento)
         asyncio.get_running_loop().call_later(0.02, self._volcar)
 
+    async def asentar(self) -> None:
+        await asyncio.sleep(0.005)
+        if self._muerto:
+            raise EmergenciaOperacional("the process is dead")
+        self._volcar()
+
     def morir(self) -> list[EventoDiario]:
         """What is on disk; nothing is written any more."""
         self._muerto = True

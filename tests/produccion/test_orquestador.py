@@ -141,7 +141,7 @@ class Guion:
             ciclo=self.banco.ciclo,
             reloj=self.banco.bolsa.reloj,
             avance=self.avance,
-            paciencia=Paciencia(3, 600.0, asyncio.get_running_loop().time),
+            paciencia=Paciencia(3, 600.0, 60.0, asyncio.get_running_loop().time),
             progreso=Progreso(120.0),
             tras_vela=self._tras_vela,
             servicios=self._servicios,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from src.nucleo.errores import BolsaIncompatible, OrdenRechazada
+from src.nucleo.errores import BolsaIncompatible, LecturaFallida, OrdenRechazada
 from src.nucleo.ordenes import Orden
 from src.nucleo.stops import OrdenStop
 from src.nucleo.tipos import TipoMargen, Vela
@@ -85,7 +85,7 @@ class BinanceConnector:
     async def info_simbolo(self, simbolo: str) -> InfoSimbolo:
         """Filters, brackets, fees and status of a symbol."""
         c = self._cliente
-        info = await self._leer(_LIGERA, c.futures_exchange_info, _tal_cual)
+        info = await self._leer(_LIGERA, c.futures_exchange_info, dict)
         self._presupuesto.fijar_limites(info.get("rateLimits", ()))
         lectura.estado_de(info, simbolo)  # the requests below do not say which symbol they do not know
         funding = await self._leer(_LIGERA, c.futures_v1_get_funding_info, _tal_cual)
@@ -191,11 +191,19 @@ class BinanceConnector:
 
     async def id_cliente_de(self, simbolo: str, id_bolsa: int) -> str:
         """The client id of an order known by the exchange's id."""
-        orden = await self._leer(
-            _VISTAZO,
-            lambda: self._cliente.futures_get_order(symbol=simbolo, orderId=id_bolsa),
-            lectura.leer_orden,
-        )
+        try:
+            orden = await self._leer(
+                _VISTAZO,
+                lambda: self._cliente.futures_get_order(symbol=simbolo, orderId=id_bolsa),
+                lectura.leer_orden,
+            )
+        except OrdenRechazada as fallo:
+            if fallo.codigo == ORDEN_DESCONOCIDA:
+                # It exists, for it has been filled: the service that looks orders up is behind.
+                raise LecturaFallida(
+                    f"order {id_bolsa} is not listed yet: {fallo}", codigo=fallo.codigo
+                ) from fallo
+            raise
         return orden.id_cliente
 
     async def cancelar_todas(self, simbolo: str) -> None:

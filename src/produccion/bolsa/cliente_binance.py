@@ -10,6 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 from binance import AsyncClient
+from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 from src.produccion.puertos import Credenciales, Direcciones
 
@@ -21,12 +22,6 @@ def usa_proxy(direcciones: Direcciones) -> bool:
     """Whether the environment names a proxy for this exchange; asking at each request would cost a thread."""
     anfitrion = urlsplit(direcciones.rest).hostname or ""
     return bool(getproxies()) and not proxy_bypass(anfitrion)
-
-
-class _Respuesta(aiohttp.ClientResponse):
-    async def json(self, **_: Any) -> Any:
-        """The body, read several times faster than the library would."""
-        return orjson.loads(await self.read())
 
 
 class ClienteBinance(AsyncClient):  # type: ignore[misc]
@@ -44,9 +39,25 @@ class ClienteBinance(AsyncClient):  # type: ignore[misc]
         return argumentos
 
     async def _handle_response(self, response: aiohttp.ClientResponse) -> Any:
+        # The library takes the body of every error for an object; a gateway's may be any JSON, or any bytes.
         if self.al_responder is not None:
             self.al_responder(response.headers)
-        return await super()._handle_response(response)
+        cuerpo = await response.read()
+        if not 200 <= response.status < 300:
+            raise BinanceAPIException(response, response.status, _objeto_o_nada(cuerpo))
+        try:
+            return orjson.loads(cuerpo) if cuerpo else {}
+        except ValueError as fallo:
+            raise BinanceRequestException(f"the answer is not JSON: {fallo}") from fallo
+
+
+def _objeto_o_nada(cuerpo: bytes) -> str:
+    """The text of a JSON object; empty for whatever else an error may come with."""
+    try:
+        leido = orjson.loads(cuerpo)
+    except ValueError:
+        return ""
+    return cuerpo.decode() if isinstance(leido, dict) else ""
 
 
 def crear_cliente(
@@ -77,5 +88,5 @@ def crear_cliente(
     return Cliente(
         api_key=credenciales.clave,
         api_secret=credenciales.secreto,
-        session_params={"response_class": _Respuesta, **(sesion or {"trust_env": usa_proxy(direcciones)})},
+        session_params=sesion or {"trust_env": usa_proxy(direcciones)},
     )

@@ -18,6 +18,7 @@ _APERTURA_S = 10.0
 _DESPEDIDA_S = 2.0
 _PULSO_S = 30.0
 _ESPERA_MINIMA_S = 0.5
+_VIDA_SANA_S = 60.0
 _MUDAS_QUE_SE_DICEN = 3
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 class Retroceso:
     """Pauses between two tries: doubled up to a limit, with jitter, without end.
 
+    What lived for a minute went well. A peer that opens, says a word and closes has not.
+
     Args:
         maxima_s: The longest one, in wall seconds.
     """
@@ -33,15 +36,16 @@ class Retroceso:
     def __init__(self, maxima_s: float) -> None:
         self._maxima_s = maxima_s
         self._espera_s = 0.0
-
-    def reiniciar(self) -> None:
-        """The last try went well."""
-        self._espera_s = 0.0
+        self._desde_s: float | None = None
 
     async def esperar(self) -> None:
-        """Pause before the next try."""
+        """Pause before the next try; this one began when the last pause ended."""
+        bucle = asyncio.get_running_loop()
+        if self._desde_s is not None and bucle.time() - self._desde_s >= _VIDA_SANA_S:
+            self._espera_s = 0.0
         self._espera_s = min(self._maxima_s, max(_ESPERA_MINIMA_S, self._espera_s * 2))
         await asyncio.sleep(self._espera_s * random.uniform(0.5, 1.0))
+        self._desde_s = bucle.time()
 
 
 class Vigia:

@@ -32,6 +32,7 @@ _DEMASIADAS_HTTP = frozenset({418, 429})
 _ESPERA_SIN_DECIR_S = {418: 120.0}
 _ESPERA_S = 60.0
 _SIN_JSON = "Invalid JSON error message"
+_NO_EJECUTADA = "Service Unavailable."
 
 FALLOS_DE_TRANSPORTE = (
     BinanceAPIException,
@@ -60,10 +61,10 @@ def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
 
 
 def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> ErrorBolsa:
-    codigo, estado, mensaje = int(fallo.code or 0), int(fallo.status_code), str(fallo.message)
+    codigo, estado, mensaje = _codigo_de(fallo.code), int(fallo.status_code), str(fallo.message)
+    # What the client library gives for a message without JSON is the request and the HTTP reason.
     sin_json = mensaje.startswith(_SIN_JSON)
-    # What the client library gives for a message then is the request and the HTTP reason: it proves nothing.
-    texto = f"HTTP {estado} without JSON" if sin_json else f"{mensaje} (code {codigo}, HTTP {estado})"
+    texto = f"HTTP {estado} without JSON" if sin_json else f"{mensaje} (code {fallo.code}, HTTP {estado})"
     if codigo in _CREDENCIALES:
         return CredencialesInvalidas(
             f"the exchange refused the API key: {texto}. Check the key's value, its futures permission,"
@@ -72,13 +73,23 @@ def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> Error
         )
     if codigo in _SIMBOLO_O_INTERVALO:
         return BolsaIncompatible(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
-    if codigo in _PASAJEROS or (estado == 503 and mensaje.startswith("Service Unavailable")):
+    if codigo in _PASAJEROS or (estado == 503 and fallo.code == 0 and mensaje == _NO_EJECUTADA):
         return FalloPasajero(texto, codigo=codigo)
     if codigo in _DEMASIADAS or estado in _DEMASIADAS_HTTP:
         return LimiteExcedido(texto, espera_s=_espera_pedida_s(fallo, estado), codigo=codigo)
-    if codigo in _DESCONOCIDOS or estado >= 500 or sin_json:
+    if codigo is None or codigo in _DESCONOCIDOS or estado >= 500:
+        # A gateway may answer in the exchange's place: without one of its codes, that proves nothing.
         return _desconocido(texto, codigo, escritura=escritura)
     return OrdenRechazada(texto, codigo=codigo)
+
+
+def _codigo_de(dicho: object) -> int | None:
+    """The exchange's own codes are negative; whatever else stands in its place is none."""
+    try:
+        codigo = int(str(dicho))
+    except ValueError:
+        return None
+    return codigo if codigo < 0 else None
 
 
 def _espera_pedida_s(fallo: BinanceAPIException, estado: int) -> float:

@@ -17,7 +17,6 @@ from src.produccion.bolsa.lectura_flujo import ClaveVencida, leer_evento_usuario
 from src.produccion.puertos import EventoCuenta, EventoUsuario, Reloj
 
 _DRENAJE_S = 1.0
-_VIVO_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -58,17 +57,13 @@ class FlujoCuenta:
     async def eventos(self) -> AsyncIterator[EventoUsuario]:
         """Events for ever; a (re)connection is an `EventoCuenta`: what came before must be read by REST."""
         retroceso = Retroceso(self._ajustes.espera_max_s)
-        bucle = asyncio.get_running_loop()
         while True:
-            abierto_s = bucle.time()
             try:
                 async with aclosing(self._vivir()) as eventos:
                     async for evento in eventos:
                         yield evento
             except (ErrorBolsa, *FALLOS_DE_SOCKET) as fallo:
                 log.warning("flujo_caido", flujo="private", motivo=f"{type(fallo).__name__}: {fallo}")
-            if bucle.time() - abierto_s >= _VIVO_S:
-                retroceso.reiniciar()
             await retroceso.esperar()
 
     async def _vivir(self) -> AsyncGenerator[EventoUsuario]:

@@ -123,7 +123,6 @@ class FlujoMercado:
                 try:
                     async with aclosing(self._vivir(vida, vigia, url, (mark, vela))) as eventos:
                         async for evento in eventos:
-                            retroceso.reiniciar()
                             yield evento
                 finally:
                     await vida.cerrar()

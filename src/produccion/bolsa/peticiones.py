@@ -19,7 +19,7 @@ from src.produccion.puertos import RELOJ_DESVIADO
 
 T = TypeVar("T")
 
-_NO_DOCUMENTADO = (KeyError, IndexError, TypeError, ValueError)
+_NO_DOCUMENTADO = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 _HORA = Peticion(Prioridad.PROTECCION, 1)
 
 log = structlog.get_logger(__name__)
@@ -59,9 +59,8 @@ class Mensajero:
         self, peticion: Peticion, hacer: Callable[[], Awaitable[Any]], interpretar: Callable[[Any], T]
     ) -> T:
         """Read, with retries, and translate; an answer that is not as documented is no answer."""
-        crudo = await self._leer_con_reintentos(peticion, hacer)
         try:
-            return interpretar(crudo)
+            return interpretar(await self._leer_con_reintentos(peticion, hacer))
         except _NO_DOCUMENTADO as fallo:
             raise LecturaFallida(f"the exchange's answer cannot be read: {fallo!r}") from fallo
 

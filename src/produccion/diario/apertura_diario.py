@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from src.nucleo.errores import ConfiguracionInvalida, DiarioCorrupto, EntradaInvalida
-from src.produccion.diario.examen_diario import Violacion, esta_sano, violaciones
+from src.produccion.diario.examen_diario import Violacion, esta_sano, ultimo_seq, violaciones
 from src.produccion.diario.formato_diario import (
     COLUMNAS,
     COLUMNAS_TEXTO,
@@ -35,7 +35,6 @@ class DiarioAbierto(NamedTuple):
 
     conexion: sqlite3.Connection
     ultimo_seq: int
-    versiones: dict[str, int]  # the last one of each aggregate
 
 
 def abrir(ruta: Path) -> DiarioAbierto:
@@ -53,7 +52,7 @@ def abrir(ruta: Path) -> DiarioAbierto:
         conexion = conectar(ruta, escritura=True)
         try:
             _poner_al_dia(conexion, ruta)
-            versiones = _verificar(conexion, ruta)
+            ultimo = _verificar(conexion, ruta)
             conexion.execute("PRAGMA journal_mode = WAL")
             conexion.execute("PRAGMA synchronous = FULL")
             _comprobar_que_se_escribe(conexion)
@@ -61,7 +60,7 @@ def abrir(ruta: Path) -> DiarioAbierto:
         except BaseException:
             conexion.close()
             raise
-    return DiarioAbierto(conexion, sum(versiones.values()), versiones)
+    return DiarioAbierto(conexion, ultimo)
 
 
 def examinar(ruta: Path) -> list[Violacion]:
@@ -173,11 +172,10 @@ def _crear(ruta: Path) -> None:
     asentar_nombre(ruta.parent)
 
 
-def _verificar(conexion: sqlite3.Connection, ruta: Path) -> dict[str, int]:
-    versiones = esta_sano(conexion)
-    if versiones is None:
+def _verificar(conexion: sqlite3.Connection, ruta: Path) -> int:
+    if not esta_sano(conexion):
         raise corrupto(ruta, str(next(violaciones(conexion), "its records and their index disagree")))
-    return versiones
+    return ultimo_seq(conexion)
 
 
 def _comprobar_que_se_escribe(conexion: sqlite3.Connection) -> None:

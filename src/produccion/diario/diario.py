@@ -36,6 +36,7 @@ from src.produccion.diario.formato_diario import (
 )
 
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
+_VERSIONES_RECORDADAS = 2_000  # aggregates; the version of any other one is looked up
 
 log = structlog.get_logger(__name__)
 
@@ -71,17 +72,13 @@ class DiarioSqlite:
     def __init__(self, ruta: Path) -> None:
         self._ruta = ruta
         self._fallo: Exception | None = None
-        self._conexion, self._seq, self._versiones = abrir(ruta)
+        self._conexion, self._seq = abrir(ruta)
+        self._versiones: dict[str, int] = {}  # the one written to last at the end
         self._sin_verificar = self._seq - EXAMINADOS_AL_ABRIR
         self._cola: queue.SimpleQueue[_Pedido | None] = queue.SimpleQueue()
         self._urge = threading.Event()
         self._hilo = threading.Thread(target=self._escribir, name="diario", daemon=True)
         self._hilo.start()
-
-    @property
-    def roto(self) -> bool:
-        """Whether a write has failed: nothing more is written, and every later event is refused."""
-        return self._fallo is not None
 
     async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event; returns when it is on disk."""
@@ -122,10 +119,17 @@ class DiarioSqlite:
             return self._leer("WHERE seq > ? ORDER BY seq", (despues_de,))
         return self._leer("WHERE aggregate = ? AND seq > ? ORDER BY version", (agregado, despues_de))
 
-    def ultimo(self, agregado: str, *tipos: str) -> EventoDiario | None:
-        """The newest event of an aggregate that is of one of the types; of any when none is given."""
-        filtro = f" AND type IN ({', '.join('?' * len(tipos))})" if tipos else ""
-        donde = f"WHERE aggregate = ?{filtro} ORDER BY version DESC LIMIT 1"
+    def ultimo(self, agregado: str | None, *tipos: str) -> EventoDiario | None:
+        """The newest event that is of one of the types; of any when none is given.
+
+        Args:
+            agregado: The aggregate wanted; all when ``None``.
+            tipos: The types.
+        """
+        filtro = f"type IN ({', '.join('?' * len(tipos))})" if tipos else "TRUE"
+        if agregado is None:
+            return next(self._leer(f"WHERE {filtro} ORDER BY seq DESC LIMIT 1", tipos), None)
+        donde = f"WHERE aggregate = ? AND {filtro} ORDER BY version DESC LIMIT 1"
         return next(self._leer(donde, (agregado, *tipos)), None)
 
     def cerrar(self) -> None:
@@ -203,14 +207,24 @@ class DiarioSqlite:
                 # The database may have rolled back by itself; the first failure is the one to tell.
                 self._conexion.execute("ROLLBACK")
             raise
+        for agregado in list(self._versiones)[:-_VERSIONES_RECORDADAS]:
+            del self._versiones[agregado]
 
     def _registro(self, pedido: _Pedido) -> Registro:
         self._seq += 1
-        version = self._versiones.get(pedido.agregado, 0) + 1
+        version = self._ultima_version(pedido.agregado) + 1
         self._versiones[pedido.agregado] = version
         return registro_nuevo(
             self._seq, pedido.agregado, version, pedido.tipo, pedido.instante_ms, pedido.contenido
         )
+
+    def _ultima_version(self, agregado: str) -> int:
+        """The last version of an aggregate, which is no longer among those remembered."""
+        if agregado in self._versiones:
+            return self._versiones.pop(agregado)
+        consulta = "SELECT MAX(version) FROM events WHERE aggregate = ?"
+        (version,) = self._conexion.execute(consulta, (agregado,)).fetchone()
+        return version or 0
 
 
 def exportar_canonico(ruta: Path) -> Iterator[bytes]:

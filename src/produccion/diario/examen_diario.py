@@ -49,11 +49,8 @@ class Ilegible(NamedTuple):
     motivo: str
 
 
-def esta_sano(conexion: sqlite3.Connection) -> dict[str, int] | None:
-    """The quick look.
-
-    Returns:
-        The last version of each aggregate, or ``None`` when `violaciones` will say what is wrong.
+def esta_sano(conexion: sqlite3.Connection) -> bool:
+    """The quick look; when it is false, `violaciones` will say what is wrong.
 
     Raises:
         sqlite3.DatabaseError: A page of the file cannot be read.
@@ -61,28 +58,24 @@ def esta_sano(conexion: sqlite3.Connection) -> dict[str, int] | None:
     ultimo = ultimo_seq(conexion)
     primero, mayor = conexion.execute("SELECT MIN(seq), MAX(seq) FROM events").fetchone()
     if ultimo and (primero, mayor) != (1, ultimo):
-        return None
-    versiones: dict[str, int] = {}
+        return False
     total = 0
-    consulta = "SELECT aggregate, MIN(version), MAX(version), COUNT(*) FROM events GROUP BY aggregate"
-    for agregado, menor, mayor, cuantos in conexion.execute(consulta):
+    consulta = "SELECT MIN(version), MAX(version), COUNT(*) FROM events GROUP BY aggregate"
+    for menor, mayor, cuantos in conexion.execute(consulta):
         if menor != 1 or mayor != cuantos:
-            return None
-        versiones[agregado] = mayor
+            return False
         total += cuantos
     if total != ultimo:
-        return None
+        return False
     conexion.create_function("crc32", 1, zlib.crc32, deterministic=True)
     cambiado = conexion.execute(
         f"SELECT seq FROM events WHERE seq > ? AND crc32({TEXTO_SQL}) IS NOT checksum LIMIT 1",
         (ultimo - EXAMINADOS_AL_ABRIR,),
     ).fetchone()
     if cambiado is not None:
-        return None
+        return False
     (paginas,) = conexion.execute("PRAGMA page_count").fetchone()
-    if paginas <= _PAGINAS_DE_COMPROBACION and queja_de_sqlite(conexion):
-        return None
-    return versiones
+    return paginas > _PAGINAS_DE_COMPROBACION or not queja_de_sqlite(conexion)
 
 
 def queja_de_sqlite(conexion: sqlite3.Connection) -> str:

@@ -1,4 +1,4 @@
-"""What the journal says at the start, read from the agent's newest snapshot on."""
+"""What the journal says at the start, read from the newest snapshots on."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from src.produccion.riesgo.enclavamiento import AGREGADO, Memoria
 from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, recordar_stops
 
 _PRIMERA_BUSQUEDA = 256
+_DE_ORDENES_Y_STOPS = ("order:", "stop:")
 _TIPOS_RIESGO = ("PEAK", "LATCHED", "UNLOCKED", "FLAT")
 _TIPOS_NIVEL = ("LEVEL_SET", "LEVEL_CLEARED")
 
@@ -33,33 +34,32 @@ class Recuerdo(NamedTuple):
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
     """Read what matters; call it before anything is written.
 
-    Orders and stops that were over at the newest snapshot are history.
+    Orders and stops that were over at the newest snapshot, whichever agent's it is, are history.
 
     Args:
         diario: Of the account and symbol.
         carpeta: Where it lives; the latch may have had to be written beside it.
-        agente_id: Whose snapshots.
+        agente_id: Who starts.
     """
     agregado = f"agent:{agente_id}"
-    instantanea = diario.ultimo(agregado, *INSTANTANEAS)
-    desde = 0 if instantanea is None else instantanea.seq - 1
-    cola = list(diario.leer(despues_de=desde))
     calentamiento = diario.ultimo(agregado, "WARMUP")
-    eventos = list(_completos(diario, cola, _abiertos(instantanea)))
+    ultima = diario.ultimo(None, *INSTANTANEAS)
+    eventos = list(_de_ordenes_y_stops(diario, ultima))
     return Recuerdo(
         recordar_riesgo(diario, carpeta),
-        _memoria_de(agregado, cola),
+        _memoria_de(diario, agregado, ultima),
         plegar(eventos),
         recordar_stops([*_ultimos(diario, AGREGADO_NIVEL, _TIPOS_NIVEL), *eventos]),
         None if calentamiento is None else str(calentamiento.contenido["session"]),
     )
 
 
-def _memoria_de(agregado: str, cola: Sequence[EventoDiario]) -> MemoriaAgente:
+def _memoria_de(diario: DiarioSqlite, agregado: str, ultima: EventoDiario | None) -> MemoriaAgente:
     """What the agent remembers; where another one has traded the account since, only its reference."""
-    memoria = recordar_agente(evento for evento in cola if evento.agregado == agregado)
-    otros = (e for e in cola if e.agregado.startswith("agent:") and e.agregado != agregado)
-    if any(evento.tipo in INSTANTANEAS for evento in otros):
+    propia = diario.ultimo(agregado, *INSTANTANEAS)
+    desde = 0 if propia is None else propia.seq - 1
+    memoria = recordar_agente(diario.leer(agregado, despues_de=desde))
+    if ultima is not None and ultima.agregado != agregado:
         return MemoriaAgente(capital_referencia=memoria.capital_referencia)
     return memoria
 
@@ -111,18 +111,14 @@ def _abiertos(instantanea: EventoDiario | None) -> list[str]:
     return [str(nombre) for nombre in estado["open"]] if isinstance(estado, dict) else []
 
 
-def _completos(
-    diario: DiarioSqlite, cola: Sequence[EventoDiario], abiertos: Sequence[str]
-) -> Iterator[EventoDiario]:
-    """The events of the tail; those that began before it with all that went before."""
-    empezados = {e.agregado for e in cola if e.version == 1}
-    vistos = {e.agregado for e in cola if e.agregado.startswith(("order:", "stop:"))}
-    enteros = sorted({*abiertos, *vistos} - empezados)
-    for agregado in enteros:
+def _de_ordenes_y_stops(diario: DiarioSqlite, instantanea: EventoDiario | None) -> Iterator[EventoDiario]:
+    """Their events since a snapshot; of those that began before it, with all that went before."""
+    desde = 0 if instantanea is None else instantanea.seq
+    cola = [e for e in diario.leer(despues_de=desde) if e.agregado.startswith(_DE_ORDENES_Y_STOPS)]
+    empezados = {evento.agregado for evento in cola if evento.version == 1}
+    for agregado in sorted({*_abiertos(instantanea), *(e.agregado for e in cola)} - empezados):
         yield from diario.leer(agregado)
-    for evento in cola:
-        if evento.agregado in empezados and evento.agregado.startswith(("order:", "stop:")):
-            yield evento
+    yield from (evento for evento in cola if evento.agregado in empezados)
 
 
 def _ultimos(diario: DiarioSqlite, agregado: str, tipos: Sequence[str]) -> list[EventoDiario]:

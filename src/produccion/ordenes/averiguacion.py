@@ -21,6 +21,7 @@ from src.produccion.puertos import Bolsa, RespuestaOrden, Transaccion
 
 _CANDIDATAS = 3  # how many unexplained orders among the latest fills are asked for their client id
 _TOLERANCIA_RELATIVA = 1e-9
+_OLVIDADA = "UNKNOWN_TO_THE_EXCHANGE"  # in place of the exchange's word for how an order ended
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,9 @@ class AjustesEjecutor(NamedTuple):
 
     intentos: int = 3  # sends of an order that is refused for a passing reason
     pausa_reintento_s: float = 1.0
-    espera_limite_max_s: float = 60.0  # longest wait of an exit for the exchange's request limits
+    espera_limite_max_s: float = 60.0  # an exit that would have to wait for longer is refused
+    pausa_limite_s: float = 3.0  # of an exit that was refused for the exchange's request limits
+    plazo_diario_s: float = 2.0  # for an entry to be on disk; beyond it, it is not sent
     ventana_ms: int = 10_000  # recvWindow: how long a request is valid
     margen_ms: int = 2_000  # beyond it, before an order counts as absent
     miradas: int = 3  # look-ups that must not find an order before it counts as absent
@@ -176,12 +179,19 @@ class Averiguacion:
         transcurrido_s = asyncio.get_running_loop().time() - busqueda.desde_s
         respuesta = await self._bolsa.consultar(vida.simbolo, id_cliente)
         if respuesta is not None:
+            busqueda.ausencias = 0
             self._tomar(respuesta)
             return False
-        if transcurrido_s < self._ajustes.validez_s or not self._ordenes[id_cliente].incierta:
+        vida = self._ordenes[id_cliente]
+        if transcurrido_s < self._ajustes.validez_s or vida.terminada:
             return False
         busqueda.ausencias += 1
         if busqueda.ausencias < self._ajustes.miradas:
+            return False
+        # A position that changed is somebody else's doing once the order was looked for long enough.
+        agotado = transcurrido_s >= self._ajustes.plazo_s
+        if vida.abierta and vida.id_bolsa is not None:
+            await self._dar_por_acabada(vida, vida.id_bolsa, agotado=agotado)
             return False
         # Fills and position may show an order that its look-up does not.
         vista = await self._entre_las_transacciones(vida, busqueda)
@@ -189,17 +199,29 @@ class Averiguacion:
             self._ordenes.aplicar(vida.id_cliente, vista)
             return False
         busqueda.posicion_igual = await self._posicion_igual(vida)
-        # A position that changed is somebody else's doing once the order was looked for long enough.
-        agotado = transcurrido_s >= self._ajustes.plazo_s
         return self._ordenes[id_cliente].incierta and (busqueda.posicion_igual or agotado)
 
-    async def _posicion_igual(self, vida: VidaOrden) -> bool:
+    async def _dar_por_acabada(self, vida: VidaOrden, id_bolsa: int, *, agotado: bool) -> None:
+        """The exchange had the order and no longer knows it: it ended with what its fills say."""
+        filas = await self._bolsa.transacciones(vida.simbolo, id_orden=id_bolsa)
+        vista = _vista_de(vida, id_bolsa, filas)
+        falta = vista.ejecutada < vida.ejecutada * (1.0 - _TOLERANCIA_RELATIVA)
+        con_signo = vista.ejecutada if vida.lado is LadoOrden.BUY else -vista.ejecutada
+        if falta or not (agotado or await self._posicion_igual(vida, con_signo)):
+            return
+        if vista.estado is not EstadoVida.EJECUTADA:
+            vista = vista._replace(estado=EstadoVida.CANCELADA, motivo=_OLVIDADA)
+        log.warning("orden_olvidada_por_la_bolsa", id_cliente=vida.id_cliente, ejecutada=vista.ejecutada)
+        if not self._ordenes[vida.id_cliente].terminada:
+            self._ordenes.aplicar(vida.id_cliente, vista)
+
+    async def _posicion_igual(self, vida: VidaOrden, ejecutada: float = 0.0) -> bool:
+        """Whether the position is what it was before the order, but for what is known to be filled."""
         if vida.posicion_previa is None:
             return False
         ahora = (await self._bolsa.cuenta(vida.simbolo)).estado.cantidad
-        return isclose(
-            ahora, vida.posicion_previa, rel_tol=_TOLERANCIA_RELATIVA, abs_tol=_TOLERANCIA_RELATIVA
-        )
+        esperada = vida.posicion_previa + ejecutada
+        return isclose(ahora, esperada, rel_tol=_TOLERANCIA_RELATIVA, abs_tol=_TOLERANCIA_RELATIVA)
 
     async def _entre_las_transacciones(self, vida: VidaOrden, busqueda: _Busqueda) -> Vista | None:
         conocidas = {otra.id_bolsa for otra in self._ordenes} | busqueda.ajenas
@@ -226,6 +248,7 @@ def _vista_de(vida: VidaOrden, id_bolsa: int, filas: Sequence[Transaccion]) -> V
     """How an order stands by its fills alone."""
     unicas = {fila.id: fila for fila in filas}.values()
     ejecutada = sum(abs(fila.cantidad) for fila in unicas)
-    precio = sum(abs(fila.cantidad) * fila.precio for fila in unicas) / ejecutada
+    importe = sum(abs(fila.cantidad) * fila.precio for fila in unicas)
+    precio = importe / ejecutada if ejecutada else None
     completa = ejecutada >= vida.cantidad * (1.0 - _TOLERANCIA_RELATIVA)
     return Vista(EstadoVida.EJECUTADA if completa else EstadoVida.PARCIAL, id_bolsa, ejecutada, precio)

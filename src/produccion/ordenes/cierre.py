@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -10,10 +11,12 @@ import structlog
 from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.tipos import Mercado, Operacion
+from src.produccion.ordenes.contraste import Contraste
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Transaccion
 
 _ESPERA_MAXIMA_S = 30.0
+_ENTRE_LECTURAS_S = 1.0
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
 log = structlog.get_logger(__name__)
@@ -48,6 +51,7 @@ class _Salida(NamedTuple):
     plana: bool = False
     motivo: str = ""  # why it has to be tried again; empty when it only has to be verified
     codigo: int | None = None
+    duda: bool = False  # whether the account has to be read again before anything is done
 
 
 class Cierre:
@@ -58,13 +62,22 @@ class Cierre:
         ejecutor: Sends the exits.
         mercado: Symbol and filters.
         amparo: The stops; they stay until the account is flat.
+        avanzar: Called at each try, so that whoever watches sees that it gets on.
     """
 
-    def __init__(self, bolsa: Bolsa, ejecutor: Ejecutor, mercado: Mercado, amparo: Amparo) -> None:
+    def __init__(
+        self,
+        bolsa: Bolsa,
+        ejecutor: Ejecutor,
+        mercado: Mercado,
+        amparo: Amparo,
+        avanzar: Callable[[], None] = lambda: None,
+    ) -> None:
         self._bolsa = bolsa
         self._ejecutor = ejecutor
         self._mercado = mercado
         self._amparo = amparo
+        self._avanzar = avanzar
 
     async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
         """Try until the exchange says that the account is flat, then cancel the stops.
@@ -76,11 +89,13 @@ class Cierre:
             The fills of the exits.
         """
         filas: list[Transaccion] = []
+        contraste = Contraste()
         intento, espera_s, negadas = 0, 1.0, 0
         while True:
             intento += 1
+            self._avanzar()
             try:
-                salida = await self._intentar(f"{ficha}:{intento}", negadas)
+                salida = await self._intentar(ficha, intento, negadas, contraste)
             except Exception as fallo:  # whatever it is, the position is still open: try again
                 log.exception("cierre_fallido", intento=intento)
                 salida = _Salida(motivo=str(fallo) or type(fallo).__name__)
@@ -92,30 +107,41 @@ class Cierre:
                 espera_s, negadas = 1.0, 0
                 continue
             log.critical("cierre_pendiente", intento=intento, motivo=salida.motivo)
+            if salida.duda:
+                await asyncio.sleep(_ENTRE_LECTURAS_S)
+                continue
             negadas = negadas + 1 if salida.codigo in _REDUCCION_RECHAZADA else 0
             await asyncio.sleep(espera_s)
             espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
 
-    async def _intentar(self, ficha: str, negadas: int) -> _Salida:
+    async def _intentar(self, ficha: str, intento: int, negadas: int, contraste: Contraste) -> _Salida:
         """One try.
 
         Args:
-            ficha: Of this try.
+            ficha: Of the emergency.
+            intento: Number of this try.
             negadas: How many tries in a row were refused because they reduce. After the first the stops go
-                too; after the second the order goes out without that condition, with nothing else in flight.
+                too; after the second the order goes out without that condition, with nothing else in flight
+                and the quantity read long enough.
+            contraste: What the account should show, by the earlier tries.
         """
         despejado = await self._cancelar_ordenes()
         if negadas:
             await self._amparo.soltar()
         nada_en_camino = await self._nada_en_camino()
         cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
+        ahora_s = asyncio.get_running_loop().time()
+        if not contraste.vale(cantidad, self._ejecutor.neto(ficha), ahora_s):
+            return _Salida(motivo=f"the position reads {cantidad}, which may be out of date", duda=True)
         if cantidad == 0.0:
             if nada_en_camino:
                 return _Salida(plana=True)
             raise LecturaFallida("flat, but an order is unresolved and may still arrive")
         sin_condicion = negadas > 1 and nada_en_camino and despejado
+        if sin_condicion and not contraste.firme(ahora_s):
+            return _Salida(motivo=f"the position {cantidad} must be read for longer", duda=True)
         plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), not sin_condicion)
-        informe = await self._ejecutor.ejecutar(plan, ficha, posicion_previa=cantidad)
+        informe = await self._ejecutor.ejecutar(plan, f"{ficha}:{intento}", posicion_previa=cantidad)
         return _Salida(informe.transacciones, motivo=informe.error, codigo=informe.codigo)
 
     async def _nada_en_camino(self) -> bool:

@@ -126,7 +126,7 @@ class Ejecutor:
 
         Raises:
             LecturaFallida: The fills of an order are not listed yet; calling again is safe.
-            EmergenciaOperacional: An order that adds exposure cannot be written down.
+            EmergenciaOperacional: An order that adds exposure cannot be written down in time.
         """
         filas: list[Transaccion] = []
         for indice, cantidad in enumerate(plan.cantidades):
@@ -155,6 +155,10 @@ class Ejecutor:
         """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
         if not self._envio.apartar(evento.respuesta):
             self._averiguacion.tomar_evento(evento.respuesta)
+
+    def neto(self, ficha: str) -> float:
+        """Signed sum of what is known to be filled of the orders of all plans whose token begins so."""
+        return self._ordenes.neto(ficha)
 
     async def resolver_pendientes(self, *, deprisa: bool = False) -> bool:
         """Ask for every order whose fate is open; true when none is left.

@@ -49,6 +49,7 @@ class Envio:
         self._ordenes = ordenes
         self._averiguacion = averiguacion
         self._ajustes = ajustes
+        self._escrituras: set[asyncio.Task[None]] = set()  # of exits; nobody waits for them
         self._avisos: dict[str, list[RespuestaOrden]] = {}  # told of orders whose own answer is awaited
 
     def espera_respuesta(self, id_cliente: str) -> bool:
@@ -69,7 +70,7 @@ class Envio:
         """Send an order and write down what is known then.
 
         Raises:
-            EmergenciaOperacional: It adds exposure and cannot be written down; it was not sent.
+            EmergenciaOperacional: It adds exposure and cannot be written down in time; it was not sent.
             CredencialesInvalidas: The exchange refused the key.
             BolsaIncompatible: The exchange does not know the symbol.
         """
@@ -87,24 +88,35 @@ class Envio:
                 self._averiguacion.tomar_evento(respuesta)
 
     async def _enviar_y_anotar(self, id_cliente: str) -> Hecho:
-        escritura = self._ordenes.marcar_envio(id_cliente)
-        vida = self._ordenes[id_cliente]
-        if not vida.solo_reduce:
-            await self._escribir_o_olvidar(escritura, id_cliente)
-            return await self._pedir(vida.orden)
-        # An exit neither waits for the disk nor depends on it.
-        aparte = asyncio.create_task(_aunque_falle(escritura))
-        try:
-            return await self._pedir(vida.orden)
-        finally:
-            await aparte
+        if self._ordenes[id_cliente].solo_reduce:
+            self._escribir_aparte(id_cliente)
+        else:
+            await self._escribir_o_desistir(id_cliente)
+        return await self._pedir(self._ordenes[id_cliente].orden)
 
-    async def _escribir_o_olvidar(self, escritura: Awaitable[None], id_cliente: str) -> None:
+    def _escribir_aparte(self, id_cliente: str) -> None:
+        """An exit neither waits for the disk nor depends on it."""
         try:
-            await escritura
+            escritura = self._ordenes.marcar_salida(id_cliente)
+        except EmergenciaOperacional as fallo:
+            log.critical("diario_roto", motivo=str(fallo))
+            return
+        tarea = asyncio.create_task(_aunque_falle(escritura))
+        self._escrituras.add(tarea)
+        tarea.add_done_callback(self._escrituras.discard)
+
+    async def _escribir_o_desistir(self, id_cliente: str) -> None:
+        try:
+            async with asyncio.timeout(self._ajustes.plazo_diario_s):
+                await self._ordenes.marcar_envio(id_cliente)
         except EmergenciaOperacional:
             self._ordenes.olvidar(id_cliente)
             raise
+        except TimeoutError:
+            motivo = f"the journal takes longer than {self._ajustes.plazo_diario_s:g} s to be written"
+            # Its events may still reach the disk: this one, behind them, tells that it was never sent.
+            self._ordenes.aplicar(id_cliente, Rechazada(motivo))
+            raise EmergenciaOperacional(motivo) from None
 
     async def _pedir(self, orden: Orden) -> Hecho:
         """Send, again only after a definite refusal for a passing reason, and say what is known then."""
@@ -130,8 +142,11 @@ class Envio:
         """How long to wait before the same order is sent again; ``None`` when it never is."""
         match fallo:
             case LimiteExcedido(espera_s=espera_s):
-                vale = orden.solo_reduce and espera_s <= self._ajustes.espera_limite_max_s
-                return espera_s if vale else None
+                if not orden.solo_reduce or espera_s > self._ajustes.espera_limite_max_s:
+                    return None
+                # Who sends it knows which requests protect, and lets none through while a ban lasts: when it
+                # kept this one back itself there is no code, and only the whole wait will do.
+                return espera_s if fallo.codigo is None else min(espera_s, self._ajustes.pausa_limite_s)
             case FalloPasajero(codigo=codigo):
                 return 0.0 if codigo == RELOJ_DESVIADO else self._ajustes.pausa_reintento_s
             case _:

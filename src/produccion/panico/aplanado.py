@@ -10,12 +10,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from src.produccion.panico.cliente_minimo import ClienteMinimo, Rechazada, SinRespuesta
+from src.produccion.panico.seguimiento import Seguimiento
 
 SIN_REMEDIO = frozenset({-1121, -1022, -2014, -2015})
 """Codes of what an operator gave wrong: the symbol, or the keys."""
 
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+_PREFIJO = "panic-"  # not that of the daemon, which is to book these orders as somebody else's
 _ESPERA_MAXIMA_S = 10.0
+_ENTRE_LECTURAS_S = 1.0
+_FILAS_POR_PAGINA = 1_000
 _VUELO_S = 6.0
 """After this long a request that nobody answered can no longer arrive."""
 
@@ -26,6 +30,10 @@ class PosicionViva(NamedTuple):
     simbolo: str
     cantidad: Decimal  # signed
     lado: str  # BOTH, or LONG and SHORT in hedge mode
+
+
+class PosicionDudosa(Exception):
+    """What was read contradicts what is known to have been filled: it has to be read again."""
 
 
 @dataclass
@@ -48,12 +56,20 @@ class Panico:
         cliente: Asks the exchange.
         relato: Gets a line for everything that is done.
         plazo_s: Wall seconds after which a symbol that is not flat is given up.
+        reloj: Wall seconds.
     """
 
-    def __init__(self, cliente: ClienteMinimo, relato: Relato, plazo_s: float) -> None:
+    def __init__(
+        self,
+        cliente: ClienteMinimo,
+        relato: Relato,
+        plazo_s: float,
+        reloj: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cliente = cliente
         self._relato = relato
         self._plazo_s = plazo_s
+        self._reloj = reloj
         self._maximos: dict[str, Decimal] = {}
 
     def simbolos(self) -> list[str]:
@@ -104,14 +120,19 @@ class Panico:
         Raises:
             Rechazada: For what no trying again would mend: keys or symbol.
         """
-        limite_s, espera_s, negadas = time.monotonic() + self._plazo_s, 0.5, 0
+        limite_s, espera_s, negadas = self._reloj() + self._plazo_s, 0.5, 0
+        seguimiento = Seguimiento()
         while True:
+            pausa_s = None
             try:
-                codigo = self._intentar(simbolo, negadas)
-                if codigo is None and self._limpiar(simbolo):
+                codigo = self._intentar(simbolo, negadas, seguimiento)
+                if codigo is None and self._limpiar(simbolo, seguimiento):
                     self._relato(f"{simbolo}: verified flat, nothing rests")
                     return True
                 negadas = negadas + 1 if codigo in _REDUCCION_RECHAZADA else 0
+            except PosicionDudosa as fallo:
+                self._relato(f"{simbolo}: {fallo}")
+                pausa_s = _ENTRE_LECTURAS_S
             except SinRespuesta as fallo:
                 self._relato(f"{simbolo}: {fallo}; looking at the position again")
             except Rechazada as fallo:
@@ -119,26 +140,64 @@ class Panico:
                     raise
                 self._relato(f"{simbolo}: refused: {fallo}")
                 espera_s = max(espera_s, fallo.espera_s)
-            if time.monotonic() > limite_s:
+            if self._reloj() > limite_s:
                 self._relato(f"{simbolo}: NOT FLAT for certain after {self._plazo_s:.0f} s; giving up")
                 return False
-            self._cliente.dormir(espera_s)
+            self._cliente.dormir(pausa_s or espera_s)
             espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
 
-    def _intentar(self, simbolo: str, negadas: int) -> int | None:
+    def _intentar(self, simbolo: str, negadas: int, seguimiento: Seguimiento) -> int | None:
         """Send what closes the position; the code of a refusal, 0 for another look, ``None`` when flat."""
         self._cancelar_ordenes(simbolo)
         if negadas:
             self._cancelar_condicionales(simbolo)
-        posiciones = self.posiciones(simbolo)
+        posiciones = self._leer_posiciones(simbolo, seguimiento)
+        reduciendo = negadas < 2
+        if posiciones and not reduciendo and not seguimiento.firme(self._reloj()):
+            raise PosicionDudosa("the position has to be read for longer before a plain order goes out")
         for posicion in posiciones:
             for cantidad in _trozos(abs(posicion.cantidad), self._maximo(simbolo)):
-                codigo = self._cerrar(posicion, cantidad, reduciendo=negadas < 2)
+                codigo = self._cerrar(posicion, cantidad, seguimiento, reduciendo=reduciendo)
                 if codigo is not None:
                     return codigo
         return 0 if posiciones else None
 
-    def _cerrar(self, posicion: PosicionViva, cantidad: Decimal, *, reduciendo: bool) -> int | None:
+    def _leer_posiciones(self, simbolo: str, seguimiento: Seguimiento) -> list[PosicionViva]:
+        """What is held.
+
+        Raises:
+            PosicionDudosa: The reading may be an old one.
+        """
+        empieza = seguimiento.desde_id is None
+        if empieza:
+            self._leer_operaciones(simbolo, seguimiento)
+        posiciones = self.posiciones(simbolo)
+        if not empieza:
+            self._leer_operaciones(simbolo, seguimiento)
+        leido = {posicion.lado: posicion.cantidad for posicion in posiciones}
+        if not seguimiento.valen(leido, self._reloj()):
+            cuanto = ", ".join(str(cantidad) for cantidad in leido.values()) or "nothing"
+            raise PosicionDudosa(f"the position reads {cuanto}, which may be out of date; reading again")
+        return posiciones
+
+    def _leer_operaciones(self, simbolo: str, seguimiento: Seguimiento) -> None:
+        """What was filled; not being told must not keep the exit from going out."""
+        # From the first one on would be those of years ago; without it only the newest are listed.
+        desde = {"fromId": seguimiento.desde_id} if seguimiento.desde_id else {}
+        try:
+            filas = self._cliente.pedir(
+                "GET", "/fapi/v1/userTrades", symbol=simbolo, limit=_FILAS_POR_PAGINA, **desde
+            )
+        except (Rechazada, SinRespuesta) as fallo:
+            if isinstance(fallo, Rechazada) and fallo.codigo in SIN_REMEDIO:
+                raise
+            self._relato(f"{simbolo}: the fills could not be read: {fallo}")
+        else:
+            seguimiento.tomar_lista(filas)
+
+    def _cerrar(
+        self, posicion: PosicionViva, cantidad: Decimal, seguimiento: Seguimiento, *, reduciendo: bool
+    ) -> int | None:
         """One market order; the code of a refusal."""
         lado = "SELL" if posicion.cantidad > 0 else "BUY"
         if posicion.lado != "BOTH":
@@ -155,9 +214,11 @@ class Panico:
                 type="MARKET",
                 quantity=f"{cantidad:f}",
                 newOrderRespType="RESULT",
-                newClientOrderId=f"tm-panic-{secrets.token_hex(8)}",
+                newClientOrderId=f"{_PREFIJO}{secrets.token_hex(8)}",
                 **condicion,
             )
+            if not isinstance(hecha, dict) or "status" not in hecha:
+                raise SinRespuesta("the answer to the order cannot be read")
         except Rechazada as fallo:
             self._relato(f"{texto}: refused: {fallo}")
             if fallo.espera_s:
@@ -169,14 +230,15 @@ class Panico:
                 # Nothing keeps a late one from opening the other side: wait until it cannot be late.
                 self._cliente.dormir(_VUELO_S)
             raise
+        seguimiento.tomar_respuesta(hecha, posicion.lado, 1 if lado == "BUY" else -1)
         self._relato(f"{texto}: {hecha['status']}, executed {hecha.get('executedQty', '?')}")
         return None
 
-    def _limpiar(self, simbolo: str) -> bool:
+    def _limpiar(self, simbolo: str, seguimiento: Seguimiento) -> bool:
         """Flat: take the stops back; whether nothing is left, read after everything else."""
         self._cancelar_condicionales(simbolo)
         quedan = self.condicionales(simbolo) or self.ordenes(simbolo)
-        return not quedan and not self.posiciones(simbolo)
+        return not quedan and not self._leer_posiciones(simbolo, seguimiento)
 
     def _cancelar_ordenes(self, simbolo: str) -> None:
         ordenes = self.ordenes(simbolo)

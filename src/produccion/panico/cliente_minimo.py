@@ -20,8 +20,10 @@ _RECV_WINDOW_MS = 5_000
 _INTENTOS_LECTURA = 8
 _ESPERA_MAXIMA_S = 10.0
 _RELOJ_DESVIADO = -1021
-_INCIERTOS = frozenset({-1006, -1007})
-_DEMASIADAS = frozenset({418, 429})
+_INCIERTOS = frozenset({-1000, -1001, -1006, -1007})
+_PASAJERO = -1008
+_DEMASIADAS = frozenset({-1003, -1015})
+_DEMASIADAS_HTTP = frozenset({418, 429})
 
 
 class Rechazada(Exception):
@@ -121,7 +123,7 @@ class ClienteMinimo:
                     raise
             except Rechazada as fallo:
                 if intento == _INTENTOS_LECTURA or not (
-                    fallo.espera_s or fallo.codigo in (_RELOJ_DESVIADO, -1001, -1008)
+                    fallo.espera_s or fallo.codigo in (_RELOJ_DESVIADO, _PASAJERO)
                 ):
                     raise
                 espera_s = max(espera_s, fallo.espera_s)
@@ -142,26 +144,33 @@ class ClienteMinimo:
             with self._abridor.open(pedido, timeout=_PLAZO_S) as respuesta:
                 return json.load(respuesta)
         except urllib.error.HTTPError as fallo:
-            raise _leer_error(fallo.code, fallo.read(), fallo.headers.get("Retry-After")) from None
+            raise leer_error(fallo.code, _cuerpo(fallo), fallo.headers.get("Retry-After")) from None
         except (OSError, http.client.HTTPException, ValueError) as fallo:
             raise SinRespuesta(f"no answer to {metodo} {ruta}: {fallo or type(fallo).__name__}") from None
 
 
-def _leer_error(estado: int, cuerpo: bytes, paciencia: str | None) -> Rechazada | SinRespuesta:
+def _cuerpo(fallo: urllib.error.HTTPError) -> bytes:
+    try:
+        return fallo.read()
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
+def leer_error(estado: int, cuerpo: bytes, paciencia: str | None) -> Rechazada | SinRespuesta:
     """What an answer that is no success means."""
     try:
         crudo = json.loads(cuerpo)
         codigo, mensaje = int(crudo["code"]), str(crudo["msg"])
+        sin_ejecutar = codigo == _PASAJERO or (estado == 503 and mensaje.startswith("Service Unavailable"))
     except (ValueError, KeyError, TypeError):
-        codigo, mensaje = 0, cuerpo[:200].decode("utf-8", "replace")
-    if estado in _DEMASIADAS:
+        codigo, mensaje, sin_ejecutar = 0, cuerpo[:200].decode("utf-8", "replace"), False
+    if sin_ejecutar:
+        return Rechazada(mensaje, codigo, 1.0)
+    if codigo in _DEMASIADAS or estado in _DEMASIADAS_HTTP:
         return Rechazada(mensaje, codigo, max(1.0, _segundos(paciencia)))
-    incierto = codigo in _INCIERTOS or (estado >= 500 and (codigo == 0 or "unknown" in mensaje.lower()))
-    if incierto and "service unavailable" not in mensaje.lower():
+    if codigo in _INCIERTOS or codigo == 0 or estado >= 500:
         return SinRespuesta(f"the exchange does not know what became of it: {mensaje} (HTTP {estado})")
-    if codigo == 0 and estado < 500:
-        return Rechazada(f"{mensaje} (HTTP {estado})", codigo)
-    return Rechazada(mensaje, codigo, 1.0 if estado >= 500 else 0.0)
+    return Rechazada(mensaje, codigo)
 
 
 def _segundos(texto: str | None) -> float:

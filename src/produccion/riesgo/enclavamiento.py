@@ -80,7 +80,7 @@ def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
                 )
             case "LATCHED":
                 memoria = memoria._replace(cerrojo=_leer(contenido), plana=False)
-            case "FLAT":
+            case "FLAT" if memoria.cerrojo is not None:
                 memoria = memoria._replace(plana=True)
             case "UNLOCKED" if str(contenido.get("reason", "")).strip():
                 memoria = Memoria()
@@ -90,7 +90,8 @@ def recordar(eventos: Iterable[EventoDiario]) -> Memoria:
 def recordar_todo(eventos: Iterable[EventoDiario], carpeta: Path) -> Memoria:
     """`recordar`, and the file that stands in for a journal that could not be written."""
     memoria = recordar(eventos)
-    return memoria if memoria.cerrojo is not None else memoria._replace(cerrojo=leer_respaldo(carpeta))
+    respaldo = leer_respaldo(carpeta) if memoria.cerrojo is None else None
+    return memoria if respaldo is None else memoria._replace(cerrojo=respaldo, plana=False)
 
 
 async def enclavar(diario: Diario, carpeta: Path | None, cerrojo: Enclavamiento) -> None:

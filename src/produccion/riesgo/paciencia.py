@@ -28,19 +28,27 @@ log = structlog.get_logger(__name__)
 class Paciencia:
     """Counts failures in a row.
 
-    While nothing is at risk, or a resident stop protects the position, an exchange that does not answer is
-    waited for up to ``silencio_max_s``; every other failure counts. Candles and looks at the account are
-    counted apart: one going well does not excuse the other.
+    An exchange that does not answer is waited for, shorter while something at risk may be without a stop;
+    every other failure counts. Candles and looks at the account are counted apart: one going well does not
+    excuse the other.
 
     Args:
         seguidos_max: Failures in a row that end the patience.
         silencio_max_s: Wall seconds without any answer that end it.
+        ceguera_max_s: The same while a position, or one that an order may have opened, is unprotected.
         reloj_s: Monotonic seconds.
     """
 
-    def __init__(self, seguidos_max: int, silencio_max_s: float, reloj_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        seguidos_max: int,
+        silencio_max_s: float,
+        ceguera_max_s: float,
+        reloj_s: Callable[[], float],
+    ) -> None:
         self._max = seguidos_max
         self._silencio_max_s = silencio_max_s
+        self._ceguera_max_s = ceguera_max_s
         self._reloj_s = reloj_s
         self._seguidos = {False: 0, True: 0}
         self._callada_desde_s: float | None = None
@@ -63,7 +71,7 @@ class Paciencia:
             self._callada_desde_s = self._reloj_s()
         elif not callada and not isinstance(fallo, ResultadoIncierto):
             self._callada_desde_s = None
-        if not callada or not protegida:
+        if not callada:
             self._seguidos[de_refresco] += 1
         seguidos = max(self._seguidos.values())
         log.error("error_operacional", seguidos=seguidos, intento=self._intentos, motivo=str(fallo))
@@ -72,7 +80,7 @@ class Paciencia:
             return None
         if self._callada_desde_s is not None:
             silencio_s = self._reloj_s() - self._callada_desde_s
-            if silencio_s >= self._silencio_max_s:
+            if silencio_s >= (self._silencio_max_s if protegida else self._ceguera_max_s):
                 self.detalle = f"the exchange has not answered for {silencio_s:.0f} s, the last: {fallo}"
                 return None
         espera_s = min(_ESPERA_MAXIMA_S, _ESPERA_INICIAL_S * 2.0 ** min(self._intentos - 1, 10))

@@ -34,6 +34,7 @@ class Bloqueo(StrEnum):
     STOP_ANTERIOR = "a stop of a former operation lives"
     MARGEN = "liquidation is near"
     SIN_REGISTRO = "the journal cannot be written"
+    CUENTA = "the account is not what the agent needs"
 
 
 class Puerta:

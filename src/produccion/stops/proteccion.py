@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 import structlog
@@ -25,9 +24,11 @@ from src.nucleo.stops import (
     StopVivo,
     TipoProteccion,
     cruzado,
+    cubren,
     lado_que_protege,
     renovar_nivel,
     siguiente_paso,
+    siguiente_paso_por_cantidad,
 )
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE
@@ -87,10 +88,10 @@ class Protector:
         self._ultimo = EstadoCuenta(0.0, self._puesto.posicion) if self._puesto else _PLANA
         self._mirado = self._puesto is not None
         self._sin_mirar = 0
-        self._disparo_desde: tuple[float, int] | None = None  # wall seconds, market ms
+        self._disparo_desde: _Instante | None = None
+        self._ignorado_desde: _Instante | None = None
         self._cerrojo = asyncio.Lock()
         self.confirmado = not self._activa
-        self.desprotegida_desde: int | None = None
 
     @property
     def nivel(self) -> float | None:
@@ -99,7 +100,11 @@ class Protector:
 
     @property
     def cubre(self) -> bool:
-        """Whether the exchange is known to hold the stop that is wanted over the position."""
+        """Whether the exchange is known to hold what is wanted over the position.
+
+        That is one stop at the level. Without a level, which is where no positive price would reach the
+        drawdown limit or liquidation, none is wanted, and the position counts as covered.
+        """
         return self._activa and self.confirmado
 
     @property
@@ -126,7 +131,11 @@ class Protector:
         """Take what the exchange tells of a stop; true when protection must be looked at now."""
         if not self._activa or not evento.stop.id_cliente.startswith(PREFIJO_CLIENTE):
             return False
-        return self._libro.tomar(evento.stop)
+        es_nuevo = self._libro.tomar(evento.stop)
+        abierta = self._ultimo.posicion is not None and self.nivel is not None
+        if abierta and (self._libro.disparandose or not self._cubierta()):
+            self.confirmado = False
+        return es_nuevo
 
     async def reconocer(self, id_orden: int) -> bool:
         """Whether an order of the exchange is what one of our stops became.
@@ -158,7 +167,7 @@ class Protector:
             self._mirado = True
             self._renovar(antes, despues, precio, equity_maximo)
             if self.tocado(precio):
-                self._descubrir()
+                self.confirmado = False
                 raise YaCruzado(f"{precio} is beyond the stop level {self.nivel}")
             await self._reconciliar()
 
@@ -183,6 +192,7 @@ class Protector:
             self._adoptar_nivel(estado)
             self._renovar(self._ultimo, estado, precio, equity_maximo)
             await self._reconciliar(leido=True)
+            await self._vigilar_ignorado(precio)
 
     def _nada_que_mirar(self, estado: EstadoCuenta) -> bool:
         """Whether it was flat and is, with no stop of ours; every so often it is looked at anyway."""
@@ -208,7 +218,7 @@ class Protector:
         if not self._activa:
             return
         async with self._cerrojo:
-            self._descubrir()
+            self.confirmado = False
             try:
                 await self._libro.leer()
                 for ficha in self._libro.fichas:
@@ -255,7 +265,7 @@ class Protector:
     def _fijar(self, puesto: NivelPuesto | None) -> None:
         if puesto == self._puesto:
             return
-        self._puesto = puesto
+        self._puesto, self._ignorado_desde = puesto, None
         tipo, contenido = ("LEVEL_CLEARED", {}) if puesto is None else ("LEVEL_SET", escribir_nivel(puesto))
         try:
             self._diario.anotar_luego(AGREGADO_NIVEL, tipo, self._reloj.ahora_ms(), contenido)
@@ -270,11 +280,11 @@ class Protector:
         """
         conocido = leido or self.confirmado
         if self._ultimo.posicion is None:
-            self._libro.olvidar_disparados()
-            self._disparo_desde = None
+            self._libro.disparados.clear()
+            self._disparo_desde = self._ignorado_desde = None
             conocido = leido or not self._libro.fichas  # the exchange takes some back by itself
         fallos, espera_s = 0, self._ajustes.espera_s
-        for _ in range(_PASOS_MAX):
+        for _ in range(_PASOS_MAX + 2 * len(self._trozos())):
             try:
                 if not conocido:
                     await self._libro.leer()
@@ -283,15 +293,15 @@ class Protector:
                 await self._seguir_disparo()
                 paso = self._siguiente()
                 if paso is not None:
-                    self._descubrir()
-                    leido = False
+                    self.confirmado = leido = False
                     await self._dar(paso)
                 elif self.confirmado and not leido:
                     return
                 elif not leido:
                     conocido = False
                 elif self._listado():
-                    self._confirmar()
+                    self.confirmado = True
+                    self._libro.contar_atascados()
                     return
                 else:
                     conocido = False
@@ -325,34 +335,72 @@ class Protector:
                 assert_never(paso)
 
     def _siguiente(self) -> Paso | None:
-        cantidad, vivos = self._ultimo.cantidad, self._libro.vivos
-        if self._sin_sitio() and self.nivel is not None:
-            return _paso_sin_sitio(cantidad, [(v, self._es_el_querido(v)) for v in vivos])
-        return siguiente_paso(cantidad, self.nivel, vivos, trocear(abs(cantidad), self._mercado.filtros))
+        cantidad, vivos = self._ultimo.cantidad, self._accesibles()
+        if self.nivel is not None and self._sin_sitio():
+            return siguiente_paso_por_cantidad(cantidad, self.nivel, vivos, self._trozos())
+        return siguiente_paso(cantidad, self.nivel, vivos, self._trozos())
+
+    def _trozos(self) -> tuple[float, ...]:
+        return trocear(abs(self._ultimo.cantidad), self._mercado.filtros)
+
+    def _accesibles(self) -> tuple[StopVivo, ...]:
+        """Those about which something can be done: once flat, one that is triggering is left to itself."""
+        vivos = self._libro.vivos
+        if self._ultimo.posicion is not None:
+            return vivos
+        return tuple(vivo for vivo in vivos if vivo.id_cliente not in self._libro.disparandose)
 
     def _sin_sitio(self) -> bool:
         """Whether somebody else's stop closes the whole position: the exchange takes no second one."""
         cantidad = self._ultimo.cantidad
-        return cantidad != 0.0 and self._libro.ocupado(lado_que_protege(cantidad))
+        if cantidad == 0.0 or not self._libro.ocupado(lado_que_protege(cantidad)):
+            return False
+        lado = lado_que_protege(cantidad)
+        return all(vivo.cantidad is not None for vivo in self._libro.vivos if vivo.lado is lado)
 
     def _es_el_querido(self, vivo: StopVivo) -> bool:
         cantidad = self._ultimo.cantidad
         if cantidad == 0.0 or vivo.gatillo != self.nivel or vivo.lado is not lado_que_protege(cantidad):
             return False
-        return vivo.cantidad is None or (self._sin_sitio() and vivo.cantidad >= abs(cantidad))
+        return vivo.cantidad is None or self._sin_sitio()
 
     def _listado(self) -> bool:
         """Whether the exchange lists each of ours that is known to live."""
-        return all(vivo.id_cliente in self._libro.listados for vivo in self._libro.vivos)
+        return all(vivo.id_cliente in self._libro.listados for vivo in self._accesibles())
 
     def _cubierta(self) -> bool:
-        """Whether a stop that is known to live covers the whole position, at whatever level."""
-        cantidad = self._ultimo.cantidad
-        return any(
-            vivo.lado is lado_que_protege(cantidad)
-            and (vivo.cantidad is None or vivo.cantidad >= abs(cantidad))
-            for vivo in self._libro.vivos
-        )
+        """Whether stops that are known to live cover the whole position, at whatever level."""
+        return cubren(self._ultimo.cantidad, self._libro.vivos)
+
+    async def _vigilar_ignorado(self, precio: float) -> None:
+        """A stop whose level was reached has a few seconds to be triggered.
+
+        Args:
+            precio: Mark price as it was last heard.
+
+        Raises:
+            ProteccionRota: The exchange lets it wait.
+        """
+        espera = any(self._es_el_querido(vivo) for vivo in self._libro.vivos)
+        if not (espera and self.tocado(precio)):
+            self._ignorado_desde = None
+            return
+        self.confirmado = False
+        self._ignorado_desde = self._ignorado_desde or self._ahora()
+        if not self._vencido(self._ignorado_desde):
+            return
+        self._ignorado_desde = None
+        # What was heard may be old: the level may be a newer one, on the far side of the market.
+        if self.tocado(await self._bolsa.precio_mark(self._mercado.simbolo)):
+            raise ProteccionRota("the mark is beyond the stop level and the stop is not triggered")
+
+    def _ahora(self) -> _Instante:
+        return _Instante(asyncio.get_running_loop().time(), self._reloj.ahora_ms())
+
+    def _vencido(self, desde: _Instante) -> bool:
+        """Whether a stop has had its time, on the wall or in the market."""
+        ahora, plazo_s = self._ahora(), self._ajustes.plazo_disparo_s
+        return ahora.pared_s - desde.pared_s > plazo_s or ahora.mercado_ms - desde.mercado_ms > plazo_s * 1000
 
     async def _seguir_disparo(self) -> None:
         """A triggered stop has a few seconds to close the position.
@@ -363,15 +411,10 @@ class Protector:
         """
         if self._ultimo.posicion is None or not (self._libro.disparandose or self._libro.disparados):
             return
-        bucle = asyncio.get_running_loop()
-        desde_s, desde_ms = self._disparo_desde = self._disparo_desde or (
-            bucle.time(),
-            self._reloj.ahora_ms(),
-        )
-        plazo_s = self._ajustes.plazo_disparo_s
-        self._descubrir()
+        desde = self._disparo_desde = self._disparo_desde or self._ahora()
+        self.confirmado = False
         while (await self._bolsa.cuenta(self._mercado.simbolo)).estado.posicion is not None:
-            if bucle.time() - desde_s > plazo_s or self._reloj.ahora_ms() - desde_ms > plazo_s * 1000:
+            if self._vencido(desde):
                 self._libro.olvidar_disparados()
                 self._disparo_desde = None
                 raise ProteccionRota("a stop was triggered and did not close the position")
@@ -380,35 +423,24 @@ class Protector:
         await self._libro.preguntar_por_todos()
         raise _Cambiada("a stop closed the position; the account must be read again")
 
-    def _descubrir(self) -> None:
-        self.confirmado = False
-        if self._ultimo.posicion is not None and self.desprotegida_desde is None:
-            self.desprotegida_desde = self._reloj.ahora_ms()
-
-    def _confirmar(self) -> None:
-        self.confirmado = True
-        self.desprotegida_desde = None
-
     def _rendirse(self, motivo: ErrorBolsa) -> None:
         """Every try has failed; what is covered, if at the wrong level, is not closed for that.
 
         Raises:
             ProteccionImposible: Nothing covers the position.
         """
-        self._descubrir()
+        self.confirmado = False
         log.critical("proteccion_sin_confirmar", nivel=self.nivel, motivo=str(motivo))
         if self._ultimo.posicion is not None and self.nivel is not None and not self._cubierta():
             raise ProteccionImposible(f"no stop could be placed at {self.nivel}: {motivo}") from motivo
 
 
+class _Instante(NamedTuple):
+    """Now, on both clocks: where the market waits for its agents only the second one moves."""
+
+    pared_s: float
+    mercado_ms: int
+
+
 class _Cambiada(LecturaFallida):
     """The account is no longer what the caller knew."""
-
-
-def _paso_sin_sitio(cantidad: float, vivos: Sequence[tuple[StopVivo, bool]]) -> Paso | None:
-    """Like `siguiente_paso`, where only a reduce-only stop finds room."""
-    cubre = next((vivo for vivo, querido in vivos if querido), None)
-    if cubre is None:
-        return Colocar(abs(cantidad))
-    sobra = next((vivo for vivo, _ in vivos if vivo is not cubre), None)
-    return Cancelar(sobra.id_cliente) if sobra is not None else None

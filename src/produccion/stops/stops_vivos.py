@@ -25,6 +25,7 @@ YA_CRUZADO = -2021
 _ID_EN_USO = -4116
 _RECORDADAS = 200  # stops that have ended, and orders that they became
 _YA_NO_ESPERA = -2011
+_ABIERTOS = (EstadoAlgo.NEW, EstadoAlgo.TRIGGERING)
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,8 @@ class LibroStops:
         self._ajustes = ajustes
         self._fichas = dict(memoria.fichas)
         self._gastadas = Counter(memoria.gastadas)
-        self._terminadas: set[str] = set()
+        self._terminadas: dict[str, None] = {}  # oldest first
+        self._atascados: frozenset[str] = frozenset()
         self._enviadas_s: dict[str, float] = {}
         self._ausencias: Counter[str] = Counter()
         self._ajenos: dict[str, StopBolsa] = {}
@@ -95,8 +97,8 @@ class LibroStops:
         """A new operation begins: forget what only the former ones needed."""
         raices = {ficha.raiz for ficha in self._fichas.values()}
         self._gastadas = Counter({raiz: n for raiz, n in self._gastadas.items() if raiz in raices})
-        if len(self._terminadas) > _RECORDADAS:
-            self._terminadas.clear()
+        for id_cliente in list(self._terminadas)[:-_RECORDADAS]:
+            del self._terminadas[id_cliente]
         if len(self.hijas) > _RECORDADAS:
             self.hijas = frozenset(sorted(self.hijas)[-_RECORDADAS:])
 
@@ -113,22 +115,24 @@ class LibroStops:
         abiertos = await self._bolsa.stops_abiertos(self._simbolo)
         self._mirar_ajenos([s for s in abiertos if not s.id_cliente.startswith(PREFIJO_CLIENTE)])
         nuestros = [s for s in abiertos if s.id_cliente.startswith(PREFIJO_CLIENTE)]
+        dudosos = [s for s in nuestros if s.id_cliente in self._terminadas]
+        nuestros = [s for s in nuestros if s.id_cliente not in self._terminadas]
         self.listados = frozenset(s.id_cliente for s in nuestros if s.estado.espera)
         for stop in nuestros:
-            # What is listed lives, also when it was thought to be gone.
-            self._terminadas.discard(stop.id_cliente)
             self.tomar(stop)
         for ficha in self.fichas:
             if ficha.id_cliente not in {s.id_cliente for s in nuestros}:
                 await self._preguntar(ficha)
+        for stop in dudosos:
+            await self._preguntar_si_revive(stop.id_cliente)
 
     def tomar(self, stop: StopBolsa) -> bool:
         """Take what the exchange says of one stop of ours; true when that is news."""
         id_cliente, ficha = stop.id_cliente, self._fichas.get(stop.id_cliente)
         self._ausencias.pop(id_cliente, None)
         if ficha is None:
-            abierto = stop.estado in (EstadoAlgo.NEW, EstadoAlgo.TRIGGERING)
-            return abierto and id_cliente not in self._terminadas and self._adoptar(stop)
+            nuevo = stop.estado in _ABIERTOS and id_cliente not in self._terminadas
+            return nuevo and self._adoptar(stop)
         match stop.estado:
             case EstadoAlgo.NEW:
                 return self._poner(ficha, stop.id_algo)
@@ -200,8 +204,14 @@ class LibroStops:
         for ficha in self.fichas:
             await self._preguntar(ficha)
 
+    def contar_atascados(self) -> None:
+        """Say once of each that it is still triggering although the position is gone."""
+        for id_cliente in sorted(self.disparandose - self._atascados):
+            log.warning("stop_atascado", id_cliente=id_cliente)
+        self._atascados = frozenset(self.disparandose)
+
     def olvidar_disparados(self) -> None:
-        """The position is gone: what was triggered has done its work."""
+        """What was triggered is not waited for any more."""
         self.disparados.clear()
         self.disparandose.clear()
 
@@ -233,6 +243,16 @@ class LibroStops:
             self._terminar(ficha, "STOP_EXPIRED", {"reason": "the exchange does not know it any more"})
         elif not self._puede_llegar(ficha.id_cliente):
             self._terminar(ficha, "STOP_EXPIRED", {"reason": "never reached the exchange"})
+
+    async def _preguntar_si_revive(self, id_cliente: str) -> None:
+        """The list may be older than what ended a stop: only the stop's own word brings it back."""
+        stop = await self._bolsa.consultar_stop(self._simbolo, id_cliente)
+        if stop is None or stop.estado not in _ABIERTOS:
+            return
+        self._terminadas.pop(id_cliente, None)
+        if stop.estado.espera:
+            self.listados |= {id_cliente}
+        self.tomar(stop)
 
     def _puede_llegar(self, id_cliente: str) -> bool:
         ahora_s = asyncio.get_running_loop().time()
@@ -270,7 +290,7 @@ class LibroStops:
     def _terminar(self, ficha: FichaStop, tipo: str, contenido: dict[str, object]) -> None:
         if self._fichas.pop(ficha.id_cliente, None) is None:
             return
-        self._terminadas.add(ficha.id_cliente)
+        self._terminadas[ficha.id_cliente] = None
         self._gastadas[ficha.raiz] += 1
         self._ausencias.pop(ficha.id_cliente, None)
         self._enviadas_s.pop(ficha.id_cliente, None)

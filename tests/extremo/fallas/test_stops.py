@@ -25,6 +25,7 @@ ATASCADO, EXPIRADO = "{kind: stop_stuck}", "{kind: stop_child_expired}"
 A_MEDIAS, AL_REVES = "{kind: stop_child_partial}", "{kind: algo_reorder}"
 SORDO = "{kind: stop_ignored, times: always}"
 DERRUMBE = "{kind: price_jump, at: {step: 4}, percent: -30}"
+DESPLOME = "{kind: price_jump, at: {step: 8}, percent: -30}"
 
 
 @pytest.mark.parametrize("falla", COLOCACIONES.values(), ids=COLOCACIONES)
@@ -84,7 +85,19 @@ def test_un_stop_atascado(tmp_path: Path):
 
 
 def test_un_stop_que_la_bolsa_no_dispara(tmp_path: Path):
-    """The drawdown limit is the second line: the daemon closes by itself."""
+    """The daemon closes what the exchange should have closed, long before the drawdown limit."""
+    ensayo = Ensayo(tmp_path, [SORDO, DESPLOME]).correr()
+    assert ensayo.veces["stop_ignored"] >= 1
+    assert ensayo.error is None
+    assert "posicion_sin_stop" in ensayo.bitacora
+    (cerrada,) = ensayo.de_status(StatusFila.PROTECCION)
+    assert (cerrada["paso"], cerrada["operacion"]) == ("3", "cerrar_long")
+    assert cerrada["posicion_abierta"] == "false"
+    assert ensayo.violaciones() == []
+
+
+def test_un_stop_que_la_bolsa_no_dispara_y_el_limite_se_alcanza(tmp_path: Path):
+    """The drawdown limit is the second line."""
     ensayo = Ensayo(tmp_path, [SORDO, DERRUMBE]).correr()
     assert ensayo.veces["stop_ignored"] >= 1
     assert isinstance(ensayo.error, EmergenciaDrawdown)

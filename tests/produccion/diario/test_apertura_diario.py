@@ -224,7 +224,9 @@ def test_una_carpeta_de_solo_lectura_se_nombra(ruta: Path):
 
 def test_uno_que_se_mato_a_mitad_se_abre(ruta: Path):
     codigo = (
-        "import asyncio, os, sys; from pathlib import Path; from src.produccion.diario.diario import DiarioSqlite\n"
+        "import asyncio, os, sys\n"
+        "from pathlib import Path\n"
+        "from src.produccion.diario.diario import DiarioSqlite\n"
         "async def f():\n"
         "    d = DiarioSqlite(Path(sys.argv[1]))\n"
         "    for i in range(50): await d.anotar('a', 'X', i, {})\n"

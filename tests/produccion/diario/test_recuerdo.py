@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta
 from src.nucleo.vida_orden import VidaOrden
 from src.produccion.cuenta import Marcador
-from src.produccion.diario.diario import DiarioSqlite
-from src.produccion.diario.memoria import Instantanea, escribir_instantanea, recordar_agente
+from src.produccion.diario.diario import DiarioSqlite, EventoDiario
+from src.produccion.diario.memoria import Instantanea, MemoriaAgente, escribir_instantanea, recordar_agente
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde, recordar_todo
 from src.produccion.ingresos import CursorIngresos
 from src.produccion.ordenes.ordenes_recordadas import plegar
@@ -227,6 +227,33 @@ def test_lo_que_ha_operado_otro_agente_no_es_historia_de_este():
     memoria = recordado(escritor.diario).agente
 
     assert (memoria.instantanea, memoria.sesion, memoria.capital_referencia) == (None, None, 10_000.0)
+
+
+def test_un_agente_nuevo_en_una_cuenta_vieja_no_lee_su_historia_y_conoce_lo_abierto():
+    escritor = Escritor()
+    for _ in range(3):
+        escritor.avanzar("order", 0, 0)
+    for _ in range(2):
+        escritor.avanzar("stop", 1, 0)
+        escritor.avanzar("order", 2, 1)
+    escritor.anotar(f"agent:{OTRO}", "ROWS", {"session": "s9", "rows": [], "state": escritor.instantanea()})
+    corte = escritor.diario.eventos[-1].seq
+    escritor.avanzar("stop", 2, 1)
+    leidos: list[int] = []
+
+    class Espia(Lectura):
+        def leer(self, agregado: str | None = None, *, despues_de: int = 0) -> Iterator[EventoDiario]:
+            leidos.append(despues_de if agregado is None else -1)
+            return super().leer(agregado, despues_de=despues_de)
+
+    espia: Any = Espia(escritor.diario.eventos)
+    recuerdo = recordar_todo(espia, Path("nowhere"), AGENTE)
+
+    assert set(leidos) == {-1, corte}
+    assert list(recuerdo.ordenes) == ["tm-3"]
+    assert recuerdo.stops.fichas == recordar_stops(espia.eventos).fichas
+    assert len(recuerdo.stops.fichas) == 2
+    assert recuerdo.agente == MemoriaAgente()
 
 
 def test_un_cerrojo_que_no_cupo_en_el_diario_se_recuerda(tmp_path: Path):

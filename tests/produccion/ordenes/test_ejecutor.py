@@ -18,7 +18,7 @@ from src.nucleo.errores import (
     LimiteExcedido,
     OrdenRechazada,
 )
-from src.nucleo.ordenes import Plan
+from src.nucleo.ordenes import Orden, Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import LadoOrden, Operacion
 from src.nucleo.vida_orden import EstadoVida
@@ -117,8 +117,62 @@ async def test_una_salida_no_espera_al_disco():
 
     await ejecutor.ejecutar(SALIDA, FICHA)
 
-    assert bolsa.pedidos[:3] == ["ORDER_INTENT", "enviar", "ORDER_SENT"]
+    assert bolsa.pedidos[:3] == ["ORDER_INTENT", "ORDER_SENT", "enviar"]
     assert bolsa.aceptadas[0].solo_reduce
+
+
+class DiarioColgado(DiarioFalso):
+    """Takes every event and never says that one is on disk."""
+
+    async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
+        self.anotar_luego(agregado, tipo, instante_ms, contenido)
+        await self.asentar()
+
+    async def asentar(self) -> None:
+        await asyncio.sleep(NUNCA)
+
+
+def montar_colgado(**bolsa: Any) -> tuple[Ejecutor, BolsaFalsa, DiarioFalso]:
+    falsa, diario = BolsaFalsa(**bolsa), DiarioColgado()
+    return Ejecutor(falsa, diario, falsa.reloj, "BTCUSDT"), falsa, diario
+
+
+async def test_un_disco_colgado_no_retiene_una_salida():
+    ejecutor, bolsa, diario = montar_colgado(estado=LARGO)
+
+    informe = await ejecutor.ejecutar(SALIDA, FICHA)
+
+    assert informe.resultado is Resultado.EJECUTADA
+    assert bolsa.estado.posicion is None
+    assert asyncio.get_running_loop().time() < 1.0
+    assert diario.tipos() == ["ORDER_INTENT", "ORDER_SENT", "ORDER_FILLED"]
+
+
+async def test_un_disco_colgado_no_retiene_una_entrada_que_no_se_envia_nunca():
+    """Its events may reach the disk after all: another life must not take it for one that was sent."""
+    ejecutor, bolsa, diario = montar_colgado()
+
+    with pytest.raises(EmergenciaOperacional, match="2 s"):
+        await ejecutor.ejecutar(COMPRA, FICHA, posicion_previa=0.0)
+
+    assert asyncio.get_running_loop().time() == pytest.approx(AJUSTES.plazo_diario_s)
+    assert not ejecutor.hay_incierta
+    assert diario.tipos() == ["ORDER_INTENT", "ORDER_SENT", "ORDER_REJECTED"]
+    otra = resucitar(bolsa, diario)
+    assert not otra.hay_incierta
+    assert (await otra.ejecutar(COMPRA, FICHA, posicion_previa=0.0)).resultado is Resultado.RECHAZADA
+    assert bolsa.enviadas == []
+
+
+async def test_que_la_escritura_de_una_salida_falle_se_grita(bitacora: list[dict[str, Any]]):
+    ejecutor, bolsa, diario = montar(estado=LARGO)
+    bolsa.al_enviar = lambda: setattr(diario, "roto", True)
+
+    await ejecutor.ejecutar(SALIDA, FICHA)
+    await asyncio.sleep(1.0)
+
+    criticos = [e["event"] for e in bitacora if e["log_level"] == "critical"]
+    assert criticos == ["diario_roto", "diario_roto"]  # that it was filled, and that it was sent
 
 
 async def test_una_entrada_que_no_se_puede_anotar_no_se_envia():
@@ -571,6 +625,44 @@ async def test_una_orden_que_no_acaba_de_ejecutarse_no_esta_resuelta():
     assert diario.tipos()[-2:] == ["ORDER_ACCEPTED", "ORDER_FILLED"]
 
 
+class BolsaOlvidadiza(BolsaFalsa):
+    """Takes an order, says so, and does not know it afterwards."""
+
+    async def enviar(self, orden: Orden) -> RespuestaOrden:
+        respuesta = await super().enviar(orden)
+        return respuesta._replace(estado=EstadoOrden.NEW, cantidad_ejecutada=0.0, precio_medio=None)
+
+
+@pytest.mark.parametrize("ejecutada", [0.0, 0.04])
+async def test_una_orden_aceptada_que_la_bolsa_ya_no_conoce_acaba_con_lo_que_dicen_sus_ejecuciones(
+    ejecutada: float,
+):
+    bolsa, diario = BolsaOlvidadiza(consultas_ausentes=NUNCA), DiarioFalso()
+    ejecutor = Ejecutor(bolsa, diario, bolsa.reloj, "BTCUSDT")
+    bolsa.fallos.append(Parcial(ejecutada))
+
+    informe = await ejecutor.ejecutar(COMPRA, FICHA, posicion_previa=0.0)
+
+    assert sum(e.cantidad for e in informe.ejecuciones) == ejecutada
+    assert not ejecutor.hay_incierta
+    assert estado(diario) is EstadoVida.CANCELADA
+    assert asyncio.get_running_loop().time() > AJUSTES.validez_s
+
+
+async def test_mientras_falten_ejecuciones_que_se_conocen_una_orden_no_se_da_por_acabada():
+    ejecutor, bolsa, _ = montar(consultas_ausentes=NUNCA, demora_envio_s=1.0, transacciones_tardias=NUNCA)
+    tarea = asyncio.create_task(ejecutor.ejecutar(COMPRA, FICHA, posicion_previa=0.0))
+    noticia = aviso(EstadoOrden.PARTIALLY_FILLED, 0.04)
+    asyncio.get_running_loop().call_later(0.5, ejecutor.tomar_evento, noticia)
+    await cortar(tarea, 0.6)
+
+    for _ in range(60):
+        await asyncio.sleep(1.0)
+        assert not await ejecutor.resolver_pendientes()
+    bolsa.transacciones_tardias = 0
+    assert await ejecutor.resolver_pendientes()
+
+
 # --- refusals ---
 
 
@@ -608,15 +700,17 @@ async def test_un_fallo_pasajero_que_pasa_acaba_en_una_orden(codigo: int | None)
     assert informe.resultado is Resultado.EJECUTADA
 
 
-async def test_una_salida_espera_lo_que_pide_la_bolsa():
+@pytest.mark.parametrize(("codigo", "espera_s"), [(-1003, 3.0), (0, 3.0), (None, 20.0)])
+async def test_una_salida_solo_espera_del_todo_cuando_nada_puede_salir(codigo: int | None, espera_s: float):
+    """A refusal without a code is the adapter's own: it lets protection through as soon as that may be."""
     ejecutor, bolsa, _ = montar(estado=LARGO)
-    bolsa.fallos.append(LimiteExcedido("too many requests", espera_s=20.0, codigo=-1003))
+    bolsa.fallos.append(LimiteExcedido("too many requests", espera_s=20.0, codigo=codigo))
     inicio = asyncio.get_running_loop().time()
 
     informe = await ejecutor.ejecutar(SALIDA, FICHA)
 
     assert informe.resultado is Resultado.EJECUTADA
-    assert asyncio.get_running_loop().time() - inicio >= 20.0
+    assert asyncio.get_running_loop().time() - inicio == pytest.approx(espera_s)
 
 
 @pytest.mark.parametrize(("plan", "espera_s"), [(COMPRA, 0.5), (SALIDA, 7_200.0)])

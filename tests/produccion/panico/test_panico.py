@@ -17,7 +17,7 @@ import pytest
 
 from src.produccion.config import config
 from src.produccion.panico import panico
-from src.produccion.panico.cliente_minimo import ClienteMinimo
+from src.produccion.panico.cliente_minimo import ClienteMinimo, Rechazada, SinRespuesta, leer_error
 from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
 from tests.simulador.banco import firmar
 
@@ -147,9 +147,123 @@ class ClienteDeDosLados(ClienteMinimo):
         return {"symbols": [{"symbol": "BTCUSDT", "filters": filtros}]}
 
     def pedir(self, metodo: str, ruta: str, **campos: object) -> Any:
+        if metodo == "GET":
+            return []
         self.ordenes.append(campos)
         self.abierta -= Decimal(str(campos["quantity"]))
-        return {"status": "FILLED"}
+        return {
+            "orderId": len(self.ordenes),
+            "status": "FILLED",
+            "executedQty": campos["quantity"],
+        }
+
+
+class ClienteAtrasado(ClienteMinimo):
+    """An account whose readings lag behind; waiting moves its clock."""
+
+    def __init__(self, retraso_s: float, *, lista: bool = True, rechazos: int = 0) -> None:
+        super().__init__("http://127.0.0.1:9", "c", "s", dormir=self._dormir)
+        self.ahora_s = 0.0
+        self.cambios = [(-1_000.0, Decimal("0.3"))]
+        self.operadas: list[dict[str, object]] = []
+        self.ordenes: list[dict[str, object]] = []
+        self._retraso_s, self._lista, self._rechazos = retraso_s, lista, rechazos
+
+    def _dormir(self, segundos: float) -> None:
+        self.ahora_s += segundos
+
+    def operar(self, cantidad: Decimal) -> dict[str, object]:
+        self.cambios.append((self.ahora_s, self.cambios[-1][1] + cantidad))
+        fila = {"id": 7 + len(self.operadas), "orderId": 70 + len(self.operadas), "qty": str(abs(cantidad))}
+        self.operadas.append(fila | {"side": "BUY" if cantidad > 0 else "SELL", "positionSide": "BOTH"})
+        return {"orderId": fila["orderId"], "status": "FILLED", "executedQty": str(abs(cantidad))}
+
+    def leer(self, ruta: str, **campos: object) -> Any:
+        if not ruta.endswith("positionRisk"):
+            return []
+        visibles = [cuanto for desde_s, cuanto in self.cambios if desde_s <= self.ahora_s - self._retraso_s]
+        return [{"symbol": "BTCUSDT", "positionAmt": str(visibles[-1]), "positionSide": "BOTH"}]
+
+    def leer_publico(self, ruta: str) -> Any:
+        return {"symbols": []}
+
+    def pedir(self, metodo: str, ruta: str, **campos: Any) -> Any:
+        if metodo == "GET":
+            if not self._lista:
+                raise SinRespuesta("no answer")
+            return [fila for fila in self.operadas if fila["id"] >= campos.get("fromId", 0)]
+        self.ordenes.append(campos)
+        if len(self.ordenes) <= self._rechazos or (self.cambios[-1][1] <= 0 and "reduceOnly" in campos):
+            raise Rechazada("ReduceOnly Order is rejected.", -2022)
+        return self.operar(-Decimal(campos["quantity"]))
+
+    def aplanar(self) -> bool:
+        return panico.Panico(self, panico.Relato(lambda _: None), 60.0, lambda: self.ahora_s).aplanar(
+            "BTCUSDT"
+        )
+
+
+@pytest.mark.parametrize("lista", [True, False])
+def test_una_posicion_atrasada_no_se_cierra_dos_veces(lista: bool):
+    cliente = ClienteAtrasado(4.0, lista=lista)
+
+    assert cliente.aplanar()
+
+    assert len(cliente.ordenes) == 1
+    assert cliente.cambios[-1][1] == 0
+
+
+def test_una_orden_sin_condicion_espera_a_que_la_posicion_se_lea_igual_un_rato():
+    """A stop has just closed the position, the account does not show it yet, and exits are refused."""
+    cliente = ClienteAtrasado(4.5)
+    cliente.operar(Decimal("-0.3"))
+
+    assert cliente.aplanar()
+
+    assert all("reduceOnly" in orden for orden in cliente.ordenes)
+    assert cliente.cambios[-1][1] == 0
+
+
+def test_las_ordenes_no_llevan_el_nombre_de_las_del_daemon():
+    cliente = ClienteAtrasado(0.0)
+
+    assert cliente.aplanar()
+
+    (orden,) = cliente.ordenes
+    assert str(orden["newClientOrderId"]).startswith("panic-")
+    assert len(str(orden["newClientOrderId"])) <= 36
+
+
+def respuesta(codigo: int, mensaje: str = "x") -> bytes:
+    return json.dumps({"code": codigo, "msg": mensaje}).encode()
+
+
+@pytest.mark.parametrize(
+    ("estado", "cuerpo"),
+    [
+        *((400, respuesta(codigo)) for codigo in (-1000, -1001, -1006, -1007)),
+        (500, respuesta(-2022)),
+        (503, b"Service Unavailable"),
+        *((400, cuerpo) for cuerpo in (b"<html>", b"[]", b"{}", b'{"code": "BUSY", "msg": "x"}')),
+    ],
+)
+def test_una_respuesta_que_no_prueba_nada_no_es_un_rechazo(estado: int, cuerpo: bytes):
+    assert isinstance(leer_error(estado, cuerpo, None), SinRespuesta)
+
+
+@pytest.mark.parametrize(
+    ("estado", "cuerpo"),
+    [
+        (400, respuesta(-2022)),
+        (503, respuesta(-1008)),
+        (503, respuesta(0, "Service Unavailable.")),
+        (400, respuesta(-1003)),
+        (429, b"<html>"),
+        (418, b""),
+    ],
+)
+def test_un_rechazo_dicho_por_la_bolsa_lo_es(estado: int, cuerpo: bytes):
+    assert isinstance(leer_error(estado, cuerpo, "3"), Rechazada)
 
 
 def test_lo_que_no_cabe_en_una_orden_sale_en_trozos_y_por_su_lado():

@@ -41,7 +41,7 @@ def reloj() -> Cronometro:
 
 @pytest.fixture
 def paciencia(reloj: Cronometro) -> Paciencia:
-    return Paciencia(3, 600.0, reloj)
+    return Paciencia(3, 600.0, 60.0, reloj)
 
 
 def contar(
@@ -54,33 +54,33 @@ def contar(
 
 
 def test_los_fallos_seguidos_acaban_la_paciencia_y_se_dice_el_ultimo(paciencia: Paciencia):
-    assert [contar(paciencia) is None for _ in range(3)] == [False, False, True]
-    assert paciencia.detalle == "3 errors in a row, the last: no answer from the exchange"
+    assert [contar(paciencia, RECHAZO) is None for _ in range(3)] == [False, False, True]
+    assert paciencia.detalle == f"3 errors in a row, the last: {RECHAZO}"
 
 
 def test_algo_que_sale_bien_perdona_los_anteriores(paciencia: Paciencia):
-    contar(paciencia)
-    contar(paciencia)
+    contar(paciencia, RECHAZO)
+    contar(paciencia, RECHAZO)
     paciencia.alivio(de_refresco=False)
 
-    assert contar(paciencia) is not None
-    assert contar(paciencia) is not None
+    assert contar(paciencia, RECHAZO) is not None
+    assert contar(paciencia, RECHAZO) is not None
 
 
 def test_mirar_la_cuenta_no_perdona_las_velas_que_fallan(paciencia: Paciencia):
-    contar(paciencia)
-    contar(paciencia)
+    contar(paciencia, RECHAZO)
+    contar(paciencia, RECHAZO)
     paciencia.alivio(de_refresco=True)
 
-    assert contar(paciencia) is None
+    assert contar(paciencia, RECHAZO) is None
 
 
 def test_las_velas_que_salen_bien_no_perdonan_las_miradas_que_fallan(paciencia: Paciencia):
-    contar(paciencia, de_refresco=True)
-    contar(paciencia, de_refresco=True)
+    contar(paciencia, RECHAZO, de_refresco=True)
+    contar(paciencia, RECHAZO, de_refresco=True)
     paciencia.alivio(de_refresco=False)
 
-    assert contar(paciencia, de_refresco=True) is None
+    assert contar(paciencia, RECHAZO, de_refresco=True) is None
 
 
 # --- a silent exchange ---
@@ -115,6 +115,17 @@ def test_el_silencio_acaba_la_paciencia_a_los_diez_minutos(paciencia: Paciencia,
 
     assert contar(paciencia, protegida=True) is None
     assert paciencia.detalle.startswith("the exchange has not answered for 600 s")
+
+
+def test_sin_stop_el_silencio_acaba_la_paciencia_al_minuto(paciencia: Paciencia, reloj: Cronometro):
+    """Nobody watches a position that no stop protects."""
+    assert all(contar(paciencia, protegida=False) is not None for _ in range(50))
+    reloj.ahora_s += 59.0
+    assert contar(paciencia, protegida=False) is not None
+    reloj.ahora_s += 1.0
+
+    assert contar(paciencia, protegida=False) is None
+    assert paciencia.detalle.startswith("the exchange has not answered for 60 s")
 
 
 @pytest.mark.parametrize("de_refresco", [False, True])
@@ -185,7 +196,7 @@ class Paso:
 
 
 def una_paciencia() -> Paciencia:
-    return Paciencia(3, 600.0, asyncio.get_running_loop().time)
+    return Paciencia(3, 600.0, 60.0, asyncio.get_running_loop().time)
 
 
 async def test_se_insiste_mientras_la_bolsa_no_contesta():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from src.nucleo.tipos import EstadoCuenta, LadoOrden
 from src.produccion.puertos import EstadoAlgo, EventoStop, StopBolsa
 from src.produccion.stops.proteccion import Protector, ReglaProteccion
 from src.produccion.stops.stops_recordados import MemoriaStops, recordar_stops
+from tests.constructores import un_mercado
 from tests.produccion.bucle import BucleVirtual
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, Pierde
 from tests.produccion.falsos_stops import Hija
@@ -110,7 +112,6 @@ async def test_al_abrir_hay_un_solo_stop_en_su_nivel(cantidad: float, lado: Lado
 
     assert puesto.residentes == [(lado, nivel_de(puesto.bolsa.estado, puesto.bolsa), None)]
     assert puesto.protector.confirmado
-    assert puesto.protector.desprotegida_desde is None
     assert puesto.bolsa.pedidos == ["colocar_stop", "stops_abiertos"]
 
 
@@ -146,6 +147,26 @@ async def test_al_aumentar_el_nivel_se_mueve_por_un_puente_y_nunca_falta():
     assert primero is not None
     assert puesto.protector.nivel > primero
     assert puesto.residentes == [(LadoOrden.SELL, puesto.protector.nivel, None)]
+
+
+async def test_una_posicion_mayor_que_una_orden_cambia_de_nivel_por_varios_puentes():
+    """Three orders at most of 0.2 each: the exchange takes no larger one."""
+    mercado = un_mercado()
+    filtros = replace(mercado.filtros, cantidad_max_mercado=Decimal("0.2"))
+    puesto = montar(mercado=replace(mercado, filtros=filtros))
+    await puesto.operar(0.3)
+    primero = puesto.protector.nivel
+    puesto.bolsa.fallos_stop.extend([None, Pierde.ANTES, Pierde.DESPUES])
+
+    await puesto.operar(0.3)
+
+    assert puesto.protector.nivel != primero
+    assert puesto.residentes == [(LadoOrden.SELL, puesto.protector.nivel, None)]
+    assert puesto.protector.confirmado
+    puentes = {o.id_cliente: o.cantidad for o in puesto.bolsa.colocados if o.cantidad is not None}
+    assert list(puentes.values()) == [0.2, 0.2, 0.2]
+    assert {s.estado for s in puesto.bolsa.stops.values() if s.cantidad} == {EstadoAlgo.CANCELED}
+    assert puesto.renacer().protector.permite_entrar
 
 
 async def test_al_reducir_no_se_toca_nada():
@@ -274,7 +295,6 @@ async def test_sin_poder_colocar_hay_que_cerrar(bitacora: list[dict[str, Any]]):
         await puesto.operar(0.5)
 
     assert not puesto.protector.confirmado
-    assert puesto.protector.desprotegida_desde == puesto.bolsa.reloj.ahora_ms()
     assert bitacora[-1]["event"] == "proteccion_sin_confirmar"
     assert puesto.diario.tipos().count("STOP_REJECTED") == 3
 
@@ -435,6 +455,31 @@ async def test_un_huerfano_propio_se_cancela_y_mientras_no_se_entra():
     assert puesto.residentes == []
 
 
+async def test_mayor_que_una_orden_y_con_el_sitio_ocupado_se_cubre_con_varios():
+    mercado = un_mercado()
+    filtros = replace(mercado.filtros, cantidad_max_mercado=Decimal("0.3"))
+    puesto = montar(mercado=replace(mercado, filtros=filtros))
+    puesto.bolsa.operar(0.5)
+    puesto.bolsa.poner_stop(un_stop(20_000.0, "web_1"))
+
+    await puesto.revisar()
+
+    assert [s[2] for s in puesto.residentes] == [None, 0.25, 0.25]
+    assert puesto.protector.confirmado
+    assert puesto.protector.permite_entrar
+
+
+async def test_sin_nivel_no_hay_nada_que_cubrir():
+    """No positive price would cost this much."""
+    puesto = montar()
+
+    await puesto.operar(0.03)
+
+    assert puesto.protector.nivel is None
+    assert puesto.protector.cubre
+    assert puesto.residentes == []
+
+
 async def test_una_posicion_ajena_tambien_se_protege():
     puesto = montar()
     await puesto.operar(0.2)
@@ -532,7 +577,153 @@ async def test_en_tiempo_de_mercado_tambien_caduca():
     assert asyncio.get_running_loop().time() < 1.0
 
 
+async def test_plana_a_uno_atascado_se_le_deja_en_paz(bitacora: list[dict[str, Any]]):
+    """Nothing can be done about it: no request is repeated, and it is told once."""
+    puesto = montar(atasca_stops=True)
+    await puesto.operar(0.5)
+    assert puesto.protector.nivel is not None
+    puesto.bolsa.mover(puesto.protector.nivel)
+    puesto.bolsa.operar(-0.5)
+    puesto.bolsa.pedidos.clear()
+
+    for _ in range(3):
+        await puesto.revisar()
+        assert not puesto.protector.permite_entrar
+
+    assert puesto.bolsa.pedidos == ["stops_abiertos"] * 3
+    assert [e["event"] for e in bitacora].count("stop_atascado") == 1
+    assert not [e for e in bitacora if e["log_level"] == "critical"]
+    (stop,) = puesto.bolsa.stops_vivos
+    puesto.bolsa.stops[stop.id_cliente] = stop._replace(estado=EstadoAlgo.EXPIRED)
+    await puesto.revisar()
+    assert puesto.protector.permite_entrar
+
+
+# --- ignored ---
+
+
+async def un_stop_ignorado() -> Puesto:
+    """The mark is beyond the level, and the stop waits."""
+    puesto = montar()
+    await puesto.operar(0.5)
+    assert puesto.protector.nivel is not None
+    puesto.bolsa.mark = puesto.protector.nivel - 1.0
+    await puesto.protector.revisar(puesto.bolsa.estado, MAXIMO, puesto.bolsa.mark)
+    assert not puesto.protector.cubre
+    return puesto
+
+
+async def mirar_a(puesto: Puesto, mark: float) -> None:
+    await puesto.protector.revisar(puesto.bolsa.estado, MAXIMO, mark)
+
+
+@pytest.mark.parametrize("de_mercado", [False, True])
+async def test_uno_que_la_bolsa_no_dispara_no_protege(de_mercado: bool):
+    puesto = await un_stop_ignorado()
+    mark = puesto.bolsa._mark
+    await asyncio.sleep(2.0)
+    await mirar_a(puesto, mark)
+
+    if de_mercado:
+        puesto.bolsa.reloj.instante_ms += 3_001
+    else:
+        await asyncio.sleep(1.5)
+    with pytest.raises(ProteccionRota):
+        await mirar_a(puesto, mark)
+
+    assert not puesto.protector.cubre
+
+
+async def test_uno_que_se_dispara_poco_despues_de_tocarse_protege():
+    puesto = await un_stop_ignorado()
+    await asyncio.sleep(2.0)
+    puesto.bolsa.mover(puesto.bolsa._mark)
+    await asyncio.sleep(2.0)
+
+    await puesto.revisar()
+
+    assert puesto.protector.nivel is None
+    assert puesto.protector.confirmado
+
+
+async def test_un_precio_viejo_no_da_por_roto_un_stop():
+    """The market stream is silent; the exchange itself has its mark above the level."""
+    puesto = await un_stop_ignorado()
+    oido = puesto.bolsa._mark
+    puesto.bolsa.mark = None
+    await asyncio.sleep(10.0)
+
+    await mirar_a(puesto, oido)
+
+    assert len(puesto.residentes) == 1
+
+
+async def test_el_plazo_de_uno_que_se_toca_empieza_cada_vez():
+    puesto = await un_stop_ignorado()
+    mark = puesto.bolsa._mark
+    await mirar_a(puesto, puesto.bolsa.precio_actual)
+    assert puesto.protector.cubre
+    await asyncio.sleep(10.0)
+
+    await mirar_a(puesto, mark)
+
+
 # --- events ---
+
+
+@pytest.mark.parametrize("estado", [EstadoAlgo.EXPIRED, EstadoAlgo.CANCELED, EstadoAlgo.TRIGGERING])
+async def test_perdido_el_stop_no_se_dice_cubierta_aunque_no_se_pueda_mirar(estado: EstadoAlgo):
+    puesto = montar()
+    await puesto.operar(0.5)
+    (stop,) = puesto.bolsa.stops_vivos
+    puesto.bolsa.listados_fallidos = 9
+
+    assert puesto.protector.tomar_evento(EventoStop(stop._replace(estado=estado), 0))
+    with pytest.raises(LecturaFallida):
+        await puesto.revisar()
+
+    assert not puesto.protector.cubre
+
+
+async def test_perdido_el_puente_sigue_cubierta():
+    puesto = montar()
+    await puesto.operar(0.5)
+    puente = puesto.bolsa.poner_stop(un_stop(20_000.0, "tm-puente", 0.5))
+    assert puesto.protector.tomar_evento(EventoStop(puente, 0))
+
+    puesto.protector.tomar_evento(EventoStop(puente._replace(estado=EstadoAlgo.CANCELED), 0))
+
+    assert puesto.protector.cubre
+
+
+@pytest.mark.parametrize("durante", [True, False])
+async def test_una_lista_mas_vieja_que_un_evento_no_resucita_un_stop(durante: bool):
+    """The stop ended while the list was under way, or before it was asked for."""
+    puesto = montar()
+    await puesto.operar(0.5)
+    (stop,) = puesto.bolsa.stops_vivos
+    listar = puesto.bolsa.stops_abiertos
+    vieja = list(await listar("BTCUSDT"))
+
+    def termina() -> None:
+        puesto.bolsa.stops[stop.id_cliente] = stop._replace(estado=EstadoAlgo.EXPIRED)
+        puesto.protector.tomar_evento(EventoStop(puesto.bolsa.stops[stop.id_cliente], 0))
+
+    async def tarde(simbolo: str) -> Sequence[StopBolsa]:
+        puesto.bolsa.stops_abiertos = listar  # type: ignore[method-assign]
+        if durante:
+            termina()
+        return vieja
+
+    puesto.bolsa.stops_abiertos = tarde  # type: ignore[method-assign]
+    if not durante:
+        termina()
+    await puesto.revisar()
+
+    (nuevo,) = puesto.bolsa.stops_vivos
+    assert nuevo.id_cliente != stop.id_cliente
+    assert puesto.protector.cubre
+    assert puesto.protector.permite_entrar
 
 
 async def test_los_eventos_dicen_cuando_hay_que_mirar():
