@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Materiales:
     reloj: Reloj
     mercado: Mercado
     recuerdo: Recuerdo
+    avanzar: Callable[[], None]  # told at each try of work that may take long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _armar_control(m: Materiales, nucleo: Nucleo, equity: float) -> ControlRiesg
         escalones=config.entorno.escalones_riesgo,
         amparo=nucleo.protector,
         carpeta=m.carpeta,
+        avanzar=m.avanzar,
     )
     if instantanea is not None:
         riesgo = instantanea.riesgo

@@ -30,7 +30,7 @@ def ocultar_secretos(
     return evento
 
 
-def ocultar_en_texto(_registrador: Any, _metodo: str, linea: str) -> str:
+def ocultar_en_texto(_registrador: Any, _metodo: str, linea: Any) -> str:
     """Blank the secrets in the addresses and answers that a rendered line quotes, tracebacks included."""
     return _EN_TEXTO.sub(rf"\1\2{_OCULTO}", linea)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
-from src.nucleo.errores import AgenteEnclavado
+from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida
 from src.nucleo.politica import Politica
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
@@ -78,6 +78,11 @@ def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> boo
     """
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     carpeta = _carpeta(elegir_destino(opciones), artefacto, opciones.estado)
+    if not carpeta.is_dir():
+        raise ConfiguracionInvalida(
+            f"there is no journal of this account and symbol below {opciones.estado}; name the directory that"
+            " the daemon was started with, --state-dir"
+        )
     with candado(carpeta, artefacto.train_id):
         with _diario(carpeta) as diario:
             memoria = recordar_riesgo(diario, carpeta)

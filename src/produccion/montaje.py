@@ -134,6 +134,7 @@ class Montaje:
             riesgo.max_blind_s,
             asyncio.get_running_loop().time,
         )
+        self._progreso = Progreso(lugar.ajustes.supervision.stuck_after_s)
         self._espera_agentes = False
         self._dudas: list[str] = []
 
@@ -171,6 +172,7 @@ class Montaje:
                 reloj=c.reloj,
                 mercado=mercado,
                 recuerdo=self._recuerdo,
+                avanzar=self._progreso.seguir,
             )
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
                 return await self._vivir(materiales, registro)
@@ -179,10 +181,13 @@ class Montaje:
         nucleo = armar_nucleo(m)
         estado = await self._insistir(lambda: self._conocer(nucleo))
         mark = await self._insistir(lambda: m.bolsa.precio_mark(m.mercado.simbolo))
-        estadisticas = Estadisticas(equity_inicial=equity_de(estado, mark))
-        self._anotar_sesion(
-            "SESSION_STARTED" if m.recuerdo.agente.sesion is None else "SESSION_RESUMED", registro
-        )
+        equity = equity_de(estado, mark)
+        if m.recuerdo.agente.sesion is None:
+            self._anotar_sesion("SESSION_STARTED", registro, equity=equity)
+        else:
+            self._anotar_sesion("SESSION_RESUMED", registro)
+            equity = m.recuerdo.equity_inicial or equity
+        estadisticas = Estadisticas(equity_inicial=equity)
         ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
         if self._dudas:
             ciclo.no_abrir(Bloqueo.CUENTA)
@@ -199,7 +204,7 @@ class Montaje:
             estadisticas.tomar(ciclo, nucleo.cuenta)
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
-                self._anotar_sesion("SESSION_ENDED", registro, motivo)
+                self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
@@ -240,7 +245,6 @@ class Montaje:
             linea.mostrar(estado)
             self._aviso.estado(estado)
 
-        progreso = Progreso(self._lugar.ajustes.supervision.stuck_after_s)
         flujos = self._lugar.destino.direcciones.flujos
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
@@ -251,9 +255,9 @@ class Montaje:
             reloj=c.reloj,
             avance=self._avance(),
             paciencia=self._paciencia,
-            progreso=progreso,
+            progreso=self._progreso,
             tras_vela=tras_vela,
-            servicios=self._servicios(progreso),
+            servicios=self._servicios(),
             hora=c.bolsa.hora_ms,
             espera_agentes=self._espera_agentes,
         )
@@ -263,7 +267,9 @@ class Montaje:
             equity=estadisticas.equity_inicial,
             modo=self._lugar.destino.modo.value,
         )
-        vigia = Vigia(self._aviso, progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms)
+        vigia = Vigia(
+            self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
+        )
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
             async with vigia.vigilando():
@@ -274,12 +280,12 @@ class Montaje:
             self._aviso.parando("the session ends")
             linea.terminar()
 
-    def _servicios(self, progreso: Progreso) -> list[Servicio]:
+    def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones
         servicios = [
             Servicio("hora", lambda: mantener_hora(c.bolsa, c.reloj, ajustes.exchange.clock_sync_s)),
         ]
-        latido = crear_latido(ajustes.supervision, lambda: bool(progreso.atascados()))
+        latido = crear_latido(ajustes.supervision, lambda: bool(self._progreso.atascados()))
         if latido is not None:
             servicios.append(Servicio("latido", latido.correr, esencial=False))
         return servicios
@@ -294,12 +300,12 @@ class Montaje:
             total, lambda primera: filas_desde(diario, self._agente, sesion, total, primera), emergencia
         )
 
-    def _anotar_sesion(self, tipo: str, registro: RegistroProduccion, motivo: Motivo | None = None) -> None:
+    def _anotar_sesion(self, tipo: str, registro: RegistroProduccion, **mas: object) -> None:
         contenido: dict[str, object] = {
             "session": registro.sello,
             "train_id": self._lugar.artefacto.train_id,
         }
-        self._anotar(tipo, contenido | ({} if motivo is None else {"reason": motivo.value}))
+        self._anotar(tipo, contenido | mas)
 
     def _anotar(self, tipo: str, contenido: dict[str, object]) -> None:
         with suppress(ErrorTimonel):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
 
@@ -330,7 +330,7 @@ class Orquestador:
             case EventoFin():
                 return Motivo.FIN_DE_DATOS
             case _Emergencia(instante_ms=instante_ms):
-                await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
+                await self._emergencia_entre_velas(instante_ms)
             case _Refresco():
                 await self._refrescar()
             case _Ceguera():
@@ -369,7 +369,11 @@ class Orquestador:
 
     async def _mirar(self, instante_ms: int) -> None:
         if await self.ciclo.mirar(instante_ms):
-            await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, "between candles")
+            await self._emergencia_entre_velas(instante_ms)
+
+    async def _emergencia_entre_velas(self, instante_ms: int) -> NoReturn:
+        detalle = f"drawdown {self.ciclo.max_drawdown:.6f} between candles"
+        await self.ciclo.emergencia(Razon.DRAWDOWN, instante_ms, detalle)
 
     async def _cerrar_a_ciegas(self) -> None:
         ahora = self.reloj.ahora_ms()

@@ -9,6 +9,7 @@ import pytest
 from src.nucleo import errores
 from src.nucleo.errores import (
     AgenteEnclavado,
+    ArranqueFallido,
     ArtefactoInvalido,
     BolsaIncompatible,
     ConfiguracionInvalida,
@@ -34,6 +35,7 @@ from src.nucleo.errores import (
 )
 
 ARBOL = {
+    ArranqueFallido: (ErrorTimonel, 6),
     ErrorTimonel: (Exception, 4),
     EntradaInvalida: (ErrorTimonel, 2),
     ConfiguracionInvalida: (EntradaInvalida, 2),

@@ -49,6 +49,10 @@ class Servidor:
         if cuerpo == "cortar":
             assert peticion.transport is not None
             peticion.transport.close()
+        if isinstance(cuerpo, bytes):
+            return web.Response(
+                status=estado, body=cuerpo, content_type="application/json", headers=cabeceras
+            )
         if isinstance(cuerpo, str):
             return web.Response(status=estado, text=cuerpo, content_type="text/html", headers=cabeceras)
         return web.Response(

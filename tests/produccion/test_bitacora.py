@@ -67,6 +67,52 @@ def test_una_traza_cabe_en_su_linea(tmp_path: Path):
     assert "ZeroDivisionError: a defect" in linea["exception"]
 
 
+@pytest.mark.parametrize(
+    "texto",
+    [
+        "wss://h/private/ws?listenKey=pqia91ma19a5s61cv6a81va65&x=1",
+        "https://h/fapi/v1/order?quantity=1&signature=pqia91ma19a5s61cv6a81va65",
+        "an answer: {'listenKey': 'pqia91ma19a5s61cv6a81va65'}",
+        'an answer: {"listenKey": "pqia91ma19a5s61cv6a81va65"}',
+        "Clave(listenKey='pqia91ma19a5s61cv6a81va65')",
+        'a quoted "https://h/?signature=pqia91ma19a5s61cv6a81va65"',
+        "a line\nsignature=pqia91ma19a5s61cv6a81va65\nanother",
+    ],
+)
+def test_los_secretos_que_cita_un_fallo_se_tapan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], texto: str
+):
+    ruta = tmp_path / "x.log"
+
+    with configurada(ruta):
+        try:
+            raise ConnectionError(texto)
+        except ConnectionError as fallo:
+            structlog.get_logger("x").exception("fallo_inesperado", motivo=fallo, datos=[texto])
+            logging.getLogger("una.biblioteca").exception("lost %s", texto)
+
+    for linea in lineas(ruta):
+        assert "ConnectionError" in linea["exception"]
+        assert "***" in linea["exception"]
+    escrito = ruta.read_text() + capsys.readouterr().err
+    assert "pqia91ma19a5s61cv6a81va65" not in escrito
+    assert "fallo_inesperado" in escrito
+
+
+def test_la_traza_de_la_consola_no_ensena_las_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def falla() -> None:
+        clave = "x" * 8
+        raise ZeroDivisionError(f"{len(clave)}")
+
+    with configurada(tmp_path / "x.log"):
+        try:
+            falla()
+        except ZeroDivisionError:
+            structlog.get_logger("x").exception("fallo_inesperado")
+
+    assert "xxxxxxxx" not in capsys.readouterr().err
+
+
 def test_lo_que_registran_las_bibliotecas_va_al_mismo_sitio(tmp_path: Path):
     ruta = tmp_path / "x.log"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from src.nucleo.cartera import equity_de
 from src.nucleo.errores import LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Posicion
-from src.produccion.cuenta import Cuenta, Marcador
+from src.produccion.cuenta import PLAZO_INGRESOS_S, Cuenta, Marcador
 from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS, INICIO_MS, una_cuenta
 from tests.produccion.falsos import BolsaFalsa
@@ -365,7 +366,7 @@ async def test_todo_lo_que_paso_mientras_no_habia_nadie_se_explica(bitacora: Eve
 async def test_un_ingreso_que_se_lista_tarde_explica_lo_que_quedo_sin_explicar(bitacora: Eventos):
     cuenta, bolsa = await abrir()
     bolsa.sumar_a_la_cartera(100.0)
-    assert (await cuenta.actualizar()).funding == 100.0
+    assert (await cuenta.actualizar(exigente=False)).funding == 100.0
     assert cuenta.marcador.sin_explicar == 100.0
 
     bolsa.sumar_a_la_cartera(-100.0)
@@ -402,13 +403,91 @@ async def test_un_deposito_no_es_ganancia(bitacora: Eventos):
     assert avisos(bitacora) == []
 
 
-async def test_un_saldo_sin_explicar_se_avisa(bitacora: Eventos):
+@pytest.mark.parametrize("monto", [-3_000.0, 3_000.0])
+async def test_una_transferencia_que_se_lista_tarde_no_es_ganancia_ni_perdida(
+    monto: float, bitacora: Eventos
+):
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(monto)
+    conocido = (cuenta.estado, cuenta.marcador)
+
+    for _ in range(2):
+        with pytest.raises(LecturaFallida, match="no listed income explains all of it yet") as fallo:
+            await cuenta.actualizar()
+        assert type(fallo.value) is LecturaFallida
+        assert (cuenta.estado, cuenta.marcador) == conocido
+    bolsa.sumar_a_la_cartera(-monto)
+    bolsa.cobrar(ClaseIngreso.TRANSFER, monto)
+
+    assert await cuenta.actualizar() == ((), 0.0, monto)
+    assert cuenta.estado == bolsa.estado
+    assert cuenta.marcador.sin_explicar == 0.0
+    assert avisos(bitacora) == []
+
+
+async def test_lo_que_explica_una_parte_espera_a_la_otra():
+    cuenta, bolsa = await abrir()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
+    bolsa.sumar_a_la_cartera(-500.0)
+
+    with pytest.raises(LecturaFallida):
+        await cuenta.actualizar()
+    bolsa.sumar_a_la_cartera(500.0)
+    bolsa.cobrar(ClaseIngreso.TRANSFER, -500.0)
+
+    assert await cuenta.actualizar() == ((), -1.0, -500.0)
+
+
+async def test_un_saldo_que_nada_explica_a_tiempo_se_asienta_y_se_avisa(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(-7.0)
+    with pytest.raises(LecturaFallida):
+        await cuenta.actualizar()
+
+    await asyncio.sleep(PLAZO_INGRESOS_S)
+
+    assert await cuenta.actualizar() == ((), -7.0, 0.0)
+    assert cuenta.marcador.sin_explicar == -7.0
+    assert "saldo_sin_explicar" in avisos(bitacora)
+
+
+async def test_cada_cambio_sin_explicar_tiene_su_plazo():
+    cuenta, bolsa = await abrir()
+    for monto in (-7.0, -9.0):
+        bolsa.sumar_a_la_cartera(monto)
+        with pytest.raises(LecturaFallida):
+            await cuenta.actualizar()
+        await asyncio.sleep(PLAZO_INGRESOS_S)
+        assert (await cuenta.actualizar()).funding == monto
+
+
+async def test_al_cerrar_un_saldo_sin_explicar_no_se_espera(bitacora: Eventos):
     cuenta, bolsa = await abrir()
     bolsa.sumar_a_la_cartera(-7.0)
 
-    await cuenta.actualizar()
-
+    assert await cuenta.actualizar(exigente=False) == ((), -7.0, 0.0)
     assert "saldo_sin_explicar" in avisos(bitacora)
+
+
+@pytest.mark.parametrize("arrastre", [0.0, -7.0])
+async def test_un_funding_normal_no_espera_a_nada(arrastre: float):
+    """Not even after a change that no row will ever explain."""
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(arrastre)
+    await cuenta.actualizar(exigente=False)
+    antes_s = asyncio.get_running_loop().time()
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -1.0)
+
+    assert await cuenta.actualizar() == ((), -1.0, 0.0)
+    assert asyncio.get_running_loop().time() == antes_s
+    assert cuenta.marcador.sin_explicar == arrastre
+
+
+async def test_una_mota_de_redondeo_no_espera_a_ningun_ingreso():
+    cuenta, bolsa = await abrir()
+    bolsa.sumar_a_la_cartera(1e-8)
+
+    assert (await cuenta.actualizar()).funding == 1e-8
 
 
 @pytest.mark.parametrize("retraso_ms", [0, 150])

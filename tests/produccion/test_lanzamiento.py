@@ -16,9 +16,9 @@ import pytest
 from src.datos.mercados import mercado_por_defecto
 from src.nucleo.errores import (
     AgenteEnclavado,
+    ArranqueFallido,
     ConfiguracionInvalida,
     EmergenciaDrawdown,
-    LecturaFallida,
 )
 from src.produccion.config.config import Opciones, PoliticaSalida
 from src.produccion.diario.diario import DiarioSqlite
@@ -185,7 +185,7 @@ async def test_sin_nada_en_juego_una_bolsa_que_no_esta_se_dice_enseguida(tmp_pat
     puesto = Puesto(tmp_path, "http://127.0.0.1:1")
     antes = time.monotonic()
 
-    with pytest.raises(LecturaFallida):
+    with pytest.raises(ArranqueFallido):
         await puesto.correr(0.5)
     assert time.monotonic() - antes < 10.0
 
@@ -220,5 +220,5 @@ async def test_no_se_espera_a_la_bolsa_para_siempre(puesto: Puesto):
     assert puesto.servidor is not None
     await puesto.servidor.cerrar()
 
-    with pytest.raises(LecturaFallida):
+    with pytest.raises(ArranqueFallido):
         await asyncio.wait_for(puesto.correr(0.5), 30.0)

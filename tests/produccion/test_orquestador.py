@@ -142,6 +142,7 @@ class Guion:
             reloj=self.banco.bolsa.reloj,
             avance=self.avance,
             paciencia=Paciencia(3, 600.0, 60.0, asyncio.get_running_loop().time),
+            espera_agentes=self.avance.en_paso,
             progreso=Progreso(120.0),
             tras_vela=self._tras_vela,
             servicios=self._servicios,
@@ -732,12 +733,12 @@ async def test_muchas_marcas_en_brecha_son_una_sola_emergencia(abrir: Abrir):
     assert len(banco.emergencias) == 1
 
 
-async def test_demasiados_errores_seguidos_son_una_emergencia_operacional(abrir: Abrir):
+async def test_una_bolsa_que_no_contesta_es_una_emergencia_operacional(abrir: Abrir):
     banco = await abrir(0.5)
     guion = Guion(banco)
 
-    with pytest.raises(EmergenciaOperacional, match="3 errors in a row") as fallo:
-        await guion.correr(guion.falla(lecturas_fallidas=5), guion.cierra(0))
+    with pytest.raises(EmergenciaOperacional, match="has not answered for") as fallo:
+        await guion.correr(guion.falla(lecturas_fallidas=40), guion.cierra(0))
 
     assert fallo.value.codigo_salida == 4
     assert banco.bolsa.estado.posicion is None

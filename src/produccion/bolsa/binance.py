@@ -85,7 +85,9 @@ class BinanceConnector:
     async def info_simbolo(self, simbolo: str) -> InfoSimbolo:
         """Filters, brackets, fees and status of a symbol."""
         c = self._cliente
-        info = await self._leer(_LIGERA, c.futures_exchange_info, dict)
+        info = await self._leer(
+            _LIGERA, c.futures_exchange_info, lambda crudo: dict(crudo, symbols=crudo["symbols"])
+        )
         self._presupuesto.fijar_limites(info.get("rateLimits", ()))
         lectura.estado_de(info, simbolo)  # the requests below do not say which symbol they do not know
         funding = await self._leer(_LIGERA, c.futures_v1_get_funding_info, _tal_cual)

@@ -74,7 +74,7 @@ def live(
 ) -> None:
     """Run a trained agent as a daemon: testnet by default, real money only with --live.
 
-    Exit codes: 0 done, 2 bad input, 3 drawdown emergency, 4 operational emergency, 5 latched,
+    Exit codes: 0 done, 2 bad input, 3 drawdown emergency, 4 operational emergency, 5 latched, 6 not started,
     130 interrupted.
     """
     opciones = Opciones(

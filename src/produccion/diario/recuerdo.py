@@ -29,6 +29,7 @@ class Recuerdo(NamedTuple):
     ordenes: Mapping[str, VidaOrden]
     stops: MemoriaStops
     grabada: str | None  # the session whose warm-up was recorded last
+    equity_inicial: float | None = None  # of the newest session
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -43,6 +44,7 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
     """
     agregado = f"agent:{agente_id}"
     calentamiento = diario.ultimo(agregado, "WARMUP")
+    iniciada = diario.ultimo(agregado, "SESSION_STARTED")
     ultima = diario.ultimo(None, *INSTANTANEAS)
     eventos = list(_de_ordenes_y_stops(diario, ultima))
     return Recuerdo(
@@ -51,6 +53,7 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         plegar(eventos),
         recordar_stops([*_ultimos(diario, AGREGADO_NIVEL, _TIPOS_NIVEL), *eventos]),
         None if calentamiento is None else str(calentamiento.contenido["session"]),
+        None if iniciada is None else float(str(iniciada.contenido["equity"])),
     )
 
 

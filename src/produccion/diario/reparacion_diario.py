@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from src.produccion.diario.formato_diario import INSERCION, Registro, registro_n
 from src.produccion.riesgo.enclavamiento import AGREGADO as RIESGO
 from src.produccion.riesgo.enclavamiento import Razon
 
+_CABECERA = 100  # bytes of SQLite's file header
 _TRAS_OTRO = "an earlier record of its aggregate was lost"
 
 
@@ -82,7 +84,7 @@ def _rescatar(ruta: Path) -> _Rescate:
     versiones: dict[str, int] = {}
     if not ruta.exists() or ruta.stat().st_size == 0:
         return _Rescate(buenos, perdidos)
-    with closing(conectar(ruta, escritura=False)) as conexion:
+    with _entero(ruta) as legible, closing(conectar(legible, escritura=False)) as conexion:
         nombres = _nombres(conexion)
         for uno in recorrer(conexion):
             if isinstance(uno, Ilegible):
@@ -97,6 +99,23 @@ def _rescatar(ruta: Path) -> _Rescate:
                 versiones[uno.agregado] = uno.version
                 buenos.append(uno)
     return _Rescate(buenos, perdidos)
+
+
+@contextmanager
+def _entero(ruta: Path) -> Iterator[Path]:
+    """The file; of one that was cut short a copy of full length, so that what is left can be read."""
+    with ruta.open("rb") as archivo:
+        cabecera = archivo.read(_CABECERA)
+    pagina = int.from_bytes(cabecera[16:18], "big")
+    completo = (65_536 if pagina == 1 else pagina) * int.from_bytes(cabecera[28:32], "big")
+    if len(cabecera) < _CABECERA or ruta.stat().st_size >= completo:
+        yield ruta
+        return
+    with tempfile.TemporaryDirectory(dir=ruta.parent, prefix=".repair-") as carpeta:
+        copia = Path(carpeta) / ruta.name
+        shutil.copyfile(ruta, copia)
+        os.truncate(copia, completo)
+        yield copia
 
 
 def _nombres(conexion: sqlite3.Connection) -> dict[int, tuple[str, int]]:
@@ -121,11 +140,36 @@ def _escribir(nueva: Path, buenos: Sequence[Registro], *, enclavado: bool) -> No
         registros.append(movido._replace(suma=suma_de(movido)))
     if enclavado:
         registros.append(_enclavamiento(buenos))
+    registros += _finales(registros)
     with closing(conectar(nueva, escritura=True)) as conexion:
         conexion.execute("PRAGMA synchronous = FULL")
         conexion.execute("BEGIN")
         conexion.executemany(INSERCION, [registro.fila() for registro in registros])
         conexion.execute("COMMIT")
+
+
+def _finales(registros: Sequence[Registro]) -> list[Registro]:
+    """An end for each session that seems to go on: its own may be lost, and its files hold more than this."""
+    abiertas: dict[str, str] = {}
+    versiones: dict[str, int] = {}
+    for registro in registros:
+        versiones[registro.agregado] = registro.version
+        if registro.tipo == "SESSION_ENDED":
+            abiertas.pop(registro.agregado, None)
+        elif registro.tipo in ("SESSION_STARTED", "SESSION_RESUMED"):
+            abiertas[registro.agregado] = str(orjson.loads(registro.contenido)["session"])
+    instante_ms = max((r.instante_ms for r in registros), default=0)
+    return [
+        registro_nuevo(
+            len(registros) + numero,
+            agregado,
+            versiones[agregado] + 1,
+            "SESSION_ENDED",
+            instante_ms,
+            orjson.dumps({"session": sesion, "reason": Razon.DIARIO_REPARADO.value}),
+        )
+        for numero, (agregado, sesion) in enumerate(abiertas.items(), start=1)
+    ]
 
 
 def _enclavamiento(buenos: Sequence[Registro]) -> Registro:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from src.produccion.riesgo.enclavamiento import AGREGADO, DAEMON, Enclavamiento,
 from src.produccion.riesgo.monitor_riesgo import DISTANCIA_MINIMA, MonitorRiesgo
 from src.produccion.riesgo.puerta import Bloqueo as Bloqueo
 from src.produccion.riesgo.puerta import Puerta
+
+
+def _nadie() -> None:
+    """Nobody waits for news."""
 
 
 class ControlRiesgo:
@@ -36,6 +41,7 @@ class ControlRiesgo:
         distancia_minima: Share of the mark price to liquidation below which entries are held.
         amparo: The resident stops; they are cancelled once the account is flat.
         carpeta: Where the latch is written when the journal fails.
+        avanzar: Told at each try to close everything.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class ControlRiesgo:
         distancia_minima: float = DISTANCIA_MINIMA,
         amparo: Amparo | None = None,
         carpeta: Path | None = None,
+        avanzar: Callable[[], None] = _nadie,
     ) -> None:
         self._diario = diario
         self._reloj = reloj
@@ -66,7 +73,7 @@ class ControlRiesgo:
         self._puerta = Puerta(
             mercado, limites, limite, fraccion_fuera_max=fraccion_fuera_max, escalones=escalones
         )
-        self._cierre = Cierre(bolsa, ejecutor, mercado, amparo or SinAmparo())
+        self._cierre = Cierre(bolsa, ejecutor, mercado, amparo or SinAmparo(), avanzar=avanzar)
 
     @property
     def estado(self) -> EstadoRiesgo:

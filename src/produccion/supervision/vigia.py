@@ -47,6 +47,11 @@ class Progreso:
         """The work in progress gets on, for example tries again to close a position."""
         self._desde[servicio] = asyncio.get_running_loop().time()
 
+    def seguir(self) -> None:
+        """Whatever is in progress gets on."""
+        for servicio in self._desde:
+            self.avanzar(servicio)
+
     def atascados(self) -> tuple[str, ...]:
         """Services whose work does not end."""
         limite = asyncio.get_running_loop().time() - self._plazo_s

@@ -97,11 +97,11 @@ def test_un_stop_que_la_bolsa_no_dispara(tmp_path: Path):
 
 
 def test_un_stop_que_la_bolsa_no_dispara_y_el_limite_se_alcanza(tmp_path: Path):
-    """The drawdown limit is the second line."""
+    """What closes the position is the stop that failed it; the agent is latched all the same."""
     ensayo = Ensayo(tmp_path, [SORDO, DERRUMBE]).correr()
     assert ensayo.veces["stop_ignored"] >= 1
     assert isinstance(ensayo.error, EmergenciaDrawdown)
-    assert len(ensayo.de_status(StatusFila.EMERGENCIA)) == 1
+    assert [fila["operacion"] for fila in ensayo.de_status(StatusFila.PROTECCION)] == ["cerrar_long"]
     assert ensayo.posicion == 0.0
     assert ensayo.violaciones() == []
 

@@ -131,6 +131,65 @@ async def test_una_orden_se_envia_una_sola_vez(
     assert "signature" not in str(fallo.value)
 
 
+CUERPOS_AJENOS = [
+    b'"overloaded"',
+    b"[]",
+    b"null",
+    b"3",
+    b"{}",
+    b"",
+    b"\xff\xfe",
+    b'{"code": "RATE_LIMITED", "msg": "x"}',
+    b'{"code": 0, "msg": "x"}',
+    b'{"code": 502, "msg": "x"}',
+    b'{"message": "Service Unavailable."}',
+]
+
+
+@pytest.mark.parametrize("estado", [400, 403, 502, 503])
+@pytest.mark.parametrize("cuerpo", CUERPOS_AJENOS)
+async def test_lo_que_contesta_una_pasarela_no_prueba_nada(
+    servidor: Servidor, bolsa: BinanceConnector, estado: int, cuerpo: bytes
+):
+    """Only one of the exchange's own codes says that an order was not accepted."""
+    servidor.contesta("v1/order", (estado, cuerpo))
+    servidor.contesta("v1/time", (estado, cuerpo), (200, {"serverTime": 5}))
+
+    with pytest.raises(ResultadoIncierto) as fallo:
+        await bolsa.enviar(ORDEN)
+    assert fallo.value.codigo is None
+    assert len(servidor.campos("v1/order")) == 1
+    assert await bolsa.hora_ms() == 5
+
+
+@pytest.mark.parametrize("cuerpo", CUERPOS_AJENOS)
+async def test_una_pasarela_que_frena_tambien_se_obedece(
+    servidor: Servidor, bolsa: BinanceConnector, cuerpo: bytes
+):
+    servidor.contesta("v1/order", (429, cuerpo, {"Retry-After": "37"}))
+
+    with pytest.raises(LimiteExcedido) as fallo:
+        await bolsa.enviar(ORDEN)
+    assert fallo.value.espera_s == 37.0
+
+
+@pytest.mark.parametrize("cuerpo", [b'"text"', b"[]", b"null", b"{}", b"", b"\xff\xfe", b"<html>"])
+async def test_un_200_que_no_es_de_la_bolsa_no_es_una_respuesta(reloj: RelojMercado, cuerpo: bytes):
+    async with (
+        un_servidor() as servidor,
+        una_bolsa(servidor.url, reloj, AjustesBolsa(Reintentos(1, 0.0))) as bolsa,
+    ):
+        for ruta in ("v1/order", "v1/exchangeInfo", "v1/listenKey"):
+            servidor.contesta(ruta, (200, cuerpo))
+
+        with pytest.raises(ResultadoIncierto):
+            await bolsa.enviar(ORDEN)
+        with pytest.raises(LecturaFallida):
+            await bolsa.info_simbolo("BTCUSDT")
+        with pytest.raises(LecturaFallida):
+            await bolsa.clave_escucha()
+
+
 async def test_una_bolsa_inalcanzable_no_ha_aceptado_nada(reloj: RelojMercado):
     cliente = crear_cliente(
         Direcciones(rest="http://127.0.0.1:1", flujos=""), Credenciales(clave="k", secreto="s"), {}
@@ -232,6 +291,25 @@ async def test_una_orden_desconocida_es_ninguna(servidor: Servidor, bolsa: Binan
     servidor.contesta("v1/order", (400, {"code": -2013, "msg": "Order does not exist."}))
 
     assert await bolsa.consultar("BTCUSDT", "tm-X") is None
+
+
+async def test_la_orden_de_una_ejecucion_que_aun_no_se_lista_se_vuelve_a_buscar(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    servidor.contesta("v1/order", (400, {"code": -2013, "msg": "Order does not exist."}), (200, EJECUTADA))
+
+    with pytest.raises(LecturaFallida, match="order 7 is not listed yet"):
+        await bolsa.id_cliente_de("BTCUSDT", 7)
+    assert await bolsa.id_cliente_de("BTCUSDT", 7) == "tm-ABC"
+
+
+async def test_otro_rechazo_de_la_orden_de_una_ejecucion_sigue_siendolo(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    servidor.contesta("v1/order", (400, {"code": -1102, "msg": "Mandatory parameter"}))
+
+    with pytest.raises(OrdenRechazada):
+        await bolsa.id_cliente_de("BTCUSDT", 7)
 
 
 async def test_otro_rechazo_de_la_consulta_no_es_que_no_exista(servidor: Servidor, bolsa: BinanceConnector):

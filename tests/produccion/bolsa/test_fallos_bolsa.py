@@ -120,6 +120,20 @@ def test_un_json_sin_codigo_es_desconocido():
     assert clase(respuesta(None, 500)) is ResultadoIncierto
 
 
+@pytest.mark.parametrize("codigo", [0, 1, 200, "RATE_LIMITED", "", None, True, [], {}, -1.5])
+def test_un_4xx_sin_un_codigo_de_la_bolsa_no_prueba_nada(codigo: object):
+    fallo = BinanceAPIException(None, 400, json.dumps({"code": codigo, "msg": "text"}))
+
+    assert clase(fallo) is ResultadoIncierto
+    assert clase(fallo, escritura=False) is LecturaFallida
+
+
+def test_un_codigo_escrito_como_texto_es_el_mismo():
+    fallo = BinanceAPIException(None, 400, json.dumps({"code": "-2019", "msg": "text"}))
+
+    assert clase(fallo) is OrdenRechazada
+
+
 @pytest.mark.parametrize("escritura", [True, False])
 @pytest.mark.parametrize(
     ("codigo", "estado", "cabeceras", "espera_s"),

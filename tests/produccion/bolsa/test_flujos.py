@@ -165,6 +165,20 @@ async def test_una_bolsa_que_no_abre_se_sigue_intentando_cada_vez_mas_despacio(
     assert bucle.time() - inicio >= 0.25 + 0.5
 
 
+async def test_quien_habla_y_cierra_se_reconecta_cada_vez_mas_despacio(
+    servidor: Servidor, sesion: aiohttp.ClientSession
+):
+    """The exchange bans whoever opens sockets too often."""
+    servidor.guiones = [envia(MARK, calla=False)]
+    bucle = asyncio.get_running_loop()
+    inicio = bucle.time()
+
+    await tomar(mercado(servidor, sesion).eventos("BTCUSDT", "1h"), 8)
+
+    assert len(servidor.conexiones) == 4
+    assert bucle.time() - inicio >= 0.25 + 0.5 + 1.0
+
+
 async def test_una_rafaga_no_pierde_nada(servidor: Servidor, sesion: aiohttp.ClientSession):
     servidor.guiones = [envia(*[MARK | {"E": i} for i in range(1_000)])]
 
