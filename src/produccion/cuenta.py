@@ -205,7 +205,10 @@ class Cuenta:
 
         What the exchange says now may already contain another order's; the next look explains it.
         """
-        return self._tomar(self._sombra(self.estado, ejecuciones_de(transacciones)), transacciones)
+        sombra = self._sombra(self.estado, ejecuciones_de(transacciones))
+        # They may have closed what another order had opened: the exchange's result is the wallet's.
+        saldo = redondear(self.estado.saldo + resultado_de(transacciones))
+        return self._tomar(sombra._replace(saldo=saldo), transacciones)
 
     def _tomar(self, despues: EstadoCuenta, transacciones: Sequence[Transaccion]) -> Movimiento:
         propias = self.marcador.propias | {fila.id for fila in transacciones}

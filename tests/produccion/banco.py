@@ -269,13 +269,16 @@ async def _componer(mundo: Mundo, recuerdo: Recuerdo, registro: RegistroProducci
         reloj=bolsa.reloj,
         mercado=bolsa.mercado,
         recuerdo=recuerdo,
+        avanzar=lambda: None,
     )
     nucleo = armar_nucleo(materiales)
     if recuerdo.agente.instantanea is None:
         await nucleo.cuenta.abrir(bolsa.reloj.ahora_ms())
     mark = await bolsa.precio_mark("BTCUSDT")
     tipo = "SESSION_STARTED" if recuerdo.agente.sesion is None else "SESSION_RESUMED"
-    diario.anotar_luego(f"agent:{AGENTE}", tipo, bolsa.reloj.ahora_ms(), {"session": registro.sello})
+    diario.anotar_luego(
+        f"agent:{AGENTE}", tipo, bolsa.reloj.ahora_ms(), {"equity": 1.0, "session": registro.sello}
+    )
     ciclo = armar_ciclo(materiales, nucleo, registro, nucleo.cuenta.estado, mark)
     piezas = ciclo._p
     return Banco(

@@ -280,6 +280,21 @@ async def test_lo_ajeno_con_un_id_menor_que_lo_propio_no_se_pierde(bitacora: Eve
     assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
+async def test_lo_propio_que_cierra_lo_ajeno_gana_lo_que_dice_la_bolsa(bitacora: Eventos):
+    """Somebody bought just before the agent sold, and the account does not look like the agent's alone."""
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.05, 29_000.0, "web_1")
+    await comprar(cuenta, bolsa, -0.1)
+    assert cuenta.estado.saldo == 10_000.0 + 50.0 - 1.5
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.pnl for a in novedades.ajenos] == [0.0]
+    assert (novedades.funding, novedades.transferido) == (0.0, 0.0)
+    assert cuenta.estado == bolsa.estado
+    assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
 @pytest.mark.parametrize("capital", [None, 2_500.0])
 async def test_una_ida_y_vuelta_ajena_antes_de_lo_propio_tiene_sus_filas(
     capital: float | None, bitacora: Eventos
