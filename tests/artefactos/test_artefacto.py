@@ -150,7 +150,7 @@ def test_un_modelo_de_otra_ventana_se_nota(tmp_path):
 def test_velas_de_un_simbolo_y_ordenes_de_otro_se_notan(tmp_path):
     crear_artefacto(tmp_path, una_configuracion(data_downloader__symbol="ETHUSDT"))
 
-    with pytest.raises(ArtefactoInvalido, match="is for ETHUSDT and mercado.json for BTCUSDT"):
+    with pytest.raises(ArtefactoInvalido, match=r"is for ETHUSDT and mercado\.json for BTCUSDT"):
         leer_artefacto(tmp_path, TRAIN_ID)
 
 

@@ -27,6 +27,7 @@ from src.produccion.diario.formato_diario import INSERCION, Registro, registro_n
 from src.produccion.riesgo.enclavamiento import AGREGADO as RIESGO
 from src.produccion.riesgo.enclavamiento import Razon
 
+_FIRMA = b"SQLite format 3\0"
 _CABECERA = 100  # bytes of SQLite's file header
 _TRAS_OTRO = "an earlier record of its aggregate was lost"
 
@@ -108,7 +109,7 @@ def _entero(ruta: Path) -> Iterator[Path]:
         cabecera = archivo.read(_CABECERA)
     pagina = int.from_bytes(cabecera[16:18], "big")
     completo = (65_536 if pagina == 1 else pagina) * int.from_bytes(cabecera[28:32], "big")
-    if len(cabecera) < _CABECERA or ruta.stat().st_size >= completo:
+    if not cabecera.startswith(_FIRMA) or ruta.stat().st_size >= completo:
         yield ruta
         return
     with tempfile.TemporaryDirectory(dir=ruta.parent, prefix=".repair-") as carpeta:

@@ -145,6 +145,7 @@ class LibroStops:
                 self.disparados.add(id_cliente)
                 self._terminar(ficha, "STOP_REJECTED", {"reason": "at its trigger"})
             case EstadoAlgo.CANCELED:
+                log.warning("stop_cancelado_fuera", id_cliente=id_cliente, gatillo=stop.gatillo)
                 self._terminar(ficha, "STOP_CANCELED", {})
             case EstadoAlgo.EXPIRED:
                 self._terminar(ficha, "STOP_EXPIRED", {"reason": "by the exchange"})

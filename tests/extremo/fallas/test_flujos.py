@@ -29,10 +29,10 @@ CON_PERDIDA = {
 """A mark price is lost, which only the drawdown between two candles shows."""
 
 DEL_DRAWDOWN = ("max_drawdown", "recompensa")
+SILENCIO = "{kind: silence, at: {candle: 6}, sockets: market}"
 VELAS_PERDIDAS = {
     "missing": "{kind: kline, at: {candle: 6}, how: missing}",
     "out-of-order": "{kind: kline, at: {candle: 6}, how: out_of_order}",
-    "silence": "{kind: silence, at: {candle: 6}, sockets: market}",
 }
 IMPACIENTES = AJUSTES.replace("streams: {", "streams: {mark_silence_s: 0.5, kline_silence_s: 0.5, ")
 TRAS_EL_STOP = '{{kind: {}, at: {{call: "POST /fapi/v1/algoOrder", nth: {}, stage: after}}{}}}'
@@ -79,6 +79,15 @@ def test_una_vela_que_no_se_oye_a_tiempo_se_lee(tmp_path: Path, limpias: list[Fi
     assert len(ensayo.filas) == len(limpias) - 1
     assert "hueco_leido" in ensayo.bitacora
     assert ensayo.violaciones() == []
+
+
+def test_una_vela_que_cerro_en_el_silencio_se_decide_al_volver(tmp_path: Path, limpias: list[Fila]):
+    """Reconnecting reads the exchange's clock: the candle has closed, and is fresh."""
+    ensayo = Ensayo(tmp_path, [SILENCIO], ajustes=IMPACIENTES).correr()
+    assert ensayo.veces == {"silence": 1}
+    assert "hueco_leido" in ensayo.bitacora
+    assert ensayo.violaciones() == []
+    assert sin(ensayo.filas, DEL_DRAWDOWN) == sin(limpias, DEL_DRAWDOWN)
 
 
 def test_liquidada_sin_nadie_que_mire(tmp_path: Path):

@@ -90,7 +90,7 @@ async def test_los_libros_tienen_todo_de_la_cuenta(bolsa: Bolsa):
 
 
 def test_con_control_nada_se_olvida():
-    s = una_simulacion(control=True)
+    s = una_simulacion(control=True, recuerda_todo=True)
     for i in range(MAX_CERRADAS + 5):
         ordenar(s, side="SELL" if i % 2 else "BUY", quantity="0.01")
     titular = el_titular(s)
