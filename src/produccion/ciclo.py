@@ -92,6 +92,11 @@ class Ciclo:
         return self._p.control.estado.max_drawdown
 
     @property
+    def stop(self) -> float | None:
+        """Trigger of the stop that is known to protect the position; ``None`` when none does."""
+        return self._p.protector.nivel if self._p.protector.cubre else None
+
+    @property
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
         cuenta = self._p.cuenta

@@ -21,6 +21,7 @@ class Estadisticas:
     operaciones: int = 0
     pnl: float = 0.0
     max_drawdown: float = 0.0
+    stop: float | None = None  # trigger of the resident stop over the open position
 
     def tomar(self, ciclo: Ciclo, cuenta: Cuenta) -> None:
         """Look at the session as it is now."""
@@ -31,6 +32,7 @@ class Estadisticas:
         self.operaciones = ciclo.contabilidad.operaciones_total
         self.pnl = ciclo.contabilidad.pnl_total
         self.max_drawdown = ciclo.max_drawdown
+        self.stop = ciclo.stop
 
     @property
     def retorno(self) -> float:
@@ -47,8 +49,13 @@ class Estadisticas:
             "return": f"{self.retorno:+.2%}",
             "max drawdown": f"{self.max_drawdown:.2%}",
             "realised profit": f"{self.pnl:+,.2f}",
-            "open position": f"{self.cantidad:g}" if self.cantidad else "none",
+            "open position": self._abierta(),
         }
+
+    def _abierta(self) -> str:
+        if not self.cantidad:
+            return "none"
+        return f"{self.cantidad:g}, " + ("no stop" if self.stop is None else f"stop at {self.stop:g}")
 
     def campos(self) -> dict[str, float | int]:
         """The figures by name, for the log."""
