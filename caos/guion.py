@@ -145,7 +145,7 @@ FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
     Clase.SILENCE: ({"sockets": "market", "seconds": 0.3},),
     Clase.EXPIRE_LISTEN_KEY: ({},),
     Clase.BURST: ({"sockets": "all", "messages": 150},),
-    Clase.PRICE_JUMP: tuple({"percent": p} for p in (-4.0, 4.2, -15.0, 17.6, -30.0, 42.9)),
+    Clase.PRICE_JUMP: tuple({"percent": p} for p in (-4.0, 4.2, -8.0, 8.7, -15.0, 17.6)),
     Clase.STOP_DROPPED: ({},),
     Clase.KLINE: ({"how": "late"}, {"how": "missing"}, {"how": "duplicated"}, {"how": "out_of_order"}),
     Clase.STOP_STUCK: ({},),
@@ -181,7 +181,7 @@ REPETIBLES: dict[Clase, tuple[Cuerpo, ...]] = {
 }
 """Faults in which no wall time takes part."""
 
-_SALTOS_AL_STOP = (-11.0, 12.4)
+_SALTOS_AL_STOP = (-6.0, 6.4)
 _DE_DISPARO = frozenset(c for c, ficha in CATALOGO.items() if ficha.familia is Familia.DISPARO)
 _AL_EMPEZAR_UNA_VELA = frozenset({Clase.KLINE})
 _DE_PASO = frozenset(

@@ -204,9 +204,8 @@ class Ciclo:
             EmergenciaOperacional: After an operational one.
         """
         log.critical("protocolo_de_emergencia", razon=razon.value, detalle=detalle)
-        ficha = f"emergency:{self._r.agente_id}:{instante_ms}:{razon.value}"
         enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
-        cerradas = await self.cerrar_posicion(ficha, instante_ms, StatusFila.EMERGENCIA)
+        cerradas = await self.cerrar_posicion("emergency", instante_ms, StatusFila.EMERGENCIA)
         estado = self._p.cuenta.estado
         equity = equity_de(estado, self.mark)
         self._p.cronica.anotar_emergencia(
@@ -219,8 +218,13 @@ class Ciclo:
             raise EmergenciaDrawdown(f"the drawdown limit was reached ({detalle}); the account is flat")
         raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
 
-    async def cerrar_posicion(self, ficha: str, instante_ms: int, status: StatusFila) -> int:
-        """Flatten the account and write the rows that say so; returns how many positions were closed."""
+    async def cerrar_posicion(self, motivo: str, instante_ms: int, status: StatusFila) -> int:
+        """Flatten the account and write the rows that say so; returns how many positions were closed.
+
+        Its orders are named after the place in the record as well: two positions may be closed in one moment
+        of a market that stands still.
+        """
+        ficha = f"{motivo}:{self._r.agente_id}:{instante_ms}:{self._p.cronica.lugar}"
         self._p.cuenta.en_vuelo = True
         cerradas = await self._p.control.cerrar_todo(ficha)
         self.protocolo_cumplido = status is StatusFila.EMERGENCIA
@@ -232,9 +236,9 @@ class Ciclo:
             self._seguir_transferencia(novedades.transferido)
         return int(bool(cerradas))
 
-    async def cerrar_y_seguir(self, ficha: str, instante_ms: int) -> None:
+    async def cerrar_y_seguir(self, motivo: str, instante_ms: int) -> None:
         """Close a position that nothing protects, and go on."""
-        await self.cerrar_posicion(ficha, instante_ms, StatusFila.PROTECCION)
+        await self.cerrar_posicion(motivo, instante_ms, StatusFila.PROTECCION)
         self._p.control.bloqueos.discard(Bloqueo.CIERRE)
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
@@ -298,7 +302,7 @@ class Ciclo:
             await tarea
         except PosicionDesprotegida as fallo:
             log.critical("posicion_sin_stop", motivo=str(fallo))
-            await self.cerrar_y_seguir(f"unprotected:{self._r.agente_id}:{instante_ms}", instante_ms)
+            await self.cerrar_y_seguir("unprotected", instante_ms)
         self._p.control.vigilar_proteccion(
             abierta=self._p.cuenta.estado.posicion is not None,
             confirmada=self._p.protector.confirmado,

@@ -78,6 +78,11 @@ class Cronica:
         self.anterior: Anterior | None = None
         self.capital_referencia = capital_referencia
 
+    @property
+    def lugar(self) -> str:
+        """Where the record stands: the session and its rows; the same after a restart that lost nothing."""
+        return f"{self._registro.sello}-{self._registro.filas}"
+
     def reanudar(self, instantanea: Instantanea) -> None:
         """Go on with a session from its newest snapshot."""
         self.contabilidad = instantanea.contabilidad

@@ -378,7 +378,7 @@ class Orquestador:
     async def _cerrar_a_ciegas(self) -> None:
         ahora = self.reloj.ahora_ms()
         log.critical("sin_datos_de_mercado", limite_s=self.ajustes.ceguera_max_s)
-        await self.ciclo.cerrar_y_seguir(f"blind:{ahora}", ahora)
+        await self.ciclo.cerrar_y_seguir("blind", ahora)
 
     def _ha_terminado(self) -> bool:
         return self.ajustes.velas_max is not None and self.decididas >= self.ajustes.velas_max
@@ -430,4 +430,4 @@ class Orquestador:
                 return
             case _:
                 ahora = self.reloj.ahora_ms()
-                await self.ciclo.cerrar_posicion(f"exit:{ahora}", ahora, StatusFila.MANUAL)
+                await self.ciclo.cerrar_posicion("exit", ahora, StatusFila.MANUAL)

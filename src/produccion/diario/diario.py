@@ -35,6 +35,7 @@ from src.produccion.diario.formato_diario import (
     suma_de,
 )
 
+_DE_PERSONAS = frozenset({"UNLOCKED"})  # dated by the clock of whoever did it
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
 _VERSIONES_RECORDADAS = 2_000  # aggregates; the version of any other one is looked up
 
@@ -240,6 +241,10 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
     with fallos_explicados(ruta), closing(conectar(ruta, escritura=False)) as conexion:
         for fila in conexion.execute(f"SELECT {COLUMNAS} FROM events ORDER BY aggregate, version"):
             registro = _verificado(fila, ruta)
+            contenido = orjson.loads(registro.contenido)
+            if registro.tipo in _DE_PERSONAS:
+                contenido.pop("at", None)
+                registro = registro._replace(instante_ms=0)
             evento = {
                 "aggregate": registro.agregado,
                 "version": registro.version,
@@ -247,7 +252,7 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
                 "type": registro.tipo,
                 "schema_version": registro.version_contenido,
                 "occurred_at_ms": registro.instante_ms,
-                "payload": orjson.loads(registro.contenido),
+                "payload": contenido,
             }
             yield orjson.dumps(evento, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
