@@ -87,7 +87,7 @@ class Corredor:
                 self._acompanar(mando, demonio, sondas, progreso)
             finally:
                 demonio.matar()
-            estado, libros = mando.estado(), mando.libros()
+            estado, libros = mando.estado(), mando.libros(self._libreta.hasta_ms)
             self._libreta.tomar(libros)
         self._r.segundos = time.monotonic() - inicio
         self._juzgar(encargo, int(estado["time"]), float(libros["naked_ms"]["longest_wall"]))
@@ -114,7 +114,7 @@ class Corredor:
                 return
             if paso - leido >= _PASOS_ENTRE_LIBROS:
                 leido = paso
-                self._libreta.tomar(mando.libros())
+                self._libreta.tomar(mando.libros(self._libreta.hasta_ms))
             if self._minutos is None:
                 continue
             if ahora - inicio > 60.0 * self._minutos or estado["finished"]:
