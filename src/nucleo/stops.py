@@ -28,6 +28,13 @@ class TipoProteccion(StrEnum):
     CATASTROFE = "catastrofe"
 
 
+class TipoStop(StrEnum):
+    """Binance's words for the conditional orders that protect a position."""
+
+    STOP_MARKET = "STOP_MARKET"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+
+
 class OrdenStop(NamedTuple):
     """A stop that lives at the exchange and becomes a market order when the mark reaches its trigger."""
 
@@ -36,6 +43,7 @@ class OrdenStop(NamedTuple):
     gatillo: float  # trigger price, on the symbol's tick
     cantidad: float | None  # base asset, > 0, reduce-only; ``None`` closes the whole position
     id_cliente: str
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 def nivel_catastrofe(
@@ -171,12 +179,15 @@ class StopVivo(NamedTuple):
     gatillo: float
     cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
     lado: LadoOrden
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 class Colocar(NamedTuple):
-    """Place a stop at the level, on the side that protects the position."""
+    """Place a stop, on the side that protects the position."""
 
     cantidad: float | None  # base asset, > 0, reduce-only; ``None`` closes the whole position
+    gatillo: float
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 class Cancelar(NamedTuple):
@@ -191,6 +202,11 @@ Paso = Colocar | Cancelar
 def lado_que_protege(cantidad: float) -> LadoOrden:
     """Side of a stop that protects a position, given as its signed quantity."""
     return LadoOrden.SELL if cantidad > 0.0 else LadoOrden.BUY
+
+
+def que_cierran(lado: LadoOrden, vivos: Sequence[StopVivo]) -> list[StopVivo]:
+    """The stops on a side that close the whole position."""
+    return [v for v in vivos if v.lado is lado and v.cantidad is None and v.tipo is TipoStop.STOP_MARKET]
 
 
 def siguiente_paso(
@@ -214,15 +230,15 @@ def siguiente_paso(
     if cantidad == 0.0 or nivel is None:
         return Cancelar(vivos[0].id_cliente) if vivos else None
     lado = lado_que_protege(cantidad)
-    cierran = [vivo for vivo in vivos if vivo.lado is lado and vivo.cantidad is None]
+    cierran = que_cierran(lado, vivos)
     buscado = next((vivo for vivo in cierran if vivo.gatillo == nivel), None)
     if buscado is not None:
         sobra = next((vivo for vivo in vivos if vivo is not buscado), None)
         return Cancelar(sobra.id_cliente) if sobra is not None else None
     if not cierran:
-        return Colocar(None)
+        return Colocar(None, nivel)
     falta = _falta_del_puente(abs(cantidad), _puente(lado, nivel, vivos), trozos)
-    return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta)
+    return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta, nivel)
 
 
 def siguiente_paso_por_cantidad(
@@ -235,7 +251,7 @@ def siguiente_paso_por_cantidad(
     puente = _puente(lado_que_protege(cantidad), nivel, vivos)
     falta = _falta_del_puente(abs(cantidad), puente, trozos)
     if falta is not None:
-        return Colocar(falta)
+        return Colocar(falta, nivel)
     for vivo in vivos:
         if vivo not in puente or cubren(cantidad, [otro for otro in puente if otro is not vivo]):
             return Cancelar(vivo.id_cliente)
@@ -244,14 +260,19 @@ def siguiente_paso_por_cantidad(
 
 def cubren(cantidad: float, vivos: Sequence[StopVivo]) -> bool:
     """Whether stops, at whatever level, would together close a position, given as its signed quantity."""
-    cantidades = [vivo.cantidad for vivo in vivos if vivo.lado is lado_que_protege(cantidad)]
+    lado = lado_que_protege(cantidad)
+    cantidades = [v.cantidad for v in vivos if v.lado is lado and v.tipo is TipoStop.STOP_MARKET]
     if None in cantidades:
         return True
     return fsum(c for c in cantidades if c is not None) >= abs(cantidad) * (1.0 - _DUDA_SUMA)
 
 
 def _puente(lado: LadoOrden, nivel: float, vivos: Sequence[StopVivo]) -> list[StopVivo]:
-    return [v for v in vivos if v.lado is lado and v.gatillo == nivel and v.cantidad is not None]
+    return [
+        v
+        for v in vivos
+        if v.lado is lado and v.gatillo == nivel and v.cantidad is not None and v.tipo is TipoStop.STOP_MARKET
+    ]
 
 
 def _falta_del_puente(total: float, puente: Sequence[StopVivo], trozos: Sequence[float]) -> float | None:

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from src.nucleo.errores import LecturaFallida, OrdenRechazada, ResultadoIncierto
-from src.nucleo.stops import OrdenStop
+from src.nucleo.stops import OrdenStop, TipoStop
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado
 from src.produccion.puertos import EstadoAlgo, EstadoOrden, OrdenViva, RespuestaOrden, StopBolsa
 
@@ -137,7 +137,7 @@ class StopsFalsos:
         """The price goes to a point; stops that it meets are triggered there."""
         self.precio_actual, self.mark = precio, None
         for stop in self.stops_vivos:
-            if stop.estado.espera and _alcanzado(stop.lado, stop.gatillo, precio):
+            if stop.estado.espera and _alcanzado(stop.tipo, stop.lado, stop.gatillo, precio):
                 self._disparar(stop)
 
     def desatascar(self) -> None:
@@ -168,7 +168,7 @@ class StopsFalsos:
     def _comprobar(self, orden: OrdenStop) -> None:
         if orden.id_cliente in {s.id_cliente for s in self.stops_vivos}:
             raise _rechazo("ClientOrderId is duplicated.", -4116)
-        if _alcanzado(orden.lado, orden.gatillo, self._mark):
+        if _alcanzado(orden.tipo, orden.lado, orden.gatillo, self._mark):
             raise _rechazo("Order would immediately trigger.", -2021)
         if orden.cantidad is None and any(
             s.cantidad is None and s.lado is orden.lado for s in self.stops_vivos
@@ -180,7 +180,7 @@ class StopsFalsos:
             orden.id_cliente,
             self._siguiente_orden(),
             EstadoAlgo.NEW,
-            "STOP_MARKET",
+            orden.tipo.value,
             orden.lado,
             orden.gatillo,
             orden.cantidad,
@@ -223,8 +223,9 @@ class StopsFalsos:
         return abierta if stop.cantidad is None else min(stop.cantidad, abierta)
 
 
-def _alcanzado(lado: LadoOrden, gatillo: float, precio: float) -> bool:
-    return precio <= gatillo if lado is LadoOrden.SELL else precio >= gatillo
+def _alcanzado(tipo: str, lado: LadoOrden, gatillo: float, precio: float) -> bool:
+    baja = (lado is LadoOrden.SELL) is (tipo == TipoStop.STOP_MARKET)
+    return precio <= gatillo if baja else precio >= gatillo
 
 
 def _rechazo(texto: str, codigo: int) -> OrdenRechazada:

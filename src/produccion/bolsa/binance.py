@@ -223,7 +223,7 @@ class BinanceConnector:
         )
 
     async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
-        """Place a stop that the mark price triggers."""
+        """Place a stop or a target that the mark price triggers."""
         tamano = (
             {"closePosition": "true"}
             if orden.cantidad is None
@@ -235,7 +235,7 @@ class BinanceConnector:
                 algoType="CONDITIONAL",
                 symbol=orden.simbolo,
                 side=orden.lado.value,
-                type="STOP_MARKET",
+                type=orden.tipo.value,
                 triggerPrice=texto_decimal(orden.gatillo),
                 workingType="MARK_PRICE",
                 clientAlgoId=orden.id_cliente,

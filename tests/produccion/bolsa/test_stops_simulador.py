@@ -8,7 +8,7 @@ import pytest
 
 from src.nucleo.errores import OrdenRechazada
 from src.nucleo.ordenes import Orden
-from src.nucleo.stops import OrdenStop
+from src.nucleo.stops import OrdenStop, TipoStop
 from src.nucleo.tipos import LadoOrden
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.reloj import RelojMercado
@@ -85,3 +85,16 @@ async def test_lo_que_no_puede_ser_dice_por_que(
 
 async def test_el_precio_mark_es_el_del_mercado(bolsa: BinanceConnector):
     assert await bolsa.precio_mark("BTCUSDT") == 20_000.0
+
+
+async def test_una_toma_de_ganancia_espera_al_otro_lado_y_no_quita_el_sitio(bolsa: BinanceConnector):
+    meta = PUENTE._replace(gatillo=20_500.0, id_cliente="tm-meta", tipo=TipoStop.TAKE_PROFIT_MARKET)
+
+    colocada = await bolsa.colocar_stop(meta)
+    await bolsa.colocar_stop(STOP)
+
+    assert (colocada.tipo, colocada.gatillo, colocada.cantidad) == ("TAKE_PROFIT_MARKET", 20_500.0, 0.01)
+    assert {s.id_cliente for s in await bolsa.stops_abiertos("BTCUSDT")} == {"tm-meta", "tm-cierra"}
+    with pytest.raises(OrdenRechazada) as fallo:
+        await bolsa.colocar_stop(meta._replace(gatillo=19_900.0, id_cliente="tm-pasada"))
+    assert fallo.value.codigo == -2021
