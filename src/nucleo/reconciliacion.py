@@ -44,9 +44,9 @@ class _Reparto(NamedTuple):
 def siguiente_de(deseo: Deseo, vivos: Sequence[StopVivo], *, ocupado: bool = False) -> Paso | None:
     """What brings the exchange one step nearer to what is wanted; ``None`` when nothing is left to do.
 
-    What protects is placed before what it replaces is cancelled. The stop that closes the whole position comes
-    first: with it, everything else may fail. It cannot be placed beside another one like it, so that moving it
-    takes a bridge, unless the trailing stops cover the position already.
+    What protects is placed before what it replaces is cancelled. The stop that closes the whole position
+    comes first: with it, everything else may fail. It cannot be placed beside another one like it, so that
+    moving it takes a bridge, unless the trailing stops cover the position already.
 
     Args:
         deseo: What should live.

@@ -1,4 +1,4 @@
-"""One request after the other, what lives at the exchange becomes what should, and is never less than it was."""
+"""What lives at the exchange becomes what should, one request after the other, and is never less."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOMA_GANANCIA = StopVivo("toma", META, 0.5, LadoOrden.SELL, TOMA)
 
 
 class Bolsa:
-    """Keeps conditional orders as the exchange does; a second stop that closes in one direction is refused."""
+    """Keeps orders as the exchange does; a second stop that closes in the same direction is refused."""
 
     def __init__(self, vivos: Sequence[StopVivo]) -> None:
         self.vivos = list(vivos)
