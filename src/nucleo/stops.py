@@ -28,14 +28,22 @@ class TipoProteccion(StrEnum):
     CATASTROFE = "catastrofe"
 
 
+class TipoStop(StrEnum):
+    """Binance's words for a conditional market order: which way the mark must go to trigger it."""
+
+    STOP_MARKET = "STOP_MARKET"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+
+
 class OrdenStop(NamedTuple):
-    """A stop that lives at the exchange and becomes a market order when the mark reaches its trigger."""
+    """A stop or target at the exchange: a market order once the mark reaches its trigger."""
 
     simbolo: str
     lado: LadoOrden  # of the market order: SELL protects a long
     gatillo: float  # trigger price, on the symbol's tick
     cantidad: float | None  # base asset, > 0, reduce-only; ``None`` closes the whole position
     id_cliente: str
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 def nivel_catastrofe(
