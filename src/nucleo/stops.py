@@ -29,7 +29,7 @@ class TipoProteccion(StrEnum):
 
 
 class TipoStop(StrEnum):
-    """Binance's words for the conditional orders that protect a position."""
+    """Binance's words for a conditional market order: which way the mark must go to trigger it."""
 
     STOP_MARKET = "STOP_MARKET"
     TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"

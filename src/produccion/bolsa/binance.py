@@ -22,6 +22,7 @@ from src.produccion.puertos import (
     Ingreso,
     ModoCuenta,
     OrdenViva,
+    PrecioBidAsk,
     RespuestaOrden,
     StopBolsa,
     Transaccion,
@@ -33,6 +34,7 @@ _MODO = Peticion(Prioridad.ORDINARIA, 30)
 _COMISION = Peticion(Prioridad.ORDINARIA, 20)
 _CUENTA = Peticion(Prioridad.PROTECCION, 5)
 _VISTAZO = Peticion(Prioridad.PROTECCION, 1)
+_LIBRO = Peticion(Prioridad.PROTECCION, 2)
 _ENTRADA = Peticion(Prioridad.ENTRADA, 0, ordenes=1)
 _SALIDA = Peticion(Prioridad.PROTECCION, 0, ordenes=1)
 
@@ -279,6 +281,14 @@ class BinanceConnector:
             _VISTAZO,
             lambda: self._cliente.futures_mark_price(symbol=simbolo),
             lambda fila: float(fila["markPrice"]),
+        )
+
+    async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
+        """The best bid and ask now."""
+        return await self._leer(
+            _LIBRO,
+            lambda: self._cliente.futures_orderbook_ticker(symbol=simbolo),
+            lectura.leer_bidask,
         )
 
     async def transacciones(

@@ -87,14 +87,22 @@ async def test_el_precio_mark_es_el_del_mercado(bolsa: BinanceConnector):
     assert await bolsa.precio_mark("BTCUSDT") == 20_000.0
 
 
-async def test_una_toma_de_ganancia_espera_al_otro_lado_y_no_quita_el_sitio(bolsa: BinanceConnector):
-    meta = PUENTE._replace(gatillo=20_500.0, id_cliente="tm-meta", tipo=TipoStop.TAKE_PROFIT_MARKET)
+async def test_el_libro_rodea_al_ultimo_precio(bolsa: BinanceConnector):
+    bid, ask, instante_ms = await bolsa.precio_bidask("BTCUSDT")
 
-    colocada = await bolsa.colocar_stop(meta)
+    assert bid <= 20_000.0 <= ask
+    assert instante_ms == await bolsa.hora_ms()
+
+
+async def test_un_objetivo_vive_junto_al_stop_que_cierra(bolsa: BinanceConnector):
+    objetivo = STOP._replace(
+        gatillo=21_000.0, cantidad=0.01, id_cliente="tm-objetivo", tipo=TipoStop.TAKE_PROFIT_MARKET
+    )
     await bolsa.colocar_stop(STOP)
+    await bolsa.colocar_stop(objetivo)
 
-    assert (colocada.tipo, colocada.gatillo, colocada.cantidad) == ("TAKE_PROFIT_MARKET", 20_500.0, 0.01)
-    assert {s.id_cliente for s in await bolsa.stops_abiertos("BTCUSDT")} == {"tm-meta", "tm-cierra"}
+    tipos = {s.id_cliente: s.tipo for s in await bolsa.stops_abiertos("BTCUSDT")}
+    assert tipos == {"tm-cierra": "STOP_MARKET", "tm-objetivo": "TAKE_PROFIT_MARKET"}
     with pytest.raises(OrdenRechazada) as fallo:
-        await bolsa.colocar_stop(meta._replace(gatillo=19_900.0, id_cliente="tm-pasada"))
+        await bolsa.colocar_stop(objetivo._replace(gatillo=19_900.0, id_cliente="tm-cruzado"))
     assert fallo.value.codigo == -2021
