@@ -335,10 +335,14 @@ class Protector:
                 assert_never(paso)
 
     def _siguiente(self) -> Paso | None:
-        cantidad, vivos = self._ultimo.cantidad, self._accesibles()
-        if self.nivel is not None and self._sin_sitio():
-            return siguiente_paso_por_cantidad(cantidad, self.nivel, vivos, self._trozos())
-        return siguiente_paso(cantidad, self.nivel, vivos, self._trozos())
+        return siguiente_de(self._deseo(), self._accesibles(), ocupado=self._sin_sitio())
+
+    def _deseo(self) -> Deseo:
+        """What should live at the exchange now."""
+        freno = self.freno
+        if freno is None:
+            return Deseo(self._ultimo.cantidad, self.nivel, trozos=self._trozos())
+        return Deseo(self._ultimo.cantidad, self.nivel, freno.stop, freno.objetivo, self._trozos())
 
     def _trozos(self) -> tuple[float, ...]:
         return trocear(abs(self._ultimo.cantidad), self._mercado.filtros)
@@ -359,10 +363,7 @@ class Protector:
         return all(vivo.cantidad is not None for vivo in self._libro.vivos if vivo.lado is lado)
 
     def _es_el_querido(self, vivo: StopVivo) -> bool:
-        cantidad = self._ultimo.cantidad
-        if cantidad == 0.0 or vivo.gatillo != self.nivel or vivo.lado is not lado_que_protege(cantidad):
-            return False
-        return vivo.cantidad is None or self._sin_sitio()
+        return self._deseo().quiere(vivo, ocupado=self._sin_sitio())
 
     def _listado(self) -> bool:
         """Whether the exchange lists each of ours that is known to live."""
