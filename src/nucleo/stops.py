@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from math import ceil, floor, fsum
+from math import fsum
 from typing import NamedTuple
 
 from src.nucleo.cartera import CuentaPlana, aplanar, liquidacion_en
+from src.nucleo.dinero import al_tick
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado
 
 FRACCION_LIQUIDACION = 0.8
 """Unless told otherwise, a catastrophe stop lies this far on the way from the entry to liquidation."""
-
-_DUDA_TICK = 1e-6
-"""A level this close to a tick, in ticks, is on it: more than a few float operations can be wrong."""
 
 _DUDA_SUMA = 1e-9
 """Part of a sum of quantities that may be missing: far less than a lot of any position."""
@@ -26,6 +24,10 @@ class TipoProteccion(StrEnum):
 
     NINGUNA = "ninguna"
     CATASTROFE = "catastrofe"
+    FIJA = "fija"
+    NIVELES = "niveles"
+    HAND_SPAN = "hand_span"
+    PORCENTAJE = "porcentaje"
 
 
 class TipoStop(StrEnum):
@@ -96,16 +98,7 @@ def nivel_en(
         antes = inicio + fraccion_liquidacion * (liquidacion - inicio)
         if nivel <= 0.0 or (antes > nivel) is larga:
             nivel = antes
-    return _en_tick(nivel, mercado.filtros.escala_tick, hacia_arriba=larga)
-
-
-def _en_tick(precio: float, escala: tuple[int, int], *, hacia_arriba: bool) -> float | None:
-    if precio <= 0.0:
-        return None
-    numerador, denominador = escala
-    pasos = precio * denominador / numerador
-    enteros = ceil(pasos - _DUDA_TICK) if hacia_arriba else floor(pasos + _DUDA_TICK)
-    return enteros * numerador / denominador if enteros > 0 else None
+    return al_tick(nivel, mercado.filtros.escala_tick, hacia_arriba=larga)
 
 
 def renovar_nivel(
