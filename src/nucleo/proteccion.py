@@ -8,7 +8,7 @@ from src.nucleo.cartera import CuentaPlana
 from src.nucleo.frenos import Freno, ReglaFreno, ajustar, nuevo_freno
 from src.nucleo.stops import FRACCION_LIQUIDACION, TipoProteccion, cruzado, renovar_en
 from src.nucleo.tipos import Mercado
-from src.nucleo.volatilidad import VELAS_ATR, Distancia, precio_objetivo, precio_stop
+from src.nucleo.volatilidad import VELAS_ATR, Distancia, ModoDistancia, precio_objetivo, precio_stop
 
 
 class ReglaProteccion(NamedTuple):
@@ -22,6 +22,11 @@ class ReglaProteccion(NamedTuple):
     objetivo: Distancia | None = None  # of the target from the entry
     velas_atr: int = VELAS_ATR
     velas_bloqueo: int = 0  # candles without entries on a side after an exit that the agent did not decide
+
+    @property
+    def usa_atr(self) -> bool:
+        """Whether stop or target are measured in average true ranges."""
+        return any(d is not None and d.modo is ModoDistancia.ATR for d in (self.stop, self.objetivo))
 
 
 class EstadoProteccion(NamedTuple):

@@ -20,7 +20,7 @@ from src.nucleo.registro import Resultado, StatusFila
 from src.nucleo.tipos import EstadoCuenta, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
-from src.produccion.cuenta import Cuenta, Novedades
+from src.produccion.cuenta import Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
@@ -254,6 +254,7 @@ class Ciclo:
         self._abandonar_pendiente()
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
+        self._vetar(novedades.ajenos)
         self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
@@ -296,11 +297,17 @@ class Ciclo:
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
+        self._vetar([a for a in novedades.ajenos if a.status is not StatusFila.OK])
         self._p.cronica.anotar_ajenos(novedades.ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
         propias = (a.instante_ms for a in novedades.ajenos if a.status is StatusFila.OK)
         return max(propias, default=-1)
+
+    def _vetar(self, ajenos: Sequence[Ajeno]) -> None:
+        """What the agent did not decide holds its entries on that side."""
+        for ajeno in ajenos:
+            self._p.control.vetar(ajeno.movimiento.antes.cantidad, ajeno.movimiento.despues.cantidad)
 
     def _seguir_transferencia(self, monto: float) -> None:
         """A deposit or withdrawal is no profit or loss: peak and reference capital scale with the equity."""
@@ -353,6 +360,9 @@ class Ciclo:
         informe = await self._ejecutar(pendiente)
         antes = self._p.cuenta.estado
         movimiento = await self._movimiento(antes, informe)
+        accion = pendiente.interpretacion.tipo_accion
+        self._p.control.envejecer_veto(accion, movimiento.despues.cantidad)
+        self._p.protector.atr = pendiente.atr
         self._p.cronica.anotar_resultado(pendiente, informe, movimiento)
         self._pendiente, self._reanudada = None, False
         self._p.cuenta.en_vuelo = False
