@@ -31,6 +31,7 @@ from src.nucleo.errores import (
     ProteccionRota,
     ResultadoIncierto,
     ServicioCaido,
+    SolicitudInvalida,
     YaCruzado,
 )
 
@@ -41,6 +42,7 @@ ARBOL = {
     ConfiguracionInvalida: (EntradaInvalida, 2),
     DatosInvalidos: (EntradaInvalida, 2),
     DiarioCorrupto: (EntradaInvalida, 2),
+    SolicitudInvalida: (EntradaInvalida, 2),
     ArtefactoInvalido: (EntradaInvalida, 2),
     ErrorBolsa: (ErrorTimonel, 4),
     OrdenRechazada: (ErrorBolsa, 4),
