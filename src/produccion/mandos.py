@@ -26,15 +26,6 @@ from src.produccion.almacen.mandos import (
 
 T = TypeVar("T")
 
-CADA_S = 0.2
-"""Wall seconds between two looks for commands."""
-
-LATIDO_S = 2.0
-"""Wall seconds between two signs of life; ten without one and nobody sends commands any more."""
-
-VENCER_CADA_S = 10.0
-"""Wall seconds between two looks for commands that nobody took in time."""
-
 DESPEDIDA_S = 2.0
 """Wall seconds that the end waits for the store to hear of it."""
 
@@ -44,6 +35,14 @@ _PAUSA_MAXIMA_S = 8.0
 _A_MEDIAS = "the daemon ended while it carried this out; look at the position"
 
 log = structlog.get_logger(__name__)
+
+
+class Ritmo(NamedTuple):
+    """Wall seconds between two of the same."""
+
+    mirar_s: float = 0.2  # looks for commands
+    latir_s: float = 2.0  # signs of life; after ten seconds without one nobody sends commands any more
+    vencer_s: float = 10.0  # looks for commands that nobody took in time
 
 
 class Desenlace(NamedTuple):
@@ -124,7 +123,7 @@ class OidorMandos:
         demonio: Whose commands they are.
         atender: Carries one out. A refusal may be raised as `EntradaInvalida` or `ErrorBolsa`; anything else
             that it raises ends the service, after the command was answered as failed.
-        cada_s: Wall seconds between two looks.
+        ritmo: How often.
     """
 
     def __init__(
@@ -132,14 +131,13 @@ class OidorMandos:
         almacen: Engine,
         demonio: DemonioNuevo,
         atender: Callable[[MandoGuardado], Awaitable[Desenlace]],
-        *,
-        cada_s: float = CADA_S,
+        ritmo: Ritmo | None = None,
     ) -> None:
         self._almacen = almacen
         self._demonio = demonio
         self._quien = f"{demonio.account_id}:{demonio.symbol}"
         self._atender = atender
-        self._cada_s = cada_s
+        self._ritmo = ritmo or Ritmo()
         self._caido = False
 
     async def correr(self) -> None:
@@ -163,7 +161,7 @@ class OidorMandos:
         while True:
             mando = await self._insistir(hilo, self._tomar)
             if mando is None:
-                await asyncio.sleep(self._cada_s)
+                await asyncio.sleep(self._ritmo.mirar_s)
             else:
                 await self._cumplir(hilo, mando)
 
@@ -192,12 +190,12 @@ class OidorMandos:
     async def _latir(self, hilo: ThreadPoolExecutor) -> None:
         while True:
             await self._insistir(hilo, self._dar_senal)
-            await asyncio.sleep(LATIDO_S)
+            await asyncio.sleep(self._ritmo.latir_s)
 
     async def _vencer(self, hilo: ThreadPoolExecutor) -> None:
         while True:
             await self._insistir(hilo, lambda: vencer_mandos(self._almacen))
-            await asyncio.sleep(VENCER_CADA_S)
+            await asyncio.sleep(self._ritmo.vencer_s)
 
     async def _insistir(self, hilo: ThreadPoolExecutor, paso: Callable[[], T]) -> T:
         """Do one thing with the store, again and again until it answers."""

@@ -51,6 +51,10 @@ class Portero:
         if cuenta is not None:
             self._cuentas["address", direccion] = cuenta._replace(fallos=cuenta.fallos - 1)
 
+    def __len__(self) -> int:
+        """How many users and addresses are remembered."""
+        return len(self._cuentas)
+
     def _espera_s(self, quien: tuple[str, str], limite: int) -> float:
         cuenta = self._cuentas.get(quien)
         if cuenta is None or cuenta.fallos < limite:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,20 @@ class OpcionesApi:
     cuentas: Path | None = None
     estado: Path = Path("estado")
     remoto: bool = False
+
+
+class _Servidor(uvicorn.Server):
+    """Ends at a signal as at any other end, instead of dying of it afterwards."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Within the block, a signal asks for the end."""
+        antes = {aviso: signal.signal(aviso, self.handle_exit) for aviso in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for aviso, manejador in antes.items():
+                signal.signal(aviso, manejador)
 
 
 def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
@@ -90,7 +106,7 @@ def direccion_de(enchufe: socket.socket) -> str:
 
 def crear_servidor(entorno: Entorno) -> uvicorn.Server:
     """The server; it logs where the process logs, and no request line."""
-    return uvicorn.Server(
+    return _Servidor(
         uvicorn.Config(
             crear_aplicacion(entorno),
             log_config=None,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
+import pytest
 from sqlalchemy import Engine
 
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, presentarse
@@ -46,6 +47,8 @@ HECHO = Desenlace(
 )
 AJUSTE = {"symbol": "BTCUSDT", "action": "adjust", "stop": 45_000.0, "user_id": "User_1"}
 CERRAR_TODO = {"symbol": "BTCUSDT", "action": "close"}
+SIN_MAS_BASES = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+"""For what is decided before the store is asked."""
 
 
 class Respuesta(NamedTuple):

@@ -16,14 +16,21 @@ from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import PAUSA_S, Encargos, reloj_de_pared
 from src.produccion.api.identificacion import Rol
 from src.produccion.mandos import Desenlace, solicitud_de
-from tests.produccion.api.banco import AJUSTE, CERRAR_TODO, CUENTAS, HECHO, PLAZOS, Api, DemonioFalso, una_api
+from tests.produccion.api.banco import (
+    AJUSTE,
+    CERRAR_TODO,
+    CUENTAS,
+    HECHO,
+    PLAZOS,
+    SIN_MAS_BASES,
+    Api,
+    DemonioFalso,
+    una_api,
+)
 
 RED = True
 
 Demonios = Callable[..., DemonioFalso]
-
-SIN_MAS_BASES = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-"""For what is decided before the store is asked."""
 
 
 def rechaza(texto: str) -> Callable[[MandoGuardado], Desenlace]:
