@@ -104,9 +104,13 @@ async def _de_http(_peticion: Request, fallo: Exception) -> RespuestaProblema:
     return _responder(fallo.status_code, str(fallo.detail), cabeceras=fallo.headers)
 
 
-async def _de_validacion(_peticion: Request, fallo: Exception) -> RespuestaProblema:
+async def _de_validacion(peticion: Request, fallo: Exception) -> RespuestaProblema:
     assert isinstance(fallo, RequestValidationError)
     errores = fallo.errors()
+    if errores[0]["loc"] == ("body",) and "json" not in peticion.headers.get("content-type", ""):
+        return _responder(
+            415, "the body must be JSON, and the header `Content-Type: application/json` say so"
+        )
     estado = 400 if any(error["type"] == "json_invalid" for error in errores) else 422
     detalles = [f"{_campo(error['loc'])}: {error['msg']}" for error in errores]
     return _responder(estado, "; ".join(detalles))

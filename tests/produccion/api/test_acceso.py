@@ -211,6 +211,18 @@ async def test_lo_que_no_existe_es_un_problema_tambien(api: Api, metodo: str, ru
 
 
 @SIN_MAS_BASES
+async def test_un_cuerpo_que_no_se_dice_json_pide_que_se_diga(api: Api):
+    ficha = api.ficha()
+
+    respuesta = await api.pedir(
+        "POST", "/guardian", headers={"Authorization": f"Bearer {ficha}"}, data={"symbol": "BTCUSDT"}
+    )
+
+    assert (respuesta.estado, respuesta.tipo) == (415, "application/problem+json")
+    assert "Content-Type: application/json" in respuesta.cuerpo["detail"]
+
+
+@SIN_MAS_BASES
 async def test_la_descripcion_trae_ejemplos_y_errores(api: Api):
     descripcion = (await api.pedir("GET", "/openapi.json", ficha=api.ficha())).cuerpo
 
