@@ -12,6 +12,7 @@ from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
 from src.nucleo.indicadores import Indicadores
 from src.nucleo.politica import Politica
+from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.agente_produccion import AgenteProduccion
@@ -28,7 +29,7 @@ from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, Reloj
 from src.produccion.Registro import RegistroProduccion
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
-from src.produccion.stops.proteccion import Protector, ReglaProteccion
+from src.produccion.stops.proteccion import Protector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ class Ciclo:
         self._propia_hasta_ms = -1
         self.mark = mark
         self.stop_tocado = False
+        self.freno_movido = False
         self.protocolo_cumplido = False
 
     @property
@@ -134,7 +135,7 @@ class Ciclo:
         return sin_decidir and datos.esperada_ms > self._propia_hasta_ms
 
     def tomar_mark(self, evento: EventoMark) -> bool:
-        """Watch drawdown between candles; true when the limit is exceeded for certain.
+        """Watch drawdown between candles and let the stop trail; true when the limit is exceeded for certain.
 
         A mark beyond the resident stop says that the account is no longer what is known of it: it must be
         looked at before anything is made of the price.
@@ -145,7 +146,14 @@ class Ciclo:
         if self._p.protector.tocado(evento.precio):
             self.stop_tocado = True
             return False
-        return self._vigilar(evento.instante_ms)
+        confirmado = self._vigilar(evento.instante_ms)
+        if not confirmado and evento.instante_ms != self._cierre_en_curso_ms():
+            self.freno_movido |= self._p.protector.seguir(evento.precio, evento.instante_ms)
+        return confirmado
+
+    def _cierre_en_curso_ms(self) -> int:
+        """When the candle that is forming closes: what its closing price moves comes after its decision."""
+        return self._p.datos.siguiente_cierre_ms
 
     def tomar_orden(self, evento: EventoOrden) -> None:
         """The user stream told how an order stands."""
@@ -167,6 +175,21 @@ class Ciclo:
         """
         await self._al_dia()
         return self._vigilar(instante_ms)
+
+    async def mover_freno(self, instante_ms: int) -> None:
+        """Have the trailing stop at the exchange where it has moved to.
+
+        Raises:
+            ErrorBolsa: It could not be looked at; the next look at the account goes on from there.
+        """
+        if not self.freno_movido:
+            return
+        self.freno_movido = False
+        try:
+            await self._proteger(self._p.protector.mover(), instante_ms)
+        except ErrorBolsa:
+            self.stop_tocado = True
+            raise
 
     async def procesar_vela(self, cierre_ms: int, motivo_para_no_decidir: str = "") -> None:
         """Steps A to H on the newest candle of the window.
@@ -333,14 +356,17 @@ class Ciclo:
         self._p.cronica.anotar_resultado(pendiente, informe, movimiento)
         self._pendiente, self._reanudada = None, False
         self._p.cuenta.en_vuelo = False
-        if not movimiento.ejecuciones:
-            return
-        self._contar(pendiente.plan.operacion, movimiento)
-        maximo = self._p.control.estado.equity_maximo
-        await self._proteger(
-            self._p.protector.tras_operar(antes, movimiento.despues, pendiente.vela.close, maximo),
-            pendiente.cierre_ms,
-        )
+        if movimiento.ejecuciones:
+            self._contar(pendiente.plan.operacion, movimiento)
+            maximo = self._p.control.estado.equity_maximo
+            await self._proteger(
+                self._p.protector.tras_operar(
+                    antes, movimiento.despues, pendiente.vela.close, maximo, pendiente.cierre_ms
+                ),
+                pendiente.cierre_ms,
+            )
+        if self._p.protector.seguir(pendiente.vela.close, pendiente.cierre_ms):
+            await self._proteger(self._p.protector.mover(), pendiente.cierre_ms)
 
     async def _ejecutar(self, pendiente: Pendiente) -> Informe:
         if pendiente.plan.operacion is Operacion.MANTENER:

@@ -89,6 +89,11 @@ class DataProvider:
         return siguiente_apertura(self.ultima.apertura_ms, self._intervalo)
 
     @property
+    def siguiente_cierre_ms(self) -> int:
+        """When the next candle closes."""
+        return siguiente_apertura(self.esperada_ms, self._intervalo)
+
+    @property
     def fraccion_fuera(self) -> float:
         """Share of the window's cells that lie outside what training saw, 0 … 1."""
         return sum(self._fuera) / float(self._w * self._filas.shape[1])

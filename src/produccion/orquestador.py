@@ -80,11 +80,15 @@ class _Refresco(NamedTuple):
     pass
 
 
+class _Freno(NamedTuple):
+    instante_ms: int
+
+
 class _Ceguera(NamedTuple):
     pass
 
 
-_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera
+_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera | _Freno
 _Cola = asyncio.PriorityQueue[tuple[int, int, _Encargo]]
 
 
@@ -120,6 +124,7 @@ class Orquestador:
     _turnos: Iterator[int] = field(default_factory=count)
     _novedad: asyncio.Event = field(default_factory=asyncio.Event)
     _refresco_pedido: bool = False
+    _freno_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
     _conexion_pendiente: bool = False
@@ -244,6 +249,9 @@ class Orquestador:
             self._poner(_Emergencia(evento.instante_ms))
         elif self.ciclo.stop_tocado and not self._en_paso:
             self._pedir_refresco()
+        elif self.ciclo.freno_movido and not self._freno_pedido:
+            self._freno_pedido = True
+            self._poner(_Freno(evento.instante_ms))
 
     def _encolar(self, evento: EventoMercado) -> None:
         """Queue an event; a candle that finds no room is read by REST when there is."""
@@ -307,7 +315,7 @@ class Orquestador:
             if self._conexion_pendiente:
                 return
             self._conexion_pendiente = True
-        urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar)
+        urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar | _Freno)
         self._cola.put_nowait((0 if urgente else 1, next(self._turnos), encargo))
         self._novedad.set()
 
@@ -333,6 +341,9 @@ class Orquestador:
                 await self._emergencia_entre_velas(instante_ms)
             case _Refresco():
                 await self._refrescar()
+            case _Freno(instante_ms=instante_ms):
+                self._freno_pedido = False
+                await self.ciclo.mover_freno(instante_ms)
             case _Ceguera():
                 await self._cerrar_a_ciegas()
             case _Parar():

@@ -102,11 +102,19 @@ class StopBolsa(NamedTuple):
     id_cliente: str  # clientAlgoId
     id_algo: int
     estado: EstadoAlgo
-    tipo: str  # STOP_MARKET for a stop
+    tipo: str  # STOP_MARKET for a stop, TAKE_PROFIT_MARKET for a target
     lado: LadoOrden
     gatillo: float
     cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
     id_orden: int | None = None  # of the market order that it became
+
+
+class PrecioBidAsk(NamedTuple):
+    """The best prices of the book."""
+
+    bid: float
+    ask: float
+    instante_ms: int  # market time of the book
 
 
 class Transaccion(NamedTuple):
@@ -229,7 +237,7 @@ class Bolsa(Protocol):
         ...
 
     async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
-        """Place a stop at the exchange, triggered by the mark price.
+        """Place a stop or a target at the exchange, triggered by the mark price.
 
         `OrdenRechazada` carries −2021 when the mark is already beyond the trigger, −4130 when another stop
         that closes the position exists, −4116 when the client id is in use.
@@ -250,6 +258,10 @@ class Bolsa(Protocol):
 
     async def precio_mark(self, simbolo: str) -> float:
         """The mark price now."""
+        ...
+
+    async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
+        """The best bid and ask now."""
         ...
 
     async def transacciones(

@@ -32,6 +32,10 @@ from src.nucleo.errores import (
     ResultadoIncierto,
     ServicioCaido,
     SolicitudInvalida,
+    StopFueraDeFiltro,
+    StopInaceptable,
+    StopMalLado,
+    StopMasFlojo,
     YaCruzado,
 )
 
@@ -44,6 +48,10 @@ ARBOL = {
     DiarioCorrupto: (EntradaInvalida, 2),
     SolicitudInvalida: (EntradaInvalida, 2),
     ArtefactoInvalido: (EntradaInvalida, 2),
+    StopInaceptable: (EntradaInvalida, 2),
+    StopMasFlojo: (StopInaceptable, 2),
+    StopMalLado: (StopInaceptable, 2),
+    StopFueraDeFiltro: (StopInaceptable, 2),
     ErrorBolsa: (ErrorTimonel, 4),
     OrdenRechazada: (ErrorBolsa, 4),
     FalloPasajero: (OrdenRechazada, 4),

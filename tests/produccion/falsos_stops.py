@@ -9,9 +9,17 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from src.nucleo.errores import LecturaFallida, OrdenRechazada, ResultadoIncierto
-from src.nucleo.stops import OrdenStop
+from src.nucleo.stops import OrdenStop, TipoStop
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado
-from src.produccion.puertos import EstadoAlgo, EstadoOrden, OrdenViva, RespuestaOrden, StopBolsa
+from src.produccion.puertos import (
+    EstadoAlgo,
+    EstadoOrden,
+    OrdenViva,
+    PrecioBidAsk,
+    Reloj,
+    RespuestaOrden,
+    StopBolsa,
+)
 
 
 class Pierde(Enum):
@@ -48,6 +56,7 @@ class StopsFalsos:
     atasca_stops: bool = False  # a stop that is reached stays TRIGGERING
     hija: Hija = Hija.LLENA
     huerfanos: bool = False  # stops that close the position outlive it
+    libro_atrasado_ms: int = 0  # how old the book's prices are
     mark: float | None = None  # when it is not the last price
     vivas: list[OrdenViva] = field(default_factory=list)  # orders that rest on the book
     stops: dict[str, StopBolsa] = field(default_factory=dict)  # every stop ever placed, by client id
@@ -59,6 +68,7 @@ class StopsFalsos:
         estado: EstadoCuenta
         precio_actual: float
         pedidos: list[str]
+        reloj: Reloj
         _respuestas: dict[str, RespuestaOrden]
 
         def _siguiente_orden(self) -> int: ...
@@ -79,6 +89,11 @@ class StopsFalsos:
             self.marks_fallidos -= 1
             raise LecturaFallida("no answer from the exchange")
         return self._mark
+
+    async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
+        self.pedidos.append("precio_bidask")
+        instante_ms = self.reloj.ahora_ms() - self.libro_atrasado_ms
+        return PrecioBidAsk(self.precio_actual, self.precio_actual, instante_ms)
 
     async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
         self.pedidos.append("colocar_stop")
@@ -137,7 +152,7 @@ class StopsFalsos:
         """The price goes to a point; stops that it meets are triggered there."""
         self.precio_actual, self.mark = precio, None
         for stop in self.stops_vivos:
-            if stop.estado.espera and _alcanzado(stop.lado, stop.gatillo, precio):
+            if stop.estado.espera and _alcanzado(stop.lado, stop.gatillo, precio, TipoStop(stop.tipo)):
                 self._disparar(stop)
 
     def desatascar(self) -> None:
@@ -168,10 +183,11 @@ class StopsFalsos:
     def _comprobar(self, orden: OrdenStop) -> None:
         if orden.id_cliente in {s.id_cliente for s in self.stops_vivos}:
             raise _rechazo("ClientOrderId is duplicated.", -4116)
-        if _alcanzado(orden.lado, orden.gatillo, self._mark):
+        if _alcanzado(orden.lado, orden.gatillo, self._mark, orden.tipo):
             raise _rechazo("Order would immediately trigger.", -2021)
         if orden.cantidad is None and any(
-            s.cantidad is None and s.lado is orden.lado for s in self.stops_vivos
+            s.cantidad is None and (s.lado, s.tipo) == (orden.lado, orden.tipo.value)
+            for s in self.stops_vivos
         ):
             raise _rechazo("An open stop in the direction is existing.", -4130)
 
@@ -180,7 +196,7 @@ class StopsFalsos:
             orden.id_cliente,
             self._siguiente_orden(),
             EstadoAlgo.NEW,
-            "STOP_MARKET",
+            orden.tipo.value,
             orden.lado,
             orden.gatillo,
             orden.cantidad,
@@ -223,8 +239,9 @@ class StopsFalsos:
         return abierta if stop.cantidad is None else min(stop.cantidad, abierta)
 
 
-def _alcanzado(lado: LadoOrden, gatillo: float, precio: float) -> bool:
-    return precio <= gatillo if lado is LadoOrden.SELL else precio >= gatillo
+def _alcanzado(lado: LadoOrden, gatillo: float, precio: float, tipo: TipoStop) -> bool:
+    hacia_abajo = (lado is LadoOrden.SELL) is (tipo is TipoStop.STOP_MARKET)
+    return precio <= gatillo if hacia_abajo else precio >= gatillo
 
 
 def _rechazo(texto: str, codigo: int) -> OrdenRechazada:

@@ -22,6 +22,7 @@ from src.produccion.puertos import (
     Ingreso,
     ModoCuenta,
     OrdenViva,
+    PrecioBidAsk,
     RespuestaOrden,
     StopBolsa,
     Transaccion,
@@ -33,6 +34,7 @@ _MODO = Peticion(Prioridad.ORDINARIA, 30)
 _COMISION = Peticion(Prioridad.ORDINARIA, 20)
 _CUENTA = Peticion(Prioridad.PROTECCION, 5)
 _VISTAZO = Peticion(Prioridad.PROTECCION, 1)
+_LIBRO = Peticion(Prioridad.PROTECCION, 2)
 _ENTRADA = Peticion(Prioridad.ENTRADA, 0, ordenes=1)
 _SALIDA = Peticion(Prioridad.PROTECCION, 0, ordenes=1)
 
@@ -223,7 +225,7 @@ class BinanceConnector:
         )
 
     async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
-        """Place a stop that the mark price triggers."""
+        """Place a stop or a target that the mark price triggers."""
         tamano = (
             {"closePosition": "true"}
             if orden.cantidad is None
@@ -235,7 +237,7 @@ class BinanceConnector:
                 algoType="CONDITIONAL",
                 symbol=orden.simbolo,
                 side=orden.lado.value,
-                type="STOP_MARKET",
+                type=orden.tipo.value,
                 triggerPrice=texto_decimal(orden.gatillo),
                 workingType="MARK_PRICE",
                 clientAlgoId=orden.id_cliente,
@@ -279,6 +281,14 @@ class BinanceConnector:
             _VISTAZO,
             lambda: self._cliente.futures_mark_price(symbol=simbolo),
             lambda fila: float(fila["markPrice"]),
+        )
+
+    async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
+        """The best bid and ask now."""
+        return await self._leer(
+            _LIBRO,
+            lambda: self._cliente.futures_orderbook_ticker(symbol=simbolo),
+            lectura.leer_bidask,
         )
 
     async def transacciones(

@@ -16,6 +16,7 @@ from src.produccion.puertos import (
     InfoSimbolo,
     Ingreso,
     OrdenViva,
+    PrecioBidAsk,
     RespuestaOrden,
     StopBolsa,
     Transaccion,
@@ -92,6 +93,11 @@ def comprobar_cancelacion(crudo: Mapping[str, Any]) -> None:
     """
     if str(crudo["code"]) != "200":
         raise ValueError(f"cancellation answered with code {crudo['code']}")
+
+
+def leer_bidask(crudo: Mapping[str, Any]) -> PrecioBidAsk:
+    """One row of ``ticker/bookTicker``."""
+    return PrecioBidAsk(float(crudo["bidPrice"]), float(crudo["askPrice"]), int(crudo["time"]))
 
 
 def leer_transaccion(crudo: Mapping[str, Any]) -> Transaccion:

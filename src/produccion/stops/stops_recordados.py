@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from src.nucleo.stops import StopVivo
+from src.nucleo.frenos import Freno
+from src.nucleo.proteccion import EstadoProteccion
+from src.nucleo.stops import StopVivo, TipoStop
 from src.nucleo.tipos import LadoOrden, Posicion
 from src.produccion.diario.diario import EventoDiario
 
 AGREGADO_NIVEL = "protection"
 AGREGADO_STOP = "stop:"
 """Followed by the client id."""
+
+_CLAVES_FRENO = ("entry", "long", "initial", "stop", "target", "name", "best", "opened_ms", "adjusted_ms")
+"""The fields of a `Freno`, as the journal calls them."""
 
 
 class FichaStop(NamedTuple):
@@ -24,19 +29,30 @@ class FichaStop(NamedTuple):
     gatillo: float
     cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
     vive: bool = False  # whether the exchange was seen to have it
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
     @property
     def vivo(self) -> StopVivo:
         """The same stop as the core sees it."""
-        return StopVivo(self.id_cliente, self.gatillo, self.cantidad, self.lado)
+        return StopVivo(self.id_cliente, self.gatillo, self.cantidad, self.lado, self.tipo)
 
 
 class NivelPuesto(NamedTuple):
-    """The level of the operation that is open."""
+    """What protects the operation that is open."""
 
     operacion: int  # market time at which it was first set
     nivel: float | None  # ``None`` when no positive price calls for a stop
     posicion: Posicion  # the largest one that it was set for
+    freno: Freno | None = None  # what trails the market before the level
+
+    @property
+    def estado(self) -> EstadoProteccion:
+        """The same as the core sees it."""
+        return EstadoProteccion(self.nivel, self.freno)
+
+    def con(self, estado: EstadoProteccion) -> NivelPuesto:
+        """The same operation, protected by something else."""
+        return self._replace(nivel=estado.nivel, freno=estado.freno)
 
 
 class MemoriaStops(NamedTuple):
@@ -81,6 +97,7 @@ def escribir_nivel(puesto: NivelPuesto) -> dict[str, object]:
         "level": puesto.nivel,
         "quantity": puesto.posicion.cantidad,
         "entry": puesto.posicion.precio_entrada,
+        "brake": _escribir_freno(puesto.freno),
     }
 
 
@@ -91,7 +108,20 @@ def leer_nivel(contenido: Mapping[str, object]) -> NivelPuesto:
         int(str(contenido["operation"])),
         None if nivel is None else float(str(nivel)),
         Posicion(float(str(contenido["quantity"])), float(str(contenido["entry"]))),
+        _leer_freno(contenido.get("brake")),
     )
+
+
+def _escribir_freno(freno: Freno | None) -> dict[str, object] | None:
+    if freno is None:
+        return None
+    return dict(zip(_CLAVES_FRENO, freno, strict=True))
+
+
+def _leer_freno(crudo: object) -> Freno | None:
+    if not isinstance(crudo, Mapping):
+        return None
+    return Freno(*(crudo[clave] for clave in _CLAVES_FRENO))
 
 
 def escribir_ficha(ficha: FichaStop) -> dict[str, object]:
@@ -101,6 +131,7 @@ def escribir_ficha(ficha: FichaStop) -> dict[str, object]:
         "side": ficha.lado.value,
         "trigger": ficha.gatillo,
         "quantity": ficha.cantidad,
+        "type": ficha.tipo.value,
     }
 
 
@@ -112,4 +143,5 @@ def _leer_ficha(id_cliente: str, contenido: dict[str, object]) -> FichaStop:
         LadoOrden(str(contenido["side"])),
         float(str(contenido["trigger"])),
         None if cantidad is None else float(str(cantidad)),
+        tipo=TipoStop(str(contenido.get("type", TipoStop.STOP_MARKET))),  # early journals know stops only
     )

@@ -17,14 +17,22 @@ from src.nucleo.errores import (
     ResultadoIncierto,
 )
 from src.nucleo.ordenes import Orden
-from src.nucleo.stops import OrdenStop
+from src.nucleo.stops import OrdenStop, TipoStop
 from src.nucleo.tipos import LadoOrden, TipoMargen
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
-from src.produccion.puertos import ClaseIngreso, Credenciales, Direcciones, EstadoAlgo, OrdenViva, StopBolsa
+from src.produccion.puertos import (
+    ClaseIngreso,
+    Credenciales,
+    Direcciones,
+    EstadoAlgo,
+    OrdenViva,
+    PrecioBidAsk,
+    StopBolsa,
+)
 from tests.produccion.servidor_rest import Respuesta, Servidor, un_servidor, una_bolsa
 
 RED = True
@@ -505,6 +513,21 @@ async def test_un_stop_puente_lleva_cantidad_y_solo_reduce(servidor: Servidor, b
     assert (campos["quantity"], campos["reduceOnly"]) == ("0.01", "true")
     assert "closePosition" not in campos
     assert colocado.cantidad == 0.01
+
+
+async def test_un_objetivo_dice_su_tipo(servidor: Servidor, bolsa: BinanceConnector):
+    servidor.contesta("v1/algoOrder", (200, ALGO | {"orderType": "TAKE_PROFIT_MARKET"}))
+
+    colocado = await bolsa.colocar_stop(STOP._replace(tipo=TipoStop.TAKE_PROFIT_MARKET))
+
+    assert servidor.campos("v1/algoOrder")[0]["type"] == colocado.tipo == "TAKE_PROFIT_MARKET"
+
+
+async def test_el_mejor_precio_de_cada_lado(servidor: Servidor, bolsa: BinanceConnector):
+    libro = {"symbol": "BTCUSDT", "bidPrice": "19999.9", "bidQty": "1", "askPrice": "20000.1", "askQty": "1"}
+    servidor.contesta("v1/ticker/bookTicker", (200, libro | {"time": 1_700}))
+
+    assert await bolsa.precio_bidask("BTCUSDT") == PrecioBidAsk(19_999.9, 20_000.1, 1_700)
 
 
 @pytest.mark.parametrize("codigo", [-2021, -4130, -4116, -4118, -4045])

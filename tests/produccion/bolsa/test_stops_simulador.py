@@ -8,7 +8,7 @@ import pytest
 
 from src.nucleo.errores import OrdenRechazada
 from src.nucleo.ordenes import Orden
-from src.nucleo.stops import OrdenStop
+from src.nucleo.stops import OrdenStop, TipoStop
 from src.nucleo.tipos import LadoOrden
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.reloj import RelojMercado
@@ -85,3 +85,24 @@ async def test_lo_que_no_puede_ser_dice_por_que(
 
 async def test_el_precio_mark_es_el_del_mercado(bolsa: BinanceConnector):
     assert await bolsa.precio_mark("BTCUSDT") == 20_000.0
+
+
+async def test_el_libro_rodea_al_ultimo_precio(bolsa: BinanceConnector):
+    bid, ask, instante_ms = await bolsa.precio_bidask("BTCUSDT")
+
+    assert bid <= 20_000.0 <= ask
+    assert instante_ms == await bolsa.hora_ms()
+
+
+async def test_un_objetivo_vive_junto_al_stop_que_cierra(bolsa: BinanceConnector):
+    objetivo = STOP._replace(
+        gatillo=21_000.0, cantidad=0.01, id_cliente="tm-objetivo", tipo=TipoStop.TAKE_PROFIT_MARKET
+    )
+    await bolsa.colocar_stop(STOP)
+    await bolsa.colocar_stop(objetivo)
+
+    tipos = {s.id_cliente: s.tipo for s in await bolsa.stops_abiertos("BTCUSDT")}
+    assert tipos == {"tm-cierra": "STOP_MARKET", "tm-objetivo": "TAKE_PROFIT_MARKET"}
+    with pytest.raises(OrdenRechazada) as fallo:
+        await bolsa.colocar_stop(objetivo._replace(gatillo=19_900.0, id_cliente="tm-cruzado"))
+    assert fallo.value.codigo == -2021
