@@ -250,6 +250,7 @@ async def test_un_almacen_caido_se_cuenta_una_vez_y_se_espera(
         await hasta(lambda: caprichoso.negados >= 3)
         caprichoso.caido = False
         acabado = await terminado(motor, mando)
+        await hasta(lambda: "almacen_recuperado" in [evento["event"] for evento in bitacora])
 
     assert acabado.status is EstadoMando.DONE
     sucesos = [evento["event"] for evento in bitacora]
