@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from src.cli.api import api
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
@@ -14,6 +15,7 @@ from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.train import train
+from src.cli.users import users
 from src.produccion.config.cli import live
 from src.produccion.panico.panico import principal as panico
 
@@ -24,9 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for comando in (train, evaluate, live, simulator, report, replay, doctor):
+for comando in (train, evaluate, live, simulator, report, replay, doctor, api):
     app.command()(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
+app.add_typer(users, name="users")
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
