@@ -21,6 +21,11 @@ class Libreta:
         self._hijas: set[int] = set()
         self._ultimo: Cuerpo = {}
 
+    @property
+    def hasta_ms(self) -> int:
+        """Market time of the last look; what has not changed since then is known."""
+        return int(self._ultimo.get("time", 0))
+
     def tomar(self, libros: Cuerpo) -> None:
         """Take what ``GET /sim/v1/books`` says."""
         self._ultimo = libros

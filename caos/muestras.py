@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
@@ -11,6 +13,9 @@ import psutil
 from caos.invariantes import Violacion
 
 CRECIMIENTO_MAX_MB = 5.0
+TAREAS_MAX = 32
+"""A daemon has about a dozen; one left behind at each candle or order would soon be more."""
+
 _MB = 1 << 20
 _EXTREMOS = 0.1  # share of the samples at each end that is averaged
 
@@ -75,3 +80,13 @@ def que_crece(nombre: str, muestras: Sequence[Muestra]) -> Iterator[Violacion]:
         primero, ultimo = (getattr(muestra, que) for muestra in (muestras[0], muestras[-1]))
         if ultimo > primero:
             yield Violacion("resources are constant", f"{nombre}: {que} {primero} became {ultimo}")
+
+
+def que_tareas_quedan(registro: Path) -> Iterator[Violacion]:
+    """Whether a daemon's event loop ever had more tasks than it should, as its own log says at the end."""
+    with registro.open(encoding="utf-8") as lineas:
+        sucesos = [json.loads(linea) for linea in lineas if '"event": "bucle"' in linea]
+    if not sucesos:
+        yield Violacion("resources are constant", f"{registro.name} does not say how many tasks there were")
+    elif (maximo := max(int(suceso["tareas_maximo"]) for suceso in sucesos)) > TAREAS_MAX:
+        yield Violacion("resources are constant", f"daemon: {maximo} tasks at once")

@@ -83,9 +83,9 @@ class Mando:
         """What is armed and what has happened."""
         return dict(self.pedir("GET", "faults"))
 
-    def libros(self) -> dict[str, Any]:
-        """The exchange's own books."""
-        return dict(self.pedir("GET", f"books?key={CLAVE_SIMULADOR}"))
+    def libros(self, desde_ms: int = 0) -> dict[str, Any]:
+        """The exchange's own books, or what has changed in them since a market time."""
+        return dict(self.pedir("GET", f"books?key={CLAVE_SIMULADOR}&since={desde_ms}"))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from caos.disculpas import niveles_imposibles
 from caos.guion import PUNTOS_POR_VELA
 from caos.invariantes import Violacion, comprobar
 from caos.libreta import Libreta
-from caos.muestras import Sonda, crecimiento_mb, que_crece
+from caos.muestras import Sonda, crecimiento_mb, que_crece, que_tareas_quedan
 from caos.procesos import Demonio, Encargo, Mando, simulador
 from caos.pruebas import Pruebas, leer_eventos, leer_filas
 from caos.terreno import AJUSTES, CALENTAMIENTO, Terreno, preparar
@@ -87,11 +87,13 @@ class Corredor:
                 self._acompanar(mando, demonio, sondas, progreso)
             finally:
                 demonio.matar()
-            estado, libros = mando.estado(), mando.libros()
+            estado, libros = mando.estado(), mando.libros(self._libreta.hasta_ms)
             self._libreta.tomar(libros)
         self._r.segundos = time.monotonic() - inicio
         self._juzgar(encargo, int(estado["time"]), float(libros["naked_ms"]["longest_wall"]))
         self._medir(sondas, int(estado["step"]))
+        for registro in sorted(encargo.produccion.glob("produccion_*.log")):
+            self._r.violaciones += que_tareas_quedan(registro)
         return self._r
 
     def _acompanar(
@@ -114,7 +116,7 @@ class Corredor:
                 return
             if paso - leido >= _PASOS_ENTRE_LIBROS:
                 leido = paso
-                self._libreta.tomar(mando.libros())
+                self._libreta.tomar(mando.libros(self._libreta.hasta_ms))
             if self._minutos is None:
                 continue
             if ahora - inicio > 60.0 * self._minutos or estado["finished"]:

@@ -8,6 +8,7 @@ again exactly, in Decimal, from the numbers the floats print as.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from math import ceil, floor
 
 _UNIDADES = 1e8
 _UNIDADES_ENTERAS = 10**8
@@ -17,6 +18,9 @@ _ENTERO_MAXIMO = 2.0**51
 _CUANTO = Decimal("1e-8")
 _EXACTO = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _ERROR_RELATIVO = 2.0**-49  # of a product of a few floats, with room to spare
+_DUDA_TICK = 1e-6
+"""A price this close to a tick, in ticks, is on it: more than a few float operations can be wrong."""
+
 _AL_ENTERO = 1.5 * 2.0**52
 """Added and taken away again, it leaves the nearest integer (half to even) of a float below 2**51."""
 
@@ -112,6 +116,16 @@ def precio_en_tick(precio: Decimal, escala: tuple[int, int], *, hacia_arriba: bo
     if hacia_arriba and entero < pasos:
         entero += 1
     return entero * numerador / denominador
+
+
+def al_tick(precio: float, escala: tuple[int, int], *, hacia_arriba: bool) -> float | None:
+    """Round a computed price to the tick, up or down; ``None`` when no positive price is left."""
+    if precio <= 0.0:
+        return None
+    numerador, denominador = escala
+    pasos = precio * denominador / numerador
+    enteros = ceil(pasos - _DUDA_TICK) if hacia_arriba else floor(pasos + _DUDA_TICK)
+    return enteros * numerador / denominador if enteros > 0 else None
 
 
 def _d(valor: float) -> Decimal:

@@ -5,7 +5,11 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── ConfiguracionInvalida    a key, a value or a combination that cannot be used
 │   ├── DatosInvalidos           candles or features that break their contract
 │   ├── DiarioCorrupto           a journal that is damaged or was edited
-│   └── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
+│   ├── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
+│   └── StopInaceptable          a protective stop cannot be moved there
+│       ├── StopMasFlojo         … because it would be looser than the one in force
+│       ├── StopMalLado          … because it lies at or beyond the mark price
+│       └── StopFueraDeFiltro    … because the symbol's price filter takes no such price
 ├── ErrorBolsa                   anything the exchange answered, or failed to answer
 │   ├── OrdenRechazada           the exchange proved that it did not accept the request
 │   │   └── FalloPasajero        … for a passing reason; the same request may be tried again
@@ -55,6 +59,22 @@ class DiarioCorrupto(EntradaInvalida):
 
 class ArtefactoInvalido(EntradaInvalida):
     """A trained artefact is missing, altered or incompatible."""
+
+
+class StopInaceptable(EntradaInvalida):
+    """A protective stop cannot be moved to a price; the text names both prices."""
+
+
+class StopMasFlojo(StopInaceptable):
+    """It would be looser than the stop in force, which only ever tightens."""
+
+
+class StopMalLado(StopInaceptable):
+    """It lies at or beyond the mark price, where it would close the position at once."""
+
+
+class StopFueraDeFiltro(StopInaceptable):
+    """The symbol's price filter takes no such price."""
 
 
 class ErrorBolsa(ErrorTimonel):

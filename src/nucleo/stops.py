@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from math import ceil, floor, fsum
+from math import fsum
 from typing import NamedTuple
 
 from src.nucleo.cartera import CuentaPlana, aplanar, liquidacion_en
+from src.nucleo.dinero import al_tick
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado
 
 FRACCION_LIQUIDACION = 0.8
 """Unless told otherwise, a catastrophe stop lies this far on the way from the entry to liquidation."""
-
-_DUDA_TICK = 1e-6
-"""A level this close to a tick, in ticks, is on it: more than a few float operations can be wrong."""
 
 _DUDA_SUMA = 1e-9
 """Part of a sum of quantities that may be missing: far less than a lot of any position."""
@@ -26,6 +24,10 @@ class TipoProteccion(StrEnum):
 
     NINGUNA = "ninguna"
     CATASTROFE = "catastrofe"
+    FIJA = "fija"
+    NIVELES = "niveles"
+    HAND_SPAN = "hand_span"
+    PORCENTAJE = "porcentaje"
 
 
 class TipoStop(StrEnum):
@@ -36,7 +38,7 @@ class TipoStop(StrEnum):
 
 
 class OrdenStop(NamedTuple):
-    """A stop or target at the exchange: a market order once the mark reaches its trigger."""
+    """A stop that lives at the exchange and becomes a market order when the mark reaches its trigger."""
 
     simbolo: str
     lado: LadoOrden  # of the market order: SELL protects a long
@@ -96,16 +98,7 @@ def nivel_en(
         antes = inicio + fraccion_liquidacion * (liquidacion - inicio)
         if nivel <= 0.0 or (antes > nivel) is larga:
             nivel = antes
-    return _en_tick(nivel, mercado.filtros.escala_tick, hacia_arriba=larga)
-
-
-def _en_tick(precio: float, escala: tuple[int, int], *, hacia_arriba: bool) -> float | None:
-    if precio <= 0.0:
-        return None
-    numerador, denominador = escala
-    pasos = precio * denominador / numerador
-    enteros = ceil(pasos - _DUDA_TICK) if hacia_arriba else floor(pasos + _DUDA_TICK)
-    return enteros * numerador / denominador if enteros > 0 else None
+    return al_tick(nivel, mercado.filtros.escala_tick, hacia_arriba=larga)
 
 
 def renovar_nivel(
@@ -179,12 +172,15 @@ class StopVivo(NamedTuple):
     gatillo: float
     cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
     lado: LadoOrden
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 class Colocar(NamedTuple):
-    """Place a stop at the level, on the side that protects the position."""
+    """Place a stop, on the side that protects the position."""
 
     cantidad: float | None  # base asset, > 0, reduce-only; ``None`` closes the whole position
+    gatillo: float
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
 
 class Cancelar(NamedTuple):
@@ -199,6 +195,11 @@ Paso = Colocar | Cancelar
 def lado_que_protege(cantidad: float) -> LadoOrden:
     """Side of a stop that protects a position, given as its signed quantity."""
     return LadoOrden.SELL if cantidad > 0.0 else LadoOrden.BUY
+
+
+def que_cierran(lado: LadoOrden, vivos: Sequence[StopVivo]) -> list[StopVivo]:
+    """The stops on a side that close the whole position."""
+    return [v for v in vivos if v.lado is lado and v.cantidad is None and v.tipo is TipoStop.STOP_MARKET]
 
 
 def siguiente_paso(
@@ -222,15 +223,15 @@ def siguiente_paso(
     if cantidad == 0.0 or nivel is None:
         return Cancelar(vivos[0].id_cliente) if vivos else None
     lado = lado_que_protege(cantidad)
-    cierran = [vivo for vivo in vivos if vivo.lado is lado and vivo.cantidad is None]
+    cierran = que_cierran(lado, vivos)
     buscado = next((vivo for vivo in cierran if vivo.gatillo == nivel), None)
     if buscado is not None:
         sobra = next((vivo for vivo in vivos if vivo is not buscado), None)
         return Cancelar(sobra.id_cliente) if sobra is not None else None
     if not cierran:
-        return Colocar(None)
+        return Colocar(None, nivel)
     falta = _falta_del_puente(abs(cantidad), _puente(lado, nivel, vivos), trozos)
-    return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta)
+    return Cancelar(cierran[0].id_cliente) if falta is None else Colocar(falta, nivel)
 
 
 def siguiente_paso_por_cantidad(
@@ -243,7 +244,7 @@ def siguiente_paso_por_cantidad(
     puente = _puente(lado_que_protege(cantidad), nivel, vivos)
     falta = _falta_del_puente(abs(cantidad), puente, trozos)
     if falta is not None:
-        return Colocar(falta)
+        return Colocar(falta, nivel)
     for vivo in vivos:
         if vivo not in puente or cubren(cantidad, [otro for otro in puente if otro is not vivo]):
             return Cancelar(vivo.id_cliente)
@@ -252,14 +253,19 @@ def siguiente_paso_por_cantidad(
 
 def cubren(cantidad: float, vivos: Sequence[StopVivo]) -> bool:
     """Whether stops, at whatever level, would together close a position, given as its signed quantity."""
-    cantidades = [vivo.cantidad for vivo in vivos if vivo.lado is lado_que_protege(cantidad)]
+    lado = lado_que_protege(cantidad)
+    cantidades = [v.cantidad for v in vivos if v.lado is lado and v.tipo is TipoStop.STOP_MARKET]
     if None in cantidades:
         return True
     return fsum(c for c in cantidades if c is not None) >= abs(cantidad) * (1.0 - _DUDA_SUMA)
 
 
 def _puente(lado: LadoOrden, nivel: float, vivos: Sequence[StopVivo]) -> list[StopVivo]:
-    return [v for v in vivos if v.lado is lado and v.gatillo == nivel and v.cantidad is not None]
+    return [
+        v
+        for v in vivos
+        if v.lado is lado and v.gatillo == nivel and v.cantidad is not None and v.tipo is TipoStop.STOP_MARKET
+    ]
 
 
 def _falta_del_puente(total: float, puente: Sequence[StopVivo], trozos: Sequence[float]) -> float | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from caos.muestras import Muestra, Sonda, crecimiento_mb, que_crece
+import pytest
+
+from caos.muestras import TAREAS_MAX, Muestra, Sonda, crecimiento_mb, que_crece, que_tareas_quedan
 
 
 def muestras(*rss_mb: float, descriptores: tuple[int, int] = (9, 9), hilos: tuple[int, int] = (3, 3)):
@@ -48,3 +50,20 @@ def test_una_sonda_mira_un_proceso_de_verdad():
     assert sonda.muestras[0].paso == 4
     assert sonda.muestras[0].rss_mb > 1.0
     assert sonda.tras(5) == []
+
+
+@pytest.mark.parametrize(
+    ("linea", "texto"),
+    [
+        ('{"event": "bucle", "tareas_maximo": 12}', ""),
+        (f'{{"event": "bucle", "tareas_maximo": {TAREAS_MAX + 1}}}', f"{TAREAS_MAX + 1} tasks at once"),
+        ('{"event": "sesion_iniciada"}', "does not say how many"),
+    ],
+)
+def test_las_tareas_que_se_acumulan_se_dicen(tmp_path, linea, texto):
+    registro = tmp_path / "produccion.log"
+    registro.write_text(f"{linea}\n", encoding="utf-8")
+
+    halladas = [violacion.detalle for violacion in que_tareas_quedan(registro)]
+
+    assert [texto in detalle for detalle in halladas] == [True] * bool(texto)

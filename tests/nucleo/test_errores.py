@@ -31,6 +31,10 @@ from src.nucleo.errores import (
     ProteccionRota,
     ResultadoIncierto,
     ServicioCaido,
+    StopFueraDeFiltro,
+    StopInaceptable,
+    StopMalLado,
+    StopMasFlojo,
     YaCruzado,
 )
 
@@ -42,6 +46,10 @@ ARBOL = {
     DatosInvalidos: (EntradaInvalida, 2),
     DiarioCorrupto: (EntradaInvalida, 2),
     ArtefactoInvalido: (EntradaInvalida, 2),
+    StopInaceptable: (EntradaInvalida, 2),
+    StopMasFlojo: (StopInaceptable, 2),
+    StopMalLado: (StopInaceptable, 2),
+    StopFueraDeFiltro: (StopInaceptable, 2),
     ErrorBolsa: (ErrorTimonel, 4),
     OrdenRechazada: (ErrorBolsa, 4),
     FalloPasajero: (OrdenRechazada, 4),

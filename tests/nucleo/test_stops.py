@@ -249,7 +249,7 @@ def un_vivo(
 
 class TestSiguientePaso:
     def test_sin_nada_se_coloca_el_que_cierra_toda_la_posicion(self):
-        assert siguiente_paso(0.5, NIVEL, []) == Colocar(None)
+        assert siguiente_paso(0.5, NIVEL, []) == Colocar(None, NIVEL)
 
     def test_con_el_buscado_no_queda_nada_por_hacer(self):
         assert siguiente_paso(0.5, NIVEL, [un_vivo()]) is None
@@ -262,7 +262,13 @@ class TestSiguientePaso:
             for vivos in ([viejo], [viejo, puente], [puente], [puente, nuevo], [nuevo])
         ]
 
-        assert pasos == [Colocar(0.5), Cancelar("viejo"), Colocar(None), Cancelar("puente"), None]
+        assert pasos == [
+            Colocar(0.5, NIVEL),
+            Cancelar("viejo"),
+            Colocar(None, NIVEL),
+            Cancelar("puente"),
+            None,
+        ]
 
     @pytest.mark.parametrize(
         "otro",
@@ -281,7 +287,7 @@ class TestSiguientePaso:
         """The position grew after it was placed."""
         vivos = [un_vivo("viejo", 25_000.0), un_vivo("puente", cantidad=0.4)]
 
-        assert siguiente_paso(0.5, NIVEL, vivos) == Colocar(0.5)
+        assert siguiente_paso(0.5, NIVEL, vivos) == Colocar(0.5, NIVEL)
 
     def test_un_puente_puede_ser_de_varios(self):
         """The exchange takes no order as large as the position."""
@@ -296,7 +302,7 @@ class TestSiguientePaso:
         ]
 
         assert pasos == [
-            *(Colocar(0.2), Colocar(0.2), Colocar(0.1), Cancelar("viejo")),
+            *(Colocar(0.2, NIVEL), Colocar(0.2, NIVEL), Colocar(0.1, NIVEL), Cancelar("viejo")),
             *(Cancelar("a"), Cancelar("b"), Cancelar("c"), None),
         ]
 
@@ -319,12 +325,12 @@ class TestSiguientePaso:
             for vivos in ([viejo], [viejo, corto], [viejo, corto, justo], [corto, justo], [justo])
         ]
 
-        assert pasos == [Colocar(0.5), Colocar(0.5), Cancelar("v"), Cancelar("c"), None]
+        assert pasos == [Colocar(0.5, NIVEL), Colocar(0.5, NIVEL), Cancelar("v"), Cancelar("c"), None]
 
     def test_del_otro_lado_no_hace_falta_puente(self):
         vivos = [un_vivo("largo", 25_000.0)]
 
-        assert siguiente_paso(-0.5, 34_000.0, vivos) == Colocar(None)
+        assert siguiente_paso(-0.5, 34_000.0, vivos) == Colocar(None, 34_000.0)
 
     @pytest.mark.parametrize(("cantidad", "nivel"), [(0.0, None), (0.0, NIVEL), (0.5, None)])
     def test_sin_posicion_o_sin_nivel_se_retira_todo(self, cantidad, nivel):
@@ -395,7 +401,7 @@ class TestReconciliacion:
 
         assert siguiente_paso(cantidad, nivel, bolsa.vivos) is None
         (ultimo,) = bolsa.vivos
-        assert ultimo[1:] == (nivel, None, lado_que_protege(cantidad))
+        assert ultimo[1:4] == (nivel, None, lado_que_protege(cantidad))
 
     @given(
         lado=LADOS,

@@ -324,11 +324,11 @@ class Protector:
 
     async def _dar(self, paso: Paso) -> None:
         match paso:
-            case Colocar(cantidad=cantidad):
-                if self._puesto is None or self._puesto.nivel is None:
-                    raise AssertionError("a stop is only placed at a level")
+            case Colocar():
+                if self._puesto is None:
+                    raise AssertionError("a stop belongs to an operation")
                 lado = lado_que_protege(self._ultimo.cantidad)
-                await self._libro.colocar(self._puesto.operacion, lado, self._puesto.nivel, cantidad)
+                await self._libro.colocar(self._puesto.operacion, lado, paso)
             case Cancelar(id_cliente=id_cliente):
                 await self._libro.cancelar(id_cliente)
             case _:

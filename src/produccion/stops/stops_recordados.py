@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from src.nucleo.stops import StopVivo
+from src.nucleo.stops import StopVivo, TipoStop
 from src.nucleo.tipos import LadoOrden, Posicion
 from src.produccion.diario.diario import EventoDiario
 
@@ -24,11 +24,12 @@ class FichaStop(NamedTuple):
     gatillo: float
     cantidad: float | None  # base asset, > 0; ``None`` when it closes the whole position
     vive: bool = False  # whether the exchange was seen to have it
+    tipo: TipoStop = TipoStop.STOP_MARKET
 
     @property
     def vivo(self) -> StopVivo:
         """The same stop as the core sees it."""
-        return StopVivo(self.id_cliente, self.gatillo, self.cantidad, self.lado)
+        return StopVivo(self.id_cliente, self.gatillo, self.cantidad, self.lado, self.tipo)
 
 
 class NivelPuesto(NamedTuple):
@@ -101,6 +102,7 @@ def escribir_ficha(ficha: FichaStop) -> dict[str, object]:
         "side": ficha.lado.value,
         "trigger": ficha.gatillo,
         "quantity": ficha.cantidad,
+        "type": ficha.tipo.value,
     }
 
 
@@ -112,4 +114,5 @@ def _leer_ficha(id_cliente: str, contenido: dict[str, object]) -> FichaStop:
         LadoOrden(str(contenido["side"])),
         float(str(contenido["trigger"])),
         None if cantidad is None else float(str(cantidad)),
+        tipo=TipoStop(str(contenido.get("type", TipoStop.STOP_MARKET))),  # early journals know stops only
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from src.nucleo.errores import EmergenciaOperacional, ErrorBolsa, OrdenRechazada, ResultadoIncierto
-from src.nucleo.stops import OrdenStop, StopVivo
+from src.nucleo.stops import Colocar, OrdenStop, StopVivo, TipoStop
 from src.nucleo.tipos import LadoOrden
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, id_cliente_de
 from src.produccion.puertos import Bolsa, Diario, EstadoAlgo, Reloj, StopBolsa
@@ -151,20 +151,20 @@ class LibroStops:
                 self._terminar(ficha, "STOP_EXPIRED", {"reason": "by the exchange"})
         return True
 
-    async def colocar(self, operacion: int, lado: LadoOrden, gatillo: float, cantidad: float | None) -> None:
-        """Place a stop, or find out that it is there.
+    async def colocar(self, operacion: int, lado: LadoOrden, paso: Colocar) -> None:
+        """Place a stop or a target, or find out that it is there.
 
         Raises:
             ErrorBolsa: The exchange did not take it; nothing lives.
             ResultadoIncierto: It may live. Asking for the same stop again repeats the same request, which the
                 exchange takes at most once.
         """
-        ficha = self._ficha(operacion, lado, gatillo, cantidad)
+        ficha = self._ficha(operacion, lado, paso)
         if ficha.id_cliente not in self._fichas:
             self._fichas[ficha.id_cliente] = ficha
             await self._anotar_intencion(ficha)
         self._enviadas_s[ficha.id_cliente] = asyncio.get_running_loop().time()
-        orden = OrdenStop(self._simbolo, lado, gatillo, cantidad, ficha.id_cliente)
+        orden = OrdenStop(self._simbolo, lado, paso.gatillo, paso.cantidad, ficha.id_cliente, paso.tipo)
         try:
             self.tomar(await self._bolsa.colocar_stop(orden))
         except ResultadoIncierto as fallo:
@@ -274,7 +274,8 @@ class LibroStops:
 
     def _adoptar(self, stop: StopBolsa) -> bool:
         log.warning("stop_adoptado", id_cliente=stop.id_cliente, gatillo=stop.gatillo)
-        ficha = FichaStop(stop.id_cliente, "", stop.lado, stop.gatillo, stop.cantidad, vive=True)
+        tipo = TipoStop(stop.tipo)
+        ficha = FichaStop(stop.id_cliente, "", stop.lado, stop.gatillo, stop.cantidad, vive=True, tipo=tipo)
         self._fichas[stop.id_cliente] = ficha
         self._anotar(ficha, "STOP_PLACED", escribir_ficha(ficha) | {"algo_id": stop.id_algo})
         if stop.estado is EstadoAlgo.TRIGGERING:
@@ -299,14 +300,16 @@ class LibroStops:
         self.listados -= {ficha.id_cliente}
         self._anotar(ficha, tipo, contenido)
 
-    def _ficha(self, operacion: int, lado: LadoOrden, gatillo: float, cantidad: float | None) -> FichaStop:
-        clase = "close" if cantidad is None else f"bridge-{cantidad}"
+    def _ficha(self, operacion: int, lado: LadoOrden, paso: Colocar) -> FichaStop:
+        cantidad, gatillo, tipo = paso
+        parte = "target" if tipo is TipoStop.TAKE_PROFIT_MARKET else "bridge"
+        clase = "close" if cantidad is None else f"{parte}-{cantidad}"
         raiz = f"{self._agente_id}:{operacion}:{lado.value}:{gatillo}:{clase}"
         iguales = [ficha for ficha in self._fichas.values() if ficha.raiz == raiz]
         empezada = next((ficha for ficha in iguales if not ficha.vive), None)
         numero = self._gastadas[raiz] + len(iguales)
         id_cliente = id_cliente_de(f"{raiz}:{self._reloj.ahora_ms()}:{numero}")
-        return empezada or FichaStop(id_cliente, raiz, lado, gatillo, cantidad)
+        return empezada or FichaStop(id_cliente, raiz, lado, gatillo, cantidad, tipo=tipo)
 
     def _mirar_ajenos(self, ajenos: Sequence[StopBolsa]) -> None:
         for stop in ajenos:

@@ -101,11 +101,15 @@ class Control:
         return _bien({"released": self._fallas.detenciones.soltar(numero)})
 
     def _libros(self, peticion: web.BaseRequest) -> web.Response:
-        clave = _consulta(peticion).get("key", "")
+        consulta = _consulta(peticion)
+        clave, desde = consulta.get("key", ""), consulta.get("since") or "0"
         titular = self._fallas.titulares.get(clave)
         if titular is None:
             return _error(404, f"no account has the key {clave!r}")
-        return _bien(libros(self._fallas.simulacion, titular, self._fallas.vigilia.de(clave)))
+        if not desde.isdecimal():
+            return _error(400, f"since={desde!r} must be a market time in milliseconds")
+        desnudez = self._fallas.vigilia.de(clave)
+        return _bien(libros(self._fallas.simulacion, titular, desnudez, int(desde)))
 
 
 def _consulta(peticion: web.BaseRequest) -> dict[str, str]:

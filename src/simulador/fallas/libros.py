@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from src.simulador.simulacion import Simulacion
 
 
-def libros(s: Simulacion, titular: Titular, desnudez: Mapping[str, Desnudez]) -> dict[str, Any]:
-    """Everything of an account; orders, fills and postings have the fields of Binance's answers."""
+def libros(
+    s: Simulacion, titular: Titular, desnudez: Mapping[str, Desnudez], desde_ms: int = 0
+) -> dict[str, Any]:
+    """Everything of an account; orders, fills and postings have the fields of Binance's answers.
+
+    Args:
+        s: The exchange.
+        titular: The account.
+        desnudez: How long its positions stood without a stop.
+        desde_ms: Leave out orders, fills and postings that nothing has changed since.
+    """
     cuenta, libro, algos = titular.cuenta, titular.libro, titular.algos
     return {
         "key": titular.clave,
@@ -34,11 +43,17 @@ def libros(s: Simulacion, titular: Titular, desnudez: Mapping[str, Desnudez]) ->
             }
             for simbolo, posicion in cuenta.posiciones.items()
         ],
-        "orders": [respuestas.consultada(orden) for orden in libro.todas()],
+        "orders": [respuestas.consultada(o) for o in libro.todas() if o.actualizada_ms >= desde_ms],
         "open_orders": [respuestas.consultada(orden) for orden in libro.abiertas.values()],
-        "fills": [respuestas.operada(fila, cuenta.activo) for fila in libro.operadas()],
-        "income": [respuestas.ingreso(fila, cuenta.activo) for fila in cuenta.ingresos],
-        "algo_orders": [respuestas_algo.consultado(algo) for algo in algos.todos()],
+        "fills": [
+            respuestas.operada(fila, cuenta.activo) for fila in libro.operadas() if fila.tiempo_ms >= desde_ms
+        ],
+        "income": [
+            respuestas.ingreso(fila, cuenta.activo) for fila in cuenta.ingresos if fila.tiempo_ms >= desde_ms
+        ],
+        "algo_orders": [
+            respuestas_algo.consultado(algo) for algo in algos.todos() if algo.actualizado_ms >= desde_ms
+        ],
         "open_algo_orders": [respuestas_algo.consultado(algo) for algo in algos.abiertos.values()],
         "naked_ms": {
             "total": sum(d.total_ms for d in desnudez.values()),

@@ -89,6 +89,22 @@ async def test_los_libros_tienen_todo_de_la_cuenta(bolsa: Bolsa):
     assert libros["wallet"] == "9999.00000000"
 
 
+async def test_los_libros_desde_un_momento_callan_lo_anterior(bolsa: Bolsa):
+    await bolsa.comprar(newClientOrderId="vieja")
+    bolsa.simulacion.avanzar()
+    ahora_ms = bolsa.simulacion.reloj.ahora_ms()
+    await bolsa.comprar(newClientOrderId="nueva")
+
+    libros = await bolsa.cliente.sim("GET", f"books?key=simulador&since={ahora_ms}")
+
+    assert [orden["clientOrderId"] for orden in libros["orders"]] == ["nueva"]
+    assert len(libros["fills"]) == 1
+    assert [fila["incomeType"] for fila in libros["income"]] == ["COMMISSION"]
+    assert libros["positions"][0]["quantity"] == "0.2"
+    mal = await bolsa.cliente.sim("GET", "books?key=simulador&since=ayer")
+    assert "since='ayer'" in mal["error"]
+
+
 def test_con_control_nada_se_olvida():
     s = una_simulacion(control=True, recuerda_todo=True)
     for i in range(MAX_CERRADAS + 5):
