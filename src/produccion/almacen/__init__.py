@@ -1,0 +1,1 @@
+"""The shared store: what all daemons, monitors and the API know together, in SQL."""

@@ -1,0 +1,209 @@
+"""Opening the shared store: SQLite without any set-up, PostgreSQL by its address, refused in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from src.nucleo.errores import ConfiguracionInvalida, EntradaInvalida
+from src.produccion.almacen.migrar import pendientes, subir
+
+URL_ALMACEN = "TIMONEL_DB_URL"
+NOMBRE = "timonel.sqlite"
+POSTGRES_MINIMO = 11
+
+_ESPERA_MS = 5_000
+_ESPERA_CONEXION_S = 5
+_SOLO_LEE = "solo_lee"
+_POSTGRES = {
+    "connect_timeout": _ESPERA_CONEXION_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "timonel",
+}
+
+
+def abrir_almacen(url: str | None, estado: Path) -> Engine:
+    """Open the shared store, ready for use; whoever opens it disposes of it.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://…``; ``None`` takes ``TIMONEL_DB_URL`` from the
+            environment, and without that the file ``timonel.sqlite`` of the state directory.
+        estado: The ``--state-dir``.
+
+    Raises:
+        ConfiguracionInvalida: The address cannot be used; the database cannot be reached, is too old, was not
+            migrated (PostgreSQL; SQLite migrates by itself) or is locked by another process.
+    """
+    motor = conectar_almacen(url, estado)
+    try:
+        with _fallos_explicados(motor.url):
+            faltan = pendientes(motor)
+            if faltan and motor.dialect.name == "postgresql":
+                raise ConfiguracionInvalida(
+                    f"the database {visible(motor.url)} lacks {len(faltan)} migrations; run"
+                    " `timonel db upgrade`"
+                )
+            if faltan:
+                subir(motor)
+    except BaseException:
+        motor.dispose()
+        raise
+    return motor
+
+
+def conectar_almacen(url: str | None, estado: Path) -> Engine:
+    """As `abrir_almacen`, whatever state the schema is in: for migrating, backing up and looking.
+
+    Raises:
+        ConfiguracionInvalida: The address cannot be used, or the database cannot be reached or is too old.
+    """
+    direccion = direccion_almacen(url, estado)
+    motor = _sqlite(direccion) if direccion.get_backend_name() == "sqlite" else _postgresql(direccion)
+    try:
+        with _fallos_explicados(direccion), leer(motor) as conexion:
+            conexion.execute(text("SELECT 1"))
+            if motor.dialect.name == "postgresql":
+                _comprobar_version(conexion)
+            else:
+                conexion.execute(text("SELECT count(*) FROM sqlite_master"))
+    except BaseException:
+        motor.dispose()
+        raise
+    return motor
+
+
+def direccion_almacen(url: str | None, estado: Path, entorno: Mapping[str, str] = os.environ) -> URL:
+    """Where the store is.
+
+    Raises:
+        ConfiguracionInvalida: It is no address, or of another kind of database.
+    """
+    escrita = url or entorno.get(URL_ALMACEN)
+    if not escrita:
+        return URL.create("sqlite", database=str(estado / NOMBRE))
+    try:
+        direccion = make_url(escrita)
+    except ArgumentError as fallo:
+        raise ConfiguracionInvalida(
+            f"{URL_ALMACEN} is not an address like postgresql://user@host/name or sqlite:///path"
+        ) from fallo
+    if direccion.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return direccion.set(drivername="postgresql+psycopg")
+    if direccion.drivername in ("sqlite", "sqlite+pysqlite") and direccion.database not in (
+        None,
+        "",
+        ":memory:",
+    ):
+        return direccion.set(drivername="sqlite")
+    raise ConfiguracionInvalida(
+        f"{URL_ALMACEN} {visible(direccion)} cannot be used: the store is a SQLite file (sqlite:///path) or"
+        " PostgreSQL (postgresql://user@host/name)"
+    )
+
+
+def visible(direccion: URL) -> str:
+    """An address as messages show it, without its password."""
+    return direccion.set(drivername=direccion.get_backend_name()).render_as_string(hide_password=True)
+
+
+@contextmanager
+def leer(motor: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: on SQLite it keeps no writer waiting."""
+    with motor.connect().execution_options(**{_SOLO_LEE: True}) as conexion:
+        yield conexion
+        conexion.rollback()
+
+
+@contextmanager
+def escribir(motor: Engine) -> Iterator[Connection]:
+    """A transaction that writes, the same as ``motor.begin()``: on SQLite the only one of its moment."""
+    with motor.begin() as conexion:
+        yield conexion
+
+
+def _sqlite(direccion: URL) -> Engine:
+    ruta = Path(str(direccion.database))
+    try:
+        ruta.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as fallo:
+        raise ConfiguracionInvalida(
+            f"the store {ruta} cannot be used: {fallo.strerror}. Check the directory's permissions, or choose"
+            f" another with --state-dir or {URL_ALMACEN}"
+        ) from fallo
+    motor = create_engine(direccion, connect_args={"timeout": _ESPERA_MS / 1000})
+    event.listen(motor, "connect", _preparar_sqlite)
+    event.listen(motor, "begin", _empezar_sqlite)
+    return motor
+
+
+def _postgresql(direccion: URL) -> Engine:
+    # Of one statement more at each loan, so that a restarted server costs nobody an error.
+    return create_engine(
+        direccion,
+        connect_args={**_POSTGRES, **direccion.query},
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=_ESPERA_CONEXION_S,
+    )
+
+
+def _preparar_sqlite(conexion: sqlite3.Connection, _: Any) -> None:
+    conexion.isolation_level = None  # transactions begin where `_empezar_sqlite` says
+    cursor = conexion.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_ESPERA_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _empezar_sqlite(conexion: Connection) -> None:
+    # One that reads first and writes later would be refused when somebody else wrote in between.
+    solo_lee = conexion.get_execution_options().get(_SOLO_LEE)
+    conexion.exec_driver_sql("BEGIN" if solo_lee else "BEGIN IMMEDIATE")
+
+
+def _comprobar_version(conexion: Connection) -> None:
+    version = int(conexion.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
+    if version < POSTGRES_MINIMO:
+        raise ConfiguracionInvalida(
+            f"PostgreSQL {version} at {visible(conexion.engine.url)} is too old: {POSTGRES_MINIMO} or newer"
+            " is needed, for defaults that do not rewrite tables"
+        )
+
+
+@contextmanager
+def _fallos_explicados(direccion: URL) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as fallo:
+        raise _traducir(fallo, direccion) from fallo
+
+
+def _traducir(fallo: DBAPIError, direccion: URL) -> EntradaInvalida:
+    causa = str(fallo.orig).strip().splitlines()[0]
+    if direccion.get_backend_name() == "postgresql":
+        return ConfiguracionInvalida(
+            f"the database {visible(direccion)} cannot be reached: {causa}. Start it, or correct"
+            f" {URL_ALMACEN}; without it the store is a file of the state directory"
+        )
+    if isinstance(fallo, OperationalError) and "locked" in causa:
+        return ConfiguracionInvalida(
+            f"the store {direccion.database} is locked by another process; close whatever has it open (a"
+            " sqlite3 shell, a restore) and start again"
+        )
+    return ConfiguracionInvalida(
+        f"the store {direccion.database} cannot be used: {causa}. Check its permissions and that it is a"
+        " SQLite file, or restore a backup with `timonel db restore`"
+    )

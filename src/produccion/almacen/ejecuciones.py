@@ -1,0 +1,240 @@
+"""What the events of one stop amount to: a pure fold, the same when written and when rebuilt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple, TypeVar, assert_never
+
+T = TypeVar("T")
+
+_ESPACIO = uuid.UUID("0f1d7a36-3f3a-5f0e-8c2b-5d1f6f0c9a11")
+
+
+class TipoEventoStop(StrEnum):
+    """What can happen to a stop that is to be executed."""
+
+    STOP_TRIGGERED = "STOP_TRIGGERED"
+    EXECUTION_SUBMITTED = "EXECUTION_SUBMITTED"
+    EXECUTED = "EXECUTED"
+    FAILED = "FAILED"
+    BLOCKED = "BLOCKED"
+    STALE_PRICE = "STALE_PRICE"
+    KILL_SWITCH = "KILL_SWITCH"
+    SLIPPAGE_BREACH = "SLIPPAGE_BREACH"
+    CIRCUIT_BREAKER = "CIRCUIT_BREAKER"
+
+
+class EstadoEjecucion(StrEnum):
+    """How far an execution is."""
+
+    PENDING = "PENDING"
+    SUBMITTED = "SUBMITTED"
+    EXECUTED = "EXECUTED"
+    FAILED = "FAILED"
+    BLOCKED = "BLOCKED"
+
+
+class FuenteStop(StrEnum):
+    """Who saw it."""
+
+    WS = "ws"
+    CRON = "cron"
+    MANUAL = "manual"
+
+
+class HechoStop(NamedTuple):
+    """An event as far as its execution needs it."""
+
+    execution_token: str
+    version: int
+    tipo: TipoEventoStop
+    attempt: int
+    occurred_at_ms: int
+    operation_id: str | None
+    client_id: str
+    symbol: str
+    trigger_price: Decimal | None
+    stop_price: Decimal | None
+    quantity: Decimal | None
+    side: str | None
+    exchange_order_id: str | None
+    fill_price: Decimal | None
+    slippage_pct: Decimal | None
+    source: str
+    error_message: str | None
+
+
+class EjecucionStop(NamedTuple):
+    """One row of ``stop_executions``, in the order of its columns."""
+
+    execution_id: str
+    execution_token: str
+    operation_id: str | None
+    client_id: str
+    symbol: str
+    status: EstadoEjecucion
+    attempt: int
+    version: int
+    stop_price: Decimal | None
+    trigger_price: Decimal | None
+    quantity: Decimal | None
+    side: str | None
+    triggered_at_ms: int | None
+    submitted_at_ms: int | None
+    executed_at_ms: int | None
+    failed_at_ms: int | None
+    blocked_at_ms: int | None
+    exchange_order_id: str | None
+    fill_price: Decimal | None
+    slippage_pct: Decimal | None
+    source: str
+    error_message: str | None
+    retry_count: int
+    updated_at_ms: int
+
+
+def plegar(estado: EjecucionStop | None, evento: HechoStop) -> EjecucionStop | None:
+    """The execution after one more event.
+
+    What was executed stays executed, whatever is told later. A later attempt takes the place of one that
+    failed; what a former attempt tells late changes nothing, unless it was executed after all. Guardrail
+    events are noted and change no status: they never hold back an exit.
+
+    Args:
+        estado: Before it; ``None`` when nothing but guardrail events came before.
+        evento: The next one of the same token, in the order of ``version``.
+    """
+    nuevo = _estado_tras(estado, evento)
+    if estado is None:
+        return None if nuevo is None else _empezar(evento, nuevo)
+    if nuevo is None:
+        return estado._replace(version=evento.version, updated_at_ms=evento.occurred_at_ms)
+    return _seguir(estado, evento, nuevo)
+
+
+def plegar_todos(eventos: Iterable[HechoStop]) -> EjecucionStop | None:
+    """The execution that all events of one token amount to, in the order of ``version``."""
+    estado: EjecucionStop | None = None
+    for evento in eventos:
+        estado = plegar(estado, evento)
+    return estado
+
+
+def id_ejecucion(token: str) -> str:
+    """uuid5 of a token, so that rebuilding gives the same one."""
+    return str(uuid.uuid5(_ESPACIO, token))
+
+
+def _estado_tras(estado: EjecucionStop | None, evento: HechoStop) -> EstadoEjecucion | None:
+    """The status that an event leads to; ``None`` when it leads nowhere."""
+    propuesto = _que_dice(evento.tipo)
+    if propuesto is None or estado is None:
+        return propuesto
+    if estado.status is EstadoEjecucion.EXECUTED:
+        return None
+    if propuesto is EstadoEjecucion.EXECUTED or evento.attempt > estado.attempt:
+        return propuesto
+    if evento.attempt < estado.attempt:
+        return None
+    return propuesto if _ORDEN[propuesto] >= _ORDEN[estado.status] else None
+
+
+_ORDEN = {
+    EstadoEjecucion.PENDING: 0,
+    EstadoEjecucion.BLOCKED: 1,
+    EstadoEjecucion.SUBMITTED: 2,
+    EstadoEjecucion.FAILED: 3,
+    EstadoEjecucion.EXECUTED: 4,
+}
+"""Within one attempt, what comes late never undoes what came further."""
+
+
+def _que_dice(tipo: TipoEventoStop) -> EstadoEjecucion | None:
+    match tipo:
+        case TipoEventoStop.STOP_TRIGGERED:
+            return EstadoEjecucion.PENDING
+        case TipoEventoStop.EXECUTION_SUBMITTED:
+            return EstadoEjecucion.SUBMITTED
+        case TipoEventoStop.EXECUTED:
+            return EstadoEjecucion.EXECUTED
+        case TipoEventoStop.FAILED:
+            return EstadoEjecucion.FAILED
+        case TipoEventoStop.BLOCKED:
+            return EstadoEjecucion.BLOCKED
+        case (
+            TipoEventoStop.STALE_PRICE
+            | TipoEventoStop.KILL_SWITCH
+            | TipoEventoStop.SLIPPAGE_BREACH
+            | TipoEventoStop.CIRCUIT_BREAKER
+        ):
+            return None
+        case _:
+            assert_never(tipo)
+
+
+def _empezar(evento: HechoStop, status: EstadoEjecucion) -> EjecucionStop:
+    cuando = evento.occurred_at_ms
+    return EjecucionStop(
+        id_ejecucion(evento.execution_token),
+        evento.execution_token,
+        evento.operation_id,
+        evento.client_id,
+        evento.symbol,
+        status,
+        evento.attempt,
+        evento.version,
+        evento.stop_price,
+        evento.trigger_price,
+        evento.quantity,
+        evento.side,
+        cuando if status is EstadoEjecucion.PENDING else None,
+        cuando if status is EstadoEjecucion.SUBMITTED else None,
+        cuando if status is EstadoEjecucion.EXECUTED else None,
+        cuando if status is EstadoEjecucion.FAILED else None,
+        cuando if status is EstadoEjecucion.BLOCKED else None,
+        evento.exchange_order_id,
+        evento.fill_price,
+        evento.slippage_pct,
+        evento.source,
+        evento.error_message,
+        evento.attempt - 1,
+        cuando,
+    )
+
+
+def _seguir(estado: EjecucionStop, evento: HechoStop, status: EstadoEjecucion) -> EjecucionStop:
+    intento = max(estado.attempt, evento.attempt)
+    cuando = evento.occurred_at_ms
+    return EjecucionStop(
+        estado.execution_id,
+        estado.execution_token,
+        estado.operation_id or evento.operation_id,
+        estado.client_id,
+        estado.symbol,
+        status,
+        intento,
+        evento.version,
+        _primero(evento.stop_price, estado.stop_price),
+        _primero(estado.trigger_price, evento.trigger_price),
+        _primero(evento.quantity, estado.quantity),
+        estado.side or evento.side,
+        _primero(estado.triggered_at_ms, cuando if status is EstadoEjecucion.PENDING else None),
+        cuando if status is EstadoEjecucion.SUBMITTED else estado.submitted_at_ms,
+        cuando if status is EstadoEjecucion.EXECUTED else estado.executed_at_ms,
+        cuando if status is EstadoEjecucion.FAILED else estado.failed_at_ms,
+        cuando if status is EstadoEjecucion.BLOCKED else estado.blocked_at_ms,
+        _primero(evento.exchange_order_id, estado.exchange_order_id),
+        _primero(evento.fill_price, estado.fill_price),
+        _primero(evento.slippage_pct, estado.slippage_pct),
+        evento.source,
+        evento.error_message if status is not EstadoEjecucion.EXECUTED else None,
+        intento - 1,
+        cuando,
+    )
+
+
+def _primero(uno: T | None, otro: T | None) -> T | None:
+    return uno if uno is not None else otro

@@ -1,0 +1,193 @@
+"""Writes down what happens to stops, each event once and for ever, and what it amounts to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
+
+from src.produccion.almacen.ejecuciones import (
+    EjecucionStop,
+    EstadoEjecucion,
+    FuenteStop,
+    HechoStop,
+    TipoEventoStop,
+    plegar,
+)
+from src.produccion.almacen.esquema import POR_DEFECTO, stop_events, stop_executions
+from src.produccion.almacen.tipos_sql import Cantidad, numero
+
+__all__ = [
+    "EjecucionStop",
+    "EstadoEjecucion",
+    "EventoStopNuevo",
+    "FuenteStop",
+    "TipoEventoStop",
+    "anotar_evento",
+    "ejecucion_de",
+    "eventos_de",
+    "intento_siguiente",
+]
+
+_ESPACIO = uuid.UUID("9d3f1c58-6a10-5a43-bb7e-2f7b8f6f2c01")
+_CANDADO = 7_405_014
+
+
+class EventoStopNuevo(NamedTuple):
+    """An event that is to be written down; the store numbers it."""
+
+    execution_token: str
+    tipo: TipoEventoStop
+    occurred_at_ms: int
+    symbol: str
+    source: FuenteStop
+    operation_id: str | None = None
+    client_id: str = POR_DEFECTO
+    attempt: int = 1
+    trigger_price: Cantidad | None = None
+    stop_price: Cantidad | None = None
+    quantity: Cantidad | None = None
+    side: str | None = None  # BUY or SELL, of the order that closes
+    exchange_order_id: str | None = None
+    fill_price: Cantidad | None = None
+    slippage_pct: Cantidad | None = None
+    error_message: str | None = None
+    payload: Mapping[str, object] = {}
+    request_payload_hash: str | None = None
+
+
+def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
+    """Write an event down, and what the execution is after it, in the caller's transaction.
+
+    Args:
+        conexion: In a transaction that writes (``motor.begin()``); never one that waits for the exchange.
+        evento: What happened.
+
+    Returns:
+        False when this type was there already for the token and attempt: nothing was written.
+
+    Raises:
+        DatosInvalidos: A number cannot be stored.
+    """
+    hecho = _hecho(evento)
+    token = evento.execution_token
+    if conexion.dialect.name == "postgresql":
+        # Versions have no gaps only when those of one token are given out one after the other.
+        conexion.execute(
+            text("SELECT pg_advisory_xact_lock(:clase, hashtext(:token))"),
+            {"clase": _CANDADO, "token": token},
+        )
+    estado = ejecucion_de(conexion, token, para_cambiar=True)
+    if _ya_esta(conexion, evento):
+        return False
+    hecho = hecho._replace(version=_ultima_version(conexion, token) + 1)
+    conexion.execute(insert(stop_events).values(_fila(evento, hecho.version)))
+    _guardar(conexion, estado, plegar(estado, hecho))
+    return True
+
+
+def ejecucion_de(conexion: Connection, token: str, *, para_cambiar: bool = False) -> EjecucionStop | None:
+    """The execution of a token; ``None`` when nothing was triggered, submitted, executed, failed or blocked.
+
+    Args:
+        conexion: In a transaction.
+        token: The execution token.
+        para_cambiar: Keep others from changing it until the transaction ends.
+    """
+    consulta = select(stop_executions).where(stop_executions.c.execution_token == token)
+    fila = conexion.execute(consulta.with_for_update() if para_cambiar else consulta).mappings().first()
+    return None if fila is None else leer_ejecucion(fila)
+
+
+def leer_ejecucion(fila: RowMapping) -> EjecucionStop:
+    """A row of ``stop_executions`` as a value."""
+    ejecucion = EjecucionStop(**fila)
+    return ejecucion._replace(status=EstadoEjecucion(ejecucion.status))
+
+
+def eventos_de(conexion: Connection, token: str) -> Sequence[RowMapping]:
+    """Every event of a token, oldest first, as rows of ``stop_events``."""
+    consulta = select(stop_events).where(stop_events.c.execution_token == token)
+    return conexion.execute(consulta.order_by(stop_events.c.version)).mappings().all()
+
+
+def intento_siguiente(conexion: Connection, token: str) -> int:
+    """Which attempt an execution begun now is: one more than the last one that failed."""
+    fallidos = select(func.max(stop_events.c.attempt)).where(
+        stop_events.c.execution_token == token, stop_events.c.event_type == TipoEventoStop.FAILED.value
+    )
+    return 1 + (conexion.execute(fallidos).scalar_one() or 0)
+
+
+def _ultima_version(conexion: Connection, token: str) -> int:
+    consulta = select(func.max(stop_events.c.version)).where(stop_events.c.execution_token == token)
+    return conexion.execute(consulta).scalar_one() or 0
+
+
+def _ya_esta(conexion: Connection, evento: EventoStopNuevo) -> bool:
+    consulta = select(stop_events.c.event_seq).where(
+        stop_events.c.execution_token == evento.execution_token,
+        stop_events.c.event_type == evento.tipo.value,
+        stop_events.c.attempt == evento.attempt,
+    )
+    return conexion.execute(consulta).first() is not None
+
+
+def _fila(evento: EventoStopNuevo, version: int) -> dict[str, Any]:
+    fila = evento._asdict()
+    carga = fila.pop("payload")
+    return fila | {
+        "event_type": fila.pop("tipo").value,
+        "event_id": str(uuid.uuid5(_ESPACIO, f"{evento.execution_token}:{version}")),
+        "version": version,
+        "source": evento.source.value,
+        "payload_json": orjson.dumps(carga, default=_a_json).decode(),
+        "retry_count": evento.attempt - 1,
+    }
+
+
+def _hecho(evento: EventoStopNuevo) -> HechoStop:
+    return HechoStop(
+        evento.execution_token,
+        0,  # it is not known yet
+        evento.tipo,
+        evento.attempt,
+        evento.occurred_at_ms,
+        evento.operation_id,
+        evento.client_id,
+        evento.symbol,
+        _exacto(evento.trigger_price),
+        _exacto(evento.stop_price),
+        _exacto(evento.quantity),
+        evento.side,
+        evento.exchange_order_id,
+        _exacto(evento.fill_price),
+        _exacto(evento.slippage_pct),
+        evento.source.value,
+        evento.error_message,
+    )
+
+
+def _guardar(conexion: Connection, antes: EjecucionStop | None, despues: EjecucionStop | None) -> None:
+    if despues is None:
+        return
+    valores = despues._asdict() | {"status": despues.status.value}
+    if antes is None:
+        conexion.execute(insert(stop_executions).values(valores))
+        return
+    donde = stop_executions.c.execution_token == despues.execution_token
+    conexion.execute(update(stop_executions).where(donde).values(valores))
+
+
+def _exacto(valor: Cantidad | None) -> Decimal | None:
+    return None if valor is None else numero(valor)
+
+
+def _a_json(valor: object) -> str:
+    if isinstance(valor, Decimal):
+        return format(valor, "f")
+    raise TypeError(f"{type(valor).__name__} cannot be written as JSON")

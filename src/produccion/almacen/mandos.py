@@ -1,0 +1,206 @@
+"""Commands: what somebody without keys asks of the daemon that has them, and its answer.
+
+All instants are by the database's clock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.esquema import POR_DEFECTO, ahora_bd, commands
+
+GRACIA_MS = 60_000
+"""How long after its expiry a daemon may still answer a command that it took."""
+
+_SIN_RESPUESTA = {"error": "the daemon took it and did not say what came of it"}
+
+
+class AccionMando(StrEnum):
+    """What can be asked for."""
+
+    CERRAR = "guardian.close"
+    AJUSTAR = "guardian.adjust"
+    MITAD = "guardian.half_close"
+
+
+class EstadoMando(StrEnum):
+    """How far a command is."""
+
+    PENDING = "PENDING"
+    CLAIMED = "CLAIMED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def es_final(self) -> bool:
+        """Whether its outcome is known."""
+        return self not in (EstadoMando.PENDING, EstadoMando.CLAIMED)
+
+
+class MandoNuevo(NamedTuple):
+    """A command that is to be given."""
+
+    user_id: str
+    symbol: str
+    action: str  # one of `AccionMando`
+    payload: Mapping[str, object]
+    requested_by: str
+    plazo_ms: int  # how long a daemon may take until it takes it
+    client_id: str = POR_DEFECTO
+    idempotency_key: str | None = None  # the same from the same one for the same account: the first command
+
+
+class MandoGuardado(NamedTuple):
+    """One row of ``commands``."""
+
+    seq: int
+    id: str
+    client_id: str
+    user_id: str
+    symbol: str
+    action: str
+    payload: dict[str, Any]
+    requested_by: str
+    idempotency_key: str | None
+    created_at_ms: int
+    expires_at_ms: int
+    status: EstadoMando
+    claimed_by: str | None
+    claimed_at_ms: int | None
+    finished_at_ms: int | None
+    outcome: dict[str, Any] | None
+
+
+def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
+    """Give a command; with a key that was used before it is the command given then, whatever it asks."""
+    identidad = str(uuid.uuid4())
+    insertar = postgresql.insert if motor.dialect.name == "postgresql" else sqlite.insert
+    orden = insertar(commands).values(
+        id=identidad,
+        client_id=mando.client_id,
+        user_id=mando.user_id,
+        symbol=mando.symbol,
+        action=mando.action,
+        payload_json=orjson.dumps(mando.payload).decode(),
+        requested_by=mando.requested_by,
+        idempotency_key=mando.idempotency_key,
+        created_at_ms=ahora_bd(),
+        expires_at_ms=ahora_bd() + mando.plazo_ms,
+        status=EstadoMando.PENDING.value,
+    )
+    repetido = select(commands).where(
+        commands.c.client_id == mando.client_id,
+        commands.c.requested_by == mando.requested_by,
+        commands.c.idempotency_key == mando.idempotency_key,
+        commands.c.user_id == mando.user_id,
+        commands.c.symbol == mando.symbol,
+    )
+    with motor.begin() as conexion:
+        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
+        if fila is None:
+            fila = conexion.execute(repetido).mappings().one()
+    return _leer(fila)
+
+
+def tomar_mandos(
+    motor: Engine, user_id: str, symbol: str, quien: str, *, client_id: str = POR_DEFECTO, limite: int = 20
+) -> list[MandoGuardado]:
+    """Take the commands that wait for an account and symbol, oldest first; nobody else gets them."""
+    esperan = (
+        select(commands.c.seq)
+        .where(
+            commands.c.status == EstadoMando.PENDING.value,
+            commands.c.client_id == client_id,
+            commands.c.user_id == user_id,
+            commands.c.symbol == symbol,
+            commands.c.expires_at_ms > ahora_bd(),
+        )
+        .order_by(commands.c.seq)
+        .limit(limite)
+    )
+    with leer(motor) as conexion:
+        if conexion.execute(esperan).first() is None:
+            return []  # almost always: nobody is kept waiting for that
+    tomar = (
+        update(commands)
+        .where(commands.c.seq.in_(esperan.with_for_update(skip_locked=True)))
+        .values(status=EstadoMando.CLAIMED.value, claimed_by=quien, claimed_at_ms=ahora_bd())
+        .returning(commands)
+    )
+    with motor.begin() as conexion:
+        filas = conexion.execute(tomar).mappings().all()
+    return sorted(map(_leer, filas))
+
+
+def terminar_mando(motor: Engine, mando_id: str, ok: bool, outcome: Mapping[str, object]) -> bool:
+    """Write down what came of a command that was taken; false when it was answered before, or never taken."""
+    orden = (
+        update(commands)
+        .where(commands.c.id == mando_id, commands.c.status == EstadoMando.CLAIMED.value)
+        .values(
+            status=(EstadoMando.DONE if ok else EstadoMando.FAILED).value,
+            outcome_json=orjson.dumps(outcome).decode(),
+            finished_at_ms=ahora_bd(),
+        )
+    )
+    with motor.begin() as conexion:
+        return conexion.execute(orden).rowcount == 1
+
+
+def leer_mando(motor: Engine, mando_id: str) -> MandoGuardado | None:
+    """A command as it is now."""
+    with leer(motor) as conexion:
+        fila = conexion.execute(select(commands).where(commands.c.id == mando_id)).mappings().first()
+    return None if fila is None else _leer(fila)
+
+
+def mandos_tomados(motor: Engine, quien: str) -> Sequence[MandoGuardado]:
+    """What a daemon took and has not answered, oldest first: what it was at when it was killed."""
+    consulta = select(commands).where(
+        commands.c.status == EstadoMando.CLAIMED.value, commands.c.claimed_by == quien
+    )
+    with leer(motor) as conexion:
+        return [_leer(fila) for fila in conexion.execute(consulta.order_by(commands.c.seq)).mappings()]
+
+
+def vencer_mandos(motor: Engine) -> int:
+    """End the commands that nobody took in time, and those whose daemon never answered; how many."""
+    vencidos = (
+        update(commands)
+        .where(commands.c.status == EstadoMando.PENDING.value, commands.c.expires_at_ms <= ahora_bd())
+        .values(status=EstadoMando.EXPIRED.value, finished_at_ms=ahora_bd())
+    )
+    callados = (
+        update(commands)
+        .where(commands.c.status == EstadoMando.CLAIMED.value)
+        .where(commands.c.expires_at_ms + GRACIA_MS <= ahora_bd())
+        .values(
+            status=EstadoMando.FAILED.value,
+            outcome_json=orjson.dumps(_SIN_RESPUESTA).decode(),
+            finished_at_ms=ahora_bd(),
+        )
+    )
+    with motor.begin() as conexion:
+        return conexion.execute(vencidos).rowcount + conexion.execute(callados).rowcount
+
+
+def _leer(fila: RowMapping) -> MandoGuardado:
+    valores = dict(fila)
+    resultado = valores.pop("outcome_json")
+    return MandoGuardado(
+        **valores
+        | {
+            "payload": orjson.loads(valores.pop("payload_json")),
+            "status": EstadoMando(fila["status"]),
+            "outcome": None if resultado is None else orjson.loads(resultado),
+        }
+    )

@@ -1,0 +1,87 @@
+"""Stores for tests: the same tests on SQLite and on a real PostgreSQL, in databases made for them.
+
+A conftest that wants the fixtures imports `motor`, `url`, `url_vacia` and `base_postgresql`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen
+from src.produccion.almacen.esquema import metadatos
+from src.produccion.almacen.migrar import subir
+
+SERVIDOR = os.environ.get("TIMONEL_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
+BASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def base_postgresql() -> Iterator[str]:
+    """The address of a migrated PostgreSQL database that tests use one after the other."""
+    with base_nueva() as url:
+        motor = conectar_almacen(url, Path())
+        subir(motor)
+        motor.dispose()
+        yield url
+
+
+@pytest.fixture(params=BASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a migrated store without rows."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'timonel.sqlite'}"
+        abrir_almacen(url, tmp_path).dispose()
+        return url
+    compartida: str = request.getfixturevalue("base_postgresql")
+    _vaciar(compartida)
+    return compartida
+
+
+@pytest.fixture(params=BASES)
+def url_vacia(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without tables, of this test alone."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'timonel.sqlite'}"
+        return
+    with base_nueva() as url:
+        yield url
+
+
+@pytest.fixture
+def motor(url: str, tmp_path: Path) -> Iterator[Engine]:
+    """A migrated store without rows."""
+    motor = abrir_almacen(url, tmp_path)
+    yield motor
+    motor.dispose()
+
+
+@contextmanager
+def base_nueva() -> Iterator[str]:
+    """A PostgreSQL database without tables, dropped in the end."""
+    nombre = f"timonel_{uuid.uuid4().hex[:12]}"
+    servidor = create_engine(SERVIDOR, isolation_level="AUTOCOMMIT")
+    with servidor.connect() as conexion:
+        conexion.execute(text(f"CREATE DATABASE {nombre}"))
+    try:
+        yield make_url(SERVIDOR).set(database=nombre).render_as_string(hide_password=False)
+    finally:
+        with servidor.connect() as conexion:
+            conexion.execute(text(f"DROP DATABASE {nombre} WITH (FORCE)"))
+        servidor.dispose()
+
+
+def _vaciar(url: str) -> None:
+    """Delete every row, past the triggers that refuse it."""
+    motor = create_engine(url)
+    with motor.begin() as conexion:
+        conexion.execute(text("SET LOCAL session_replication_role = replica"))
+        for tabla in metadatos.tables:
+            conexion.execute(text(f"DELETE FROM {tabla}"))
+    motor.dispose()
