@@ -1,0 +1,160 @@
+"""The conditional orders of hand-made operations: their names, placing them, clearing them away."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+
+from src.nucleo.disparos import texto_precio
+from src.nucleo.errores import (
+    ErrorBolsa,
+    FalloPasajero,
+    LecturaFallida,
+    LimiteExcedido,
+    OrdenRechazada,
+    ProteccionImposible,
+    ResultadoIncierto,
+    YaCruzado,
+)
+from src.nucleo.stops import OrdenStop, TipoStop
+from src.nucleo.tipos import LadoOrden
+from src.produccion.monitor.desenlace import precio_medio
+from src.produccion.monitor.tipos import Vigilada
+from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, id_cliente_de
+from src.produccion.puertos import Bolsa, StopBolsa
+
+_YA_CRUZADO = -2021
+_YA_ESTA = -4116
+_NO_ESPERA = -2011
+
+log = structlog.get_logger(__name__)
+
+
+class Papel(StrEnum):
+    """What a conditional order is for."""
+
+    STOP = "stop"  # the initial one, which closes the whole position and stays for ever
+    TRAIL = "trail"  # the one that trails
+    TARGET = "target"
+
+
+class Ejecutado(NamedTuple):
+    """A conditional order that was triggered and filled."""
+
+    papel: Papel
+    gatillo: float
+    cantidad: float  # base asset, > 0
+    precio: float | None
+    id_bolsa: int
+
+
+class PacienciaStops(NamedTuple):
+    """How a conditional order is insisted on; wall seconds."""
+
+    intentos: int = 5
+    pausa_s: float = 0.5
+
+
+def id_residente(operation_id: str, papel: Papel, gatillo: float) -> str:
+    """The client id of an operation's conditional order: the same for whoever asks."""
+    return id_cliente_de(f"{operation_id}:{papel.value}:{texto_precio(gatillo)}")
+
+
+def orden_residente(operacion: Vigilada, papel: Papel, gatillo: float, cantidad: float | None) -> OrdenStop:
+    """The conditional order itself."""
+    tipo = TipoStop.TAKE_PROFIT_MARKET if papel is Papel.TARGET else TipoStop.STOP_MARKET
+    return OrdenStop(
+        operacion.simbolo,
+        operacion.lado_salida,
+        gatillo,
+        cantidad,
+        id_residente(operacion.operation_id, papel, gatillo),
+        tipo,
+    )
+
+
+async def colocar(bolsa: Bolsa, orden: OrdenStop, paciencia: PacienciaStops | None = None) -> StopBolsa:
+    """Place a conditional order until it is seen to wait at the exchange.
+
+    Raises:
+        YaCruzado: The mark is beyond its trigger already.
+        ProteccionImposible: The exchange would not take it.
+    """
+    paciencia = paciencia or PacienciaStops()
+    motivo = ""
+    for intento in range(paciencia.intentos):
+        if intento:
+            await asyncio.sleep(paciencia.pausa_s)
+        try:
+            vivo = await bolsa.consultar_stop(orden.simbolo, orden.id_cliente)
+            if vivo is not None and vivo.estado.espera:
+                return vivo
+            return await bolsa.colocar_stop(orden)
+        except OrdenRechazada as fallo:
+            motivo = str(fallo)
+            if fallo.codigo == _YA_CRUZADO:
+                raise YaCruzado(
+                    f"the mark is beyond {texto_precio(orden.gatillo)} already: {fallo}"
+                ) from fallo
+            if not isinstance(fallo, FalloPasajero) and fallo.codigo != _YA_ESTA:
+                break
+        except (ResultadoIncierto, LecturaFallida, LimiteExcedido) as fallo:
+            motivo = str(fallo)
+        log.warning("stop_sin_colocar", id_cliente=orden.id_cliente, motivo=motivo)
+    raise ProteccionImposible(
+        f"the exchange did not take {orden.tipo} {texto_precio(orden.gatillo)}: {motivo}"
+    )
+
+
+async def cancelar(bolsa: Bolsa, simbolo: str, id_cliente: str) -> None:
+    """Cancel a conditional order; one that no longer waits is fine."""
+    try:
+        await bolsa.cancelar_stop(simbolo, id_cliente)
+    except OrdenRechazada as fallo:
+        if fallo.codigo != _NO_ESPERA:
+            raise
+    except ResultadoIncierto as fallo:
+        log.warning("stop_sin_cancelar", id_cliente=id_cliente, motivo=str(fallo))
+
+
+async def barrer(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> int:
+    """Cancel what is left of our conditional orders on the side that closed a position; how many there were.
+
+    A failure is told and left to the next look: the account is flat.
+    """
+    try:
+        nuestros = [
+            stop
+            for stop in await bolsa.stops_abiertos(simbolo)
+            if stop.lado is lado and stop.id_cliente.startswith(PREFIJO_CLIENTE)
+        ]
+        for stop in nuestros:
+            await cancelar(bolsa, simbolo, stop.id_cliente)
+    except ErrorBolsa as fallo:
+        log.warning("stops_sin_barrer", simbolo=simbolo, motivo=str(fallo))
+        return 0
+    return len(nuestros)
+
+
+async def quien_la_cerro(bolsa: Bolsa, operacion: Vigilada) -> Ejecutado | None:
+    """The operation's conditional order that was filled, if one was."""
+    candidatos = (
+        (Papel.TRAIL, operacion.stop),
+        (Papel.STOP, operacion.stop_inicial),
+        (Papel.TARGET, operacion.objetivo),
+    )
+    for papel, gatillo in candidatos:
+        if gatillo is None:
+            continue
+        id_cliente = id_residente(operacion.operation_id, papel, gatillo)
+        stop = await bolsa.consultar_stop(operacion.simbolo, id_cliente)
+        if stop is None or stop.id_orden is None:
+            continue
+        filas = await bolsa.transacciones(operacion.simbolo, id_orden=stop.id_orden)
+        if filas:
+            cantidad = sum(abs(fila.cantidad) for fila in filas)
+            return Ejecutado(papel, gatillo, cantidad, precio_medio(filas), stop.id_orden)
+    return None
