@@ -9,6 +9,7 @@ import typer
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
+from src.cli.monitor_stops import monitor_stops
 from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
@@ -24,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for comando in (train, evaluate, live, simulator, report, replay, doctor):
-    app.command()(con_codigo_de_salida(comando))
+for comando in (train, evaluate, live, simulator, report, replay, doctor, monitor_stops):
+    app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
 
 

@@ -179,7 +179,7 @@ class EjecutorStops:
         """Write down what became of an order."""
         disparada = curso.disparada
         if not suerte.terminada:
-            log.error("orden_sin_resolver", token=curso.token, motivo=suerte.motivo)
+            log.error("orden_sin_resolver", ficha=curso.token, motivo=suerte.motivo)
             return antes._replace(final=Final.UNKNOWN, motivo=suerte.motivo)
         ahora_ms = self._reloj.ahora_ms()
         if suerte.ejecutada == 0.0:
@@ -188,7 +188,7 @@ class EjecutorStops:
             return antes._replace(final=Final.FAILED, motivo=suerte.motivo)
         await self._libro.anotar(self._relator.hecho(curso, ahora_ms, suerte))
         resultado = _sumar(antes, suerte)
-        log.info("stop_ejecutado", token=curso.token, orden=suerte.id_bolsa, slippage_pct=resultado.slippage)
+        log.info("stop_ejecutado", ficha=curso.token, orden=suerte.id_bolsa, slippage_pct=resultado.slippage)
         await self._vallas.ejecutada(disparada, resultado.slippage)
         return resultado
 
@@ -239,7 +239,7 @@ def _duplicada(disparada: Disparada, motivo: str) -> Resultado:
     log.warning(
         "Duplicate execution prevented",
         operacion=operacion.operation_id,
-        token=operacion.token,
+        ficha=operacion.token,
         motivo=motivo,
     )
     return Resultado(disparada, Final.DUPLICATE, motivo=motivo)

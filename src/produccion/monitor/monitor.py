@@ -50,6 +50,13 @@ class Ronda(NamedTuple):
     esperando: int  # resident stops that the mark has just gone beyond
     sin_leer: int  # operations of which the exchange, or the store, said nothing
 
+    @property
+    def bien(self) -> bool:
+        """Whether nothing is left that should have been done."""
+        return not self.sin_leer and not any(
+            r.final in (Final.FAILED, Final.UNKNOWN) for r in self.resultados
+        )
+
 
 class MonitorStops:
     """The stop monitor of one account.
@@ -106,7 +113,9 @@ class MonitorStops:
             await self._libro.revisadas(vistas, self._reloj.ahora_ms())
         vivas = {operacion.operation_id for operacion in self._operaciones}
         self._esperas = {clave: espera for clave, espera in self._esperas.items() if clave in vivas}
-        return Ronda(len(self._operaciones), tuple(resultados), len(self._esperas), sin_leer)
+        atendidas = {resultado.disparada.operacion.operation_id for resultado in resultados}
+        esperando = len(self._esperas.keys() - atendidas)
+        return Ronda(len(self._operaciones), tuple(resultados), esperando, sin_leer)
 
     def mirar_precios(self, simbolo: str, precios: Precios) -> tuple[Disparada, ...]:
         """What one update of a symbol's prices reaches; touches neither store nor exchange."""

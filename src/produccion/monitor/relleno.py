@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Select, func, select, update
 
@@ -71,7 +71,7 @@ def rellenar(motor: Engine, ahora_ms: int, lote: int = LOTE, *, ensayo: bool = F
         hechas, ultimo = hechas + len(filas), filas[-1].operation_id
 
 
-def _faltan() -> Select[tuple[str, str, Decimal, Decimal]]:
+def _faltan() -> Select[Any]:
     c = operations.c
     return select(c.operation_id, c.side, c.average_entry_price, c.stop_loss_percent).where(
         c.stop_price.is_(None), c.stop_loss_percent.is_not(None)
