@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from src.cli.adjust_trailing_stops import adjust_trailing_stops
+from src.cli.adopt import adopt
+from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
@@ -14,6 +17,7 @@ from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
+from src.cli.stops import stops
 from src.cli.train import train
 from src.produccion.config.cli import live
 from src.produccion.panico.panico import principal as panico
@@ -25,9 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for comando in (train, evaluate, live, simulator, report, replay, doctor, monitor_stops):
+for comando in (
+    *(train, evaluate, live, simulator, report, replay, doctor),
+    *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
+):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
+app.add_typer(stops, name="stops")
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -115,6 +115,10 @@ class Libro:
         """Rules, breaker and how often this tenant has executed lately."""
         return await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
 
+    async def llamando(self, hacer: Callable[[Engine], T]) -> T:
+        """Run what makes its own transactions."""
+        return await self._fuera(lambda: hacer(self._motor))
+
     async def leyendo(self, hacer: Callable[[Connection], T]) -> T:
         """Read in one transaction."""
 

@@ -17,6 +17,7 @@ from src.nucleo.errores import (
     OrdenRechazada,
     ProteccionImposible,
     ResultadoIncierto,
+    StopFueraDeFiltro,
     YaCruzado,
 )
 from src.nucleo.stops import OrdenStop, TipoStop
@@ -29,6 +30,7 @@ from src.produccion.puertos import Bolsa, StopBolsa
 _YA_CRUZADO = -2021
 _YA_ESTA = -4116
 _NO_ESPERA = -2011
+_FUERA_DE_FILTRO = frozenset({-4001, -4002, -4006, -4007, -4013, -4014, -4016, -4024})
 
 log = structlog.get_logger(__name__)
 
@@ -58,22 +60,59 @@ class PacienciaStops(NamedTuple):
     pausa_s: float = 0.5
 
 
-def id_residente(operation_id: str, papel: Papel, gatillo: float) -> str:
-    """The client id of an operation's conditional order: the same for whoever asks."""
-    return id_cliente_de(f"{operation_id}:{papel.value}:{texto_precio(gatillo)}")
-
-
-def orden_residente(operacion: Vigilada, papel: Papel, gatillo: float, cantidad: float | None) -> OrdenStop:
-    """The conditional order itself."""
-    tipo = TipoStop.TAKE_PROFIT_MARKET if papel is Papel.TARGET else TipoStop.STOP_MARKET
+def orden_residente(operacion: Vigilada, papel: Papel, gatillo: float) -> OrdenStop:
+    """A conditional order of an operation; its client id is the same for whoever asks."""
+    cantidad = None if papel is Papel.STOP else operacion.cantidad
+    tamano = "all" if cantidad is None else texto_precio(cantidad)
     return OrdenStop(
         operacion.simbolo,
         operacion.lado_salida,
         gatillo,
         cantidad,
-        id_residente(operacion.operation_id, papel, gatillo),
-        tipo,
+        id_cliente_de(f"{operacion.operation_id}:{papel.value}:{texto_precio(gatillo)}:{tamano}"),
+        TipoStop.TAKE_PROFIT_MARKET if papel is Papel.TARGET else TipoStop.STOP_MARKET,
     )
+
+
+def deseadas(operacion: Vigilada) -> dict[Papel, OrdenStop]:
+    """What should wait at the exchange: the initial stop, the one that trails, the target."""
+    gatillos = {Papel.STOP: operacion.stop_inicial, Papel.TARGET: operacion.objetivo}
+    if operacion.stop != operacion.stop_inicial:
+        gatillos[Papel.TRAIL] = operacion.stop
+    return {
+        papel: orden_residente(operacion, papel, gatillos[papel] or 0.0)
+        for papel in (Papel.STOP, Papel.TRAIL, Papel.TARGET)
+        if gatillos.get(papel) is not None
+    }
+
+
+async def reconciliar(bolsa: Bolsa, operacion: Vigilada) -> list[Papel]:
+    """Place what is missing, then cancel what is no longer wanted; what had to be placed.
+
+    Raises:
+        YaCruzado: The mark is beyond one of them already.
+        ProteccionImposible: The exchange would not take one; what lived before still does.
+    """
+    quieren = deseadas(operacion)
+    ids = {orden.id_cliente for orden in quieren.values()}
+    vivos = await nuestros(bolsa, operacion.simbolo, operacion.lado_salida)
+    estan = {stop.id_cliente for stop in vivos}
+    faltan = [papel for papel, orden in quieren.items() if orden.id_cliente not in estan]
+    for papel in faltan:
+        await colocar(bolsa, quieren[papel])
+    for stop in vivos:
+        if stop.id_cliente not in ids:
+            await cancelar(bolsa, operacion.simbolo, stop.id_cliente)
+    return faltan
+
+
+async def nuestros(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> list[StopBolsa]:
+    """Our conditional orders on one side that wait at the exchange or are being triggered."""
+    return [
+        stop
+        for stop in await bolsa.stops_abiertos(simbolo)
+        if stop.lado is lado and stop.id_cliente.startswith(PREFIJO_CLIENTE)
+    ]
 
 
 async def colocar(bolsa: Bolsa, orden: OrdenStop, paciencia: PacienciaStops | None = None) -> StopBolsa:
@@ -81,6 +120,7 @@ async def colocar(bolsa: Bolsa, orden: OrdenStop, paciencia: PacienciaStops | No
 
     Raises:
         YaCruzado: The mark is beyond its trigger already.
+        StopFueraDeFiltro: The symbol's price filter takes no such trigger.
         ProteccionImposible: The exchange would not take it.
     """
     paciencia = paciencia or PacienciaStops()
@@ -98,6 +138,10 @@ async def colocar(bolsa: Bolsa, orden: OrdenStop, paciencia: PacienciaStops | No
             if fallo.codigo == _YA_CRUZADO:
                 raise YaCruzado(
                     f"the mark is beyond {texto_precio(orden.gatillo)} already: {fallo}"
+                ) from fallo
+            if fallo.codigo in _FUERA_DE_FILTRO:
+                raise StopFueraDeFiltro(
+                    f"Stop {texto_precio(orden.gatillo)} is outside the price filter: {fallo}"
                 ) from fallo
             if not isinstance(fallo, FalloPasajero) and fallo.codigo != _YA_ESTA:
                 break
@@ -126,35 +170,23 @@ async def barrer(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> int:
     A failure is told and left to the next look: the account is flat.
     """
     try:
-        nuestros = [
-            stop
-            for stop in await bolsa.stops_abiertos(simbolo)
-            if stop.lado is lado and stop.id_cliente.startswith(PREFIJO_CLIENTE)
-        ]
-        for stop in nuestros:
+        vivos = await nuestros(bolsa, simbolo, lado)
+        for stop in vivos:
             await cancelar(bolsa, simbolo, stop.id_cliente)
     except ErrorBolsa as fallo:
         log.warning("stops_sin_barrer", simbolo=simbolo, motivo=str(fallo))
         return 0
-    return len(nuestros)
+    return len(vivos)
 
 
 async def quien_la_cerro(bolsa: Bolsa, operacion: Vigilada) -> Ejecutado | None:
     """The operation's conditional order that was filled, if one was."""
-    candidatos = (
-        (Papel.TRAIL, operacion.stop),
-        (Papel.STOP, operacion.stop_inicial),
-        (Papel.TARGET, operacion.objetivo),
-    )
-    for papel, gatillo in candidatos:
-        if gatillo is None:
-            continue
-        id_cliente = id_residente(operacion.operation_id, papel, gatillo)
-        stop = await bolsa.consultar_stop(operacion.simbolo, id_cliente)
+    for papel, orden in deseadas(operacion).items():
+        stop = await bolsa.consultar_stop(operacion.simbolo, orden.id_cliente)
         if stop is None or stop.id_orden is None:
             continue
         filas = await bolsa.transacciones(operacion.simbolo, id_orden=stop.id_orden)
         if filas:
             cantidad = sum(abs(fila.cantidad) for fila in filas)
-            return Ejecutado(papel, gatillo, cantidad, precio_medio(filas), stop.id_orden)
+            return Ejecutado(papel, orden.gatillo, cantidad, precio_medio(filas), stop.id_orden)
     return None
