@@ -24,8 +24,8 @@ def backfill_stop_price(
 ) -> None:
     """Give operations that have a stop_loss_percent and no stop_price their absolute stop.
 
-    BUY: entry·(1 − p/100). SELL: entry·(1 + p/100). Afterwards the price alone counts. It may be interrupted and
-    started again: what was done is left alone. Operations whose numbers make no stop are named and left.
+    BUY: entry·(1 − p/100). SELL: entry·(1 + p/100). Afterwards the price alone counts. Interrupted and
+    started again, it leaves alone what was done. Operations whose numbers make no stop are named and left.
 
     Exit codes: 0 done, 1 some operations could not be filled in, 2 bad input, 130 interrupted.
     """

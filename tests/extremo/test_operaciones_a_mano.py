@@ -30,9 +30,13 @@ class Plaza:
         self._estado = carpeta / "estado"
         self._agente = self._sim("join", symbol="BTCUSDT", interval="1h")["agent"]
 
-    def mover(self) -> None:
-        """One candle more."""
-        self._sim("done", agent=self._agente)
+    def mover_hasta(self, mark: float) -> None:
+        """Candles, until the mark is there."""
+        for _ in CIERRES:
+            self._sim("done", agent=self._agente)
+            if float(self.simulador.publico("/fapi/v1/premiumIndex", symbol="BTCUSDT")["markPrice"]) == mark:
+                return
+        raise AssertionError(f"the mark never was {mark}")
 
     def comprar(self) -> None:
         """A person buys 0.05."""
@@ -101,14 +105,13 @@ def plaza(tmp_path: Path) -> Iterator[Plaza]:
 
 
 def test_adoptar_arrastrar_y_salir_por_el_stop_de_la_bolsa(plaza: Plaza):
-    """Adopted at 20,004; 40 % of the way to the target puts the stop at break-even, where the market hits it."""
+    """Adopted at 20,004; 40 % of the way to the target puts the stop at break-even, where it is hit."""
     dicho = plaza.timonel("adopt", "BTCUSDT", "--stop", "19600", "--target", "21000")
     assert "Stop:      19600.00, at the exchange, closes the whole position" in dicho
     assert plaza.residentes == [("STOP_MARKET", 19_600.0, True), ("TAKE_PROFIT_MARKET", 21_000.0, False)]
     assert "already" in plaza.timonel("adopt", "BTCUSDT", "--stop", "19600", espera=2)
 
-    plaza.mover()
-    plaza.mover()
+    plaza.mover_hasta(20_400.0)
     ensayo = plaza.timonel("adjust_trailing_stops", "--dry-run")
     assert ensayo.endswith("DRY RUN: No changes were made\n")
     assert len(plaza.residentes) == 2
@@ -123,7 +126,7 @@ def test_adoptar_arrastrar_y_salir_por_el_stop_de_la_bolsa(plaza: Plaza):
     ]
     assert "Adjusted 0 of 1 operations" in plaza.timonel("adjust_trailing_stops")
 
-    plaza.mover()
+    plaza.mover_hasta(19_900.0)
     assert plaza.simulador.posicion == 0.0
     assert plaza.timonel("monitor_stops") == "No triggers\n"
 
@@ -140,8 +143,7 @@ def test_lo_que_la_bolsa_no_dispara_lo_ejecuta_el_monitor_una_vez(plaza: Plaza, 
     """The stop is forgotten, or its trigger ignored: after three seconds beyond it, one order and no more."""
     plaza.timonel("adopt", "BTCUSDT", "--stop", "19600")
     plaza.romper(**falla)
-    for _ in range(4):
-        plaza.mover()
+    plaza.mover_hasta(19_500.0)
     assert plaza.simulador.posicion == 0.05
 
     ronda = json.loads(plaza.timonel("monitor_stops", "--json"))
