@@ -6,14 +6,19 @@ from typing import Annotated
 
 import typer
 
+from src.cli.adjust_trailing_stops import adjust_trailing_stops
+from src.cli.adopt import adopt
 from src.cli.api import api
+from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
+from src.cli.monitor_stops import monitor_stops
 from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
+from src.cli.stops import stops
 from src.cli.train import train
 from src.cli.users import users
 from src.produccion.config.cli import live
@@ -26,9 +31,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for comando in (train, evaluate, live, simulator, report, replay, doctor, api):
-    app.command()(con_codigo_de_salida(comando))
+for comando in (
+    *(train, evaluate, live, simulator, report, replay, doctor, api),
+    *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
+):
+    app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
+app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
 
 

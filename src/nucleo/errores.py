@@ -25,6 +25,7 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop
 │   └── ProteccionRota           a stop was triggered and did not close the position
+├── AlmacenCaido                 the shared store does not answer; protection goes on without it
 ├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
 ├── ServicioCaido                a part of the daemon that must run for ever has ended
 ├── EmergenciaOperacional        trading cannot go on safely; positions were closed          (exit 4)
@@ -161,6 +162,10 @@ class ProteccionImposible(PosicionDesprotegida):
 
 class ProteccionRota(PosicionDesprotegida):
     """A stop was triggered and did not close the position."""
+
+
+class AlmacenCaido(ErrorTimonel):
+    """The shared store does not answer: what was to be written waits, protection does not."""
 
 
 class EmergenciaDrawdown(ErrorTimonel):

@@ -1,0 +1,52 @@
+"""The options of the commands that work on an account: the same words as `timonel live`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from src.produccion.config.config import Opciones
+
+OpcionReal = Annotated[
+    bool, typer.Option("--live", help="The REAL account. Without it: the testnet.", show_default=False)
+]
+OpcionUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--exchange-url",
+        envvar="TIMONEL_EXCHANGE_URL",
+        help="A running simulator, e.g. http://127.0.0.1:8899.",
+    ),
+]
+OpcionConfig = Annotated[Path | None, typer.Option("--config", help="Settings file (timonel.yaml).")]
+OpcionEstado = Annotated[
+    Path,
+    typer.Option("--state-dir", help="Where journals live, and the store unless TIMONEL_DB_URL names one."),
+]
+OpcionActivo = Annotated[str, typer.Option("--margin-asset", help="Asset that margins the symbols.")]
+OpcionJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+OpcionEnsayo = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+OpcionDetallado = Annotated[bool, typer.Option("--verbose", "-v", help="Show every log event.")]
+
+ESTADO = Path("estado")
+ACTIVO = "USDT"
+
+_COTIZADOS = ("USDT", "USDC", "FDUSD", "BUSD", "BTC")
+
+
+def opciones_de(real: bool, url: str | None, config: Path | None, estado: Path) -> Opciones:
+    """Which exchange and state directory."""
+    return Opciones(train_id="", real=real, url=url, config=config, estado=estado)
+
+
+def activo_cotizado(simbolo: str) -> str:
+    """The quote asset that a symbol's name ends with; empty when it ends with none known."""
+    return next((activo for activo in _COTIZADOS if simbolo.endswith(activo)), "")
+
+
+def precio_escrito(precio: float) -> str:
+    """A price with two decimals at least, and as many as it has."""
+    corto = f"{precio:.2f}"
+    return corto if float(corto) == precio else f"{precio:.10f}".rstrip("0")

@@ -1,0 +1,279 @@
+"""Takes over a position that a person opened: checks what is wanted, protects it, stores the operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from math import fsum
+from typing import NamedTuple
+
+import structlog
+
+from src.nucleo.dinero import al_tick
+from src.nucleo.disparos import Disparo, Niveles, comprobar_precio, stop_de_porcentaje, token_de
+from src.nucleo.errores import (
+    BolsaIncompatible,
+    ConfiguracionInvalida,
+    DatosInvalidos,
+    ErrorBolsa,
+    LecturaFallida,
+    PosicionDesprotegida,
+    ProteccionImposible,
+    StopFueraDeFiltro,
+    StopMalLado,
+)
+from src.nucleo.frenos import es_mal_lado
+from src.nucleo.tipos import Filtros, Posicion
+from src.produccion.almacen.demonios import vivos
+from src.produccion.almacen.eventos_stop import FuenteStop
+from src.produccion.almacen.operaciones import (
+    LadoOperacion,
+    OperacionGuardada,
+    guardar_operacion,
+    id_operacion,
+    operaciones_activas,
+)
+from src.produccion.monitor import reglas, residentes
+from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
+from src.produccion.monitor.libro import Libro, vigilada_de
+from src.produccion.monitor.monitor import nombre_propio
+from src.produccion.monitor.reglas import Alerta, Nivel
+from src.produccion.monitor.residentes import PacienciaStops, Papel
+from src.produccion.monitor.tipos import Disparada, Final, Vigilada
+from src.produccion.puertos import Bolsa, Reloj, StopBolsa, Transaccion
+
+_ESTRATEGIA = "hand_made"
+_DUDA = 1e-9
+
+log = structlog.get_logger(__name__)
+
+
+class Pedido(NamedTuple):
+    """What a person wants of a position."""
+
+    simbolo: str
+    stop: float | None  # quote asset; or
+    stop_pct: float | None  # percent of the entry
+    objetivo: float | None
+
+
+class Adoptada(NamedTuple):
+    """A position that is protected now."""
+
+    operacion: Vigilada
+    mark: float
+    objetivo_puesto: bool  # whether the target waits at the exchange; otherwise the monitor watches it
+
+
+class Adopcion:
+    """Adopts positions of one account.
+
+    Args:
+        libro: The shared store.
+        bolsa: The exchange.
+        reloj: Market time.
+        account_id: The account.
+        paciencia: How a stop is insisted on.
+        ajustes: How a position is closed that no stop will protect.
+    """
+
+    def __init__(
+        self,
+        libro: Libro,
+        bolsa: Bolsa,
+        reloj: Reloj,
+        account_id: str,
+        paciencia: PacienciaStops | None = None,
+        ajustes: AjustesEjecucion | None = None,
+    ) -> None:
+        self._libro = libro
+        self._bolsa = bolsa
+        self._reloj = reloj
+        self._account_id = account_id
+        self._paciencia = paciencia
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), FuenteStop.MANUAL, ajustes)
+
+    async def adoptar(self, pedido: Pedido) -> Adoptada:
+        """Protect and register the open position.
+
+        Raises:
+            EntradaInvalida: Prices, position or account are not such that it can be; nothing was changed.
+            ProteccionImposible: No stop could be placed; the position was closed.
+            PosicionDesprotegida: No stop could be placed, and the position could not be closed either.
+            ErrorBolsa: The exchange did not answer.
+        """
+        await self._comprobar_cuenta(pedido.simbolo)
+        filtros = await self._filtros(pedido.simbolo)
+        posicion = (await self._bolsa.cuenta(pedido.simbolo)).estado.posicion
+        if posicion is None:
+            raise DatosInvalidos(
+                f"No open position to adopt: the account is flat on {pedido.simbolo}; open it first"
+            )
+        mark = await self._bolsa.precio_mark(pedido.simbolo)
+        niveles = _niveles(pedido, posicion, mark, filtros)
+        abierta_ms = await self._abierta_ms(pedido.simbolo, posicion)
+        fila = self._fila(pedido, posicion, niveles, abierta_ms)
+        operacion = vigilada_de(fila)
+        await self._comprobar_stops(operacion)
+        try:
+            await residentes.colocar(
+                self._bolsa,
+                residentes.orden_residente(operacion, Papel.STOP, niveles.precio_de(Disparo.STOP_LOSS)),
+                self._paciencia,
+            )
+        except PosicionDesprotegida as fallo:
+            await self._rendirse(fila, mark, fallo)
+        puesto = await self._poner_objetivo(operacion)
+        await self._libro.escribiendo(lambda c: guardar_operacion(c, fila._replace(resident_stop=True)))
+        log.info("posicion_adoptada", operacion=operacion.operation_id, simbolo=pedido.simbolo)
+        return Adoptada(operacion._replace(residente=True), mark, puesto)
+
+    async def _comprobar_cuenta(self, simbolo: str) -> None:
+        duenos = [
+            demonio
+            for demonio in await self._libro.llamando(vivos)
+            if (demonio.account_id, demonio.symbol) == (self._account_id, simbolo)
+        ]
+        if duenos:
+            raise ConfiguracionInvalida(
+                f"a daemon trades {simbolo} of this account (process {duenos[0].pid} on {duenos[0].host});"
+                " it protects the position itself. Stop it first"
+            )
+        activas = await self._libro.leyendo(
+            lambda c: operaciones_activas(c, account_id=self._account_id, symbol=simbolo)
+        )
+        if activas:
+            raise DatosInvalidos(
+                f"the position on {simbolo} is operation {activas[0].operation_id} already: `timonel"
+                " adjust_trailing_stops` trails it, `timonel monitor_stops` closes its record once it is flat"
+            )
+        if (await self._bolsa.modo_cuenta()).cobertura:
+            raise BolsaIncompatible("the account is in hedge mode; change it to one-way mode first")
+
+    async def _filtros(self, simbolo: str) -> Filtros:
+        info = await self._bolsa.info_simbolo(simbolo)
+        if info.estado != "TRADING":
+            raise BolsaIncompatible(f"{simbolo} is not traded now: its status is {info.estado}")
+        return info.mercado.filtros
+
+    async def _comprobar_stops(self, operacion: Vigilada) -> None:
+        """Another stop that closes the position leaves no room for ours."""
+        propio = residentes.deseadas(operacion)[Papel.STOP]
+        for stop in await self._bolsa.stops_abiertos(operacion.simbolo):
+            if _ocupa(stop, operacion) and stop.id_cliente != propio.id_cliente:
+                raise DatosInvalidos(
+                    f"a stop that closes the position waits at {stop.gatillo:g} already ({stop.id_cliente});"
+                    " cancel it at the exchange and adopt again"
+                )
+
+    async def _abierta_ms(self, simbolo: str, posicion: Posicion) -> int:
+        """When the position was opened, as far back as the exchange lists fills: the same at each try."""
+        try:
+            filas = await self._bolsa.transacciones(simbolo)
+        except LecturaFallida as fallo:
+            log.warning("apertura_sin_leer", simbolo=simbolo, motivo=str(fallo))
+            filas = ()
+        return apertura_ms(filas, posicion.cantidad) or self._reloj.ahora_ms()
+
+    def _fila(
+        self, pedido: Pedido, posicion: Posicion, niveles: Niveles, abierta_ms: int
+    ) -> OperacionGuardada:
+        operation_id = id_operacion(self._account_id, pedido.simbolo, abierta_ms)
+        stop, ahora_ms = niveles.precio_de(Disparo.STOP_LOSS), self._reloj.ahora_ms()
+        return OperacionGuardada(
+            operation_id,
+            self._account_id,
+            pedido.simbolo,
+            LadoOperacion.BUY if niveles.largo else LadoOperacion.SELL,
+            abs(posicion.cantidad),
+            posicion.precio_entrada,
+            abierta_ms,
+            strategy=_ESTRATEGIA,
+            stop_loss_percent=pedido.stop_pct,
+            initial_stop_price=stop,
+            stop_price=stop,
+            stop_set_at_ms=ahora_ms,
+            target_price=niveles.objetivo,
+            stop_execution_token=token_de(operation_id, stop, ahora_ms),
+            hand_made=True,
+        )
+
+    async def _poner_objetivo(self, operacion: Vigilada) -> bool:
+        orden = residentes.deseadas(operacion).get(Papel.TARGET)
+        if orden is None:
+            return False
+        try:
+            await residentes.colocar(self._bolsa, orden, self._paciencia)
+        except (PosicionDesprotegida, StopFueraDeFiltro, ErrorBolsa) as fallo:
+            log.warning("objetivo_sin_poner", operacion=operacion.operation_id, motivo=str(fallo))
+            return False
+        return True
+
+    async def _rendirse(self, fila: OperacionGuardada, mark: float, motivo: PosicionDesprotegida) -> None:
+        """No stop will protect it: close it, as any stop is executed, and tell everybody."""
+        operacion = vigilada_de(fila)
+        log.critical("posicion_desprotegida", operacion=operacion.operation_id, motivo=str(motivo))
+        alerta = Alerta(
+            Nivel.CRITICAL,
+            "position_unprotected",
+            f"no stop could be placed for {operacion.operation_id}, it is being closed: {motivo}",
+            operacion.client_id,
+            operacion.account_id,
+            operacion.simbolo,
+        )
+        ahora_ms = self._reloj.ahora_ms()
+        await self._libro.escribiendo(lambda c: guardar_operacion(c, fila))
+        await self._libro.escribiendo(lambda c: reglas.alertar(c, alerta, ahora_ms))
+        resultado = await self._ejecutor.ejecutar(Disparada(operacion, Disparo.STOP_LOSS, mark, ahora_ms))
+        if resultado.final in (Final.EXECUTED, Final.CLOSED):
+            raise ProteccionImposible(
+                f"no stop could be placed, so the position on {operacion.simbolo} was closed: {motivo}"
+            ) from motivo
+        raise PosicionDesprotegida(
+            f"NO STOP could be placed on {operacion.simbolo} and the position could not be closed"
+            f" ({resultado.motivo}); close it at the exchange NOW, or run `timonel panic`: {motivo}"
+        ) from motivo
+
+
+def apertura_ms(filas: Sequence[Transaccion], cantidad: float) -> int | None:
+    """When a position went from flat to what it is; ``None`` when the fills do not reach so far back."""
+    for indice in range(len(filas) - 1, -1, -1):
+        suma = fsum(fila.cantidad for fila in filas[indice:])
+        if abs(suma - cantidad) <= abs(cantidad) * _DUDA and filas[indice].cantidad * cantidad > 0:
+            return filas[indice].instante_ms
+    return None
+
+
+def _niveles(pedido: Pedido, posicion: Posicion, mark: float, filtros: Filtros) -> Niveles:
+    """The absolute prices, on the tick and on the right sides of the mark."""
+    largo = posicion.cantidad > 0
+    if (pedido.stop is None) is (pedido.stop_pct is None):
+        raise DatosInvalidos("give either --stop or --stop-loss-percent")
+    if pedido.stop is not None:
+        stop = comprobar_precio("--stop", pedido.stop)
+    else:
+        entrada = Decimal(repr(posicion.precio_entrada))
+        stop = float(stop_de_porcentaje(entrada, Decimal(str(pedido.stop_pct)), largo=largo))
+    en_tick = al_tick(stop, filtros.escala_tick, hacia_arriba=not largo)
+    if en_tick is None:
+        raise StopFueraDeFiltro(f"Stop {stop} is outside the price filter: the tick is {filtros.tick}")
+    lado = "LONG" if largo else "SHORT"
+    if es_mal_lado(en_tick, mark, largo=largo):
+        donde = "below" if largo else "above"
+        raise StopMalLado(
+            f"Stop {en_tick} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"
+        )
+    if pedido.objetivo is None:
+        return Niveles(largo, en_tick, None)
+    objetivo = comprobar_precio("--target", pedido.objetivo)
+    en_tick_objetivo = al_tick(objetivo, filtros.escala_tick, hacia_arriba=largo)
+    if en_tick_objetivo is None or es_mal_lado(en_tick_objetivo, mark, largo=not largo):
+        donde = "above" if largo else "below"
+        raise StopMalLado(
+            f"Target {objetivo} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"
+        )
+    return Niveles(largo, en_tick, en_tick_objetivo)
+
+
+def _ocupa(stop: StopBolsa, operacion: Vigilada) -> bool:
+    return stop.cantidad is None and stop.tipo == "STOP_MARKET" and stop.lado is operacion.lado_salida

@@ -1,0 +1,197 @@
+"""What the monitor reads and writes in the shared store; off the loop, each call a transaction of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
+
+from src.nucleo.disparos import Disyuntor, ReglasInquilino
+from src.nucleo.errores import AlmacenCaido
+from src.produccion.almacen.conexion import escribir, leer
+from src.produccion.almacen.esquema import stop_events
+from src.produccion.almacen.eventos_stop import (
+    EventoStopNuevo,
+    TipoEventoStop,
+    anotar_evento,
+    eventos_de,
+)
+from src.produccion.almacen.operaciones import (
+    EstadoOperacion,
+    LadoOperacion,
+    OperacionGuardada,
+    anotar_revision,
+    cerrar_operacion,
+    leer_operacion,
+    operaciones_activas,
+)
+from src.produccion.almacen.reclamos import Reclamo, renovar_reclamo, soltar_reclamo, tomar_reclamo
+from src.produccion.monitor import reglas
+from src.produccion.monitor.tipos import Vigilada
+
+T = TypeVar("T")
+
+_MINUTO_MS, _HORA_MS = 60_000, 3_600_000
+_FINALES = (TipoEventoStop.EXECUTED.value, TipoEventoStop.FAILED.value)
+
+
+class Historia(NamedTuple):
+    """How far the execution of a token is."""
+
+    intento: int  # the one under way, or the next one
+    enviado: bool  # whether the attempt under way may have been sent
+
+
+class Vallas(NamedTuple):
+    """What guardrails are made of."""
+
+    reglas: ReglasInquilino
+    disyuntor: Disyuntor
+    en_un_minuto: int
+    en_una_hora: int
+
+
+class Libro:
+    """The shared store as the monitor uses it.
+
+    Args:
+        motor: From `abrir_almacen`.
+
+    Every method raises `AlmacenCaido` when the store does not answer.
+    """
+
+    def __init__(self, motor: Engine) -> None:
+        self._motor = motor
+
+    @property
+    def motor(self) -> Engine:
+        """The store itself."""
+        return self._motor
+
+    async def activas(self, account_id: str, client_id: str | None = None) -> list[Vigilada]:
+        """The open operations of an account."""
+        filas = await self.leyendo(lambda c: operaciones_activas(c, client_id, account_id=account_id))
+        return [vigilada_de(fila) for fila in filas]
+
+    async def releer(self, operation_id: str) -> Vigilada | None:
+        """An operation as it is now; ``None`` when it is not open."""
+        fila = await self.leyendo(lambda c: leer_operacion(c, operation_id))
+        return None if fila is None or fila.status is not EstadoOperacion.ACTIVE else vigilada_de(fila)
+
+    async def tomar(self, token: str, quien: str, id_cliente: str) -> Reclamo:
+        """Ask for the right to execute a token."""
+        return await self._fuera(lambda: tomar_reclamo(self._motor, token, quien, id_cliente))
+
+    async def renovar(self, reclamo: Reclamo, id_cliente: str | None = None) -> bool:
+        """Hold a claim longer; false when it is somebody else's now."""
+        return await self._fuera(lambda: renovar_reclamo(self._motor, reclamo, id_cliente))
+
+    async def soltar(self, reclamo: Reclamo, *, hecho: bool) -> None:
+        """Let a claim go."""
+        await self._fuera(lambda: soltar_reclamo(self._motor, reclamo, hecho=hecho))
+
+    async def anotar(self, *eventos: EventoStopNuevo) -> tuple[bool, ...]:
+        """Write events down; false for each that was there already."""
+        return await self.escribiendo(lambda c: tuple(anotar_evento(c, evento) for evento in eventos))
+
+    async def historia(self, token: str) -> Historia:
+        """Which attempt is under way or next."""
+        return await self.leyendo(lambda c: historia_de(c, token))
+
+    async def cerrar(self, operation_id: str, instante_ms: int) -> bool:
+        """The position is flat; false when that was known already."""
+        return await self.escribiendo(lambda c: cerrar_operacion(c, operation_id, instante_ms))
+
+    async def revisadas(self, operation_ids: Sequence[str], instante_ms: int) -> None:
+        """These operations' stops were looked at."""
+        if operation_ids:
+            await self.escribiendo(lambda c: anotar_revision(c, operation_ids, instante_ms))
+
+    async def vallas(self, client_id: str, simbolo: str, ahora_ms: int) -> Vallas:
+        """Rules, breaker and how often this tenant has executed lately."""
+        return await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
+
+    async def llamando(self, hacer: Callable[[Engine], T]) -> T:
+        """Run what makes its own transactions."""
+        return await self._fuera(lambda: hacer(self._motor))
+
+    async def leyendo(self, hacer: Callable[[Connection], T]) -> T:
+        """Read in one transaction."""
+
+        def dentro() -> T:
+            with leer(self._motor) as conexion:
+                return hacer(conexion)
+
+        return await self._fuera(dentro)
+
+    async def escribiendo(self, hacer: Callable[[Connection], T]) -> T:
+        """Write in one transaction."""
+
+        def dentro() -> T:
+            with escribir(self._motor) as conexion:
+                return hacer(conexion)
+
+        return await self._fuera(dentro)
+
+    async def _fuera(self, hacer: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(hacer)
+        except (DBAPIError, SinConexion) as fallo:
+            causa = fallo.orig if isinstance(fallo, DBAPIError) else fallo
+            raise AlmacenCaido(f"the shared store does not answer: {str(causa).strip()}") from fallo
+
+
+def vigilada_de(fila: OperacionGuardada) -> Vigilada:
+    """A stored operation as the monitor needs it."""
+    return Vigilada(
+        fila.operation_id,
+        fila.client_id,
+        fila.user_id,
+        fila.account_id,
+        fila.symbol,
+        fila.side is LadoOperacion.BUY,
+        float(fila.quantity),
+        float(fila.average_entry_price),
+        _numero(fila.stop_price),
+        _numero(fila.initial_stop_price),
+        _numero(fila.target_price),
+        fila.stop_execution_token,
+        fila.resident_stop,
+        fila.hand_made,
+        fila.opened_at_ms,
+        fila.stop_set_at_ms,
+        fila.ts_level_applied or "",
+        fila.ts_last_adjustment_ts,
+    )
+
+
+def historia_de(conexion: Connection, token: str) -> Historia:
+    """How far the execution of a token is, from its events."""
+    eventos = eventos_de(conexion, token)
+    intento = max((int(e["attempt"]) for e in eventos), default=1)
+    tipos = {str(e["event_type"]) for e in eventos if e["attempt"] == intento}
+    if tipos.intersection(_FINALES):
+        return Historia(intento + 1, enviado=False)
+    return Historia(intento, TipoEventoStop.EXECUTION_SUBMITTED.value in tipos)
+
+
+def vallas_de(conexion: Connection, client_id: str, simbolo: str, ahora_ms: int) -> Vallas:
+    """What guardrails look at, for one tenant and symbol."""
+    enviados = select(func.count()).where(
+        stop_events.c.client_id == client_id,
+        stop_events.c.event_type == TipoEventoStop.EXECUTION_SUBMITTED.value,
+    )
+    minuto, hora = (
+        conexion.execute(enviados.where(stop_events.c.occurred_at_ms > ahora_ms - hace)).scalar_one()
+        for hace in (_MINUTO_MS, _HORA_MS)
+    )
+    inquilino = reglas.leer_reglas(conexion, client_id)
+    return Vallas(inquilino, reglas.leer_disyuntor(conexion, client_id, simbolo), minuto, hora)
+
+
+def _numero(valor: object) -> float | None:
+    return None if valor is None else float(str(valor))

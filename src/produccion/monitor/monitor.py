@@ -1,0 +1,218 @@
+"""Watches open operations: by stream inside the daemon, by REST from cron; who is first executes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from src.nucleo.disparos import Disparo, Espera, esperar, precio_de_salida, vencida
+from src.nucleo.errores import AlmacenCaido, ErrorBolsa
+from src.produccion.almacen.eventos_stop import FuenteStop
+from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
+from src.produccion.monitor.libro import Libro
+from src.produccion.monitor.tipos import Disparada, Final, Resultado, Vigilada
+from src.produccion.puertos import Bolsa, Reloj
+
+RECIEN_MS = 60_000
+"""How long an operation counts as just opened, market time."""
+
+log = structlog.get_logger(__name__)
+
+
+class Precios(NamedTuple):
+    """What is known of a symbol's prices at an instant."""
+
+    bid: float
+    ask: float
+    mark: float
+    instante_ms: int  # market time of the book
+    mark_ms: int  # market time of the mark
+
+
+class AjustesMonitor(NamedTuple):
+    """How the monitor watches; wall seconds."""
+
+    relectura_s: float = 1.0  # of the open operations, in a stream
+    ejecucion: AjustesEjecucion = AjustesEjecucion()
+
+
+class Ronda(NamedTuple):
+    """One look at every open operation."""
+
+    miradas: int
+    resultados: tuple[Resultado, ...]
+    esperando: int  # resident stops that the mark has just gone beyond
+    sin_leer: int  # operations of which the exchange, or the store, said nothing
+
+    @property
+    def bien(self) -> bool:
+        """Whether nothing is left that should have been done."""
+        return not self.sin_leer and not any(
+            r.final in (Final.FAILED, Final.UNKNOWN) for r in self.resultados
+        )
+
+
+class MonitorStops:
+    """The stop monitor of one account.
+
+    Args:
+        libro: The shared store.
+        bolsa: The exchange.
+        reloj: Market time.
+        account_id: Whose operations are watched.
+        fuente: ``ws`` inside a daemon, ``cron`` from the command line.
+        ensayo: Whether triggers are told and nothing is done.
+        ajustes: Waits and tries.
+    """
+
+    def __init__(
+        self,
+        libro: Libro,
+        bolsa: Bolsa,
+        reloj: Reloj,
+        account_id: str,
+        fuente: FuenteStop,
+        *,
+        ensayo: bool = False,
+        ajustes: AjustesMonitor | None = None,
+    ) -> None:
+        self._libro = libro
+        self._bolsa = bolsa
+        self._reloj = reloj
+        self._account_id = account_id
+        self._ensayo = ensayo
+        self._ajustes = ajustes or AjustesMonitor()
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), fuente, self._ajustes.ejecucion)
+        self._esperas: dict[str, Espera] = {}
+        self._operaciones: Sequence[Vigilada] = ()
+
+    async def revisar(self) -> Ronda:
+        """Look at every open operation by REST, and execute what has been reached.
+
+        Raises:
+            AlmacenCaido: The operations cannot be read.
+        """
+        self._operaciones = await self._libro.activas(self._account_id)
+        resultados: list[Resultado] = []
+        vistas: list[str] = []
+        sin_leer = 0
+        for operacion in self._operaciones:
+            try:
+                resultados += await self._mirar(operacion)
+                vistas.append(operacion.operation_id)
+            except (ErrorBolsa, AlmacenCaido) as fallo:
+                sin_leer += 1
+                log.error("operacion_sin_mirar", operacion=operacion.operation_id, motivo=str(fallo))
+        if not self._ensayo:
+            await self._libro.revisadas(vistas, self._reloj.ahora_ms())
+        vivas = {operacion.operation_id for operacion in self._operaciones}
+        self._esperas = {clave: espera for clave, espera in self._esperas.items() if clave in vivas}
+        atendidas = {resultado.disparada.operacion.operation_id for resultado in resultados}
+        esperando = len(self._esperas.keys() - atendidas)
+        return Ronda(len(self._operaciones), tuple(resultados), esperando, sin_leer)
+
+    def mirar_precios(self, simbolo: str, precios: Precios) -> tuple[Disparada, ...]:
+        """What one update of a symbol's prices reaches; touches neither store nor exchange."""
+        vistas = (
+            self._alcanzada(operacion, precios)
+            for operacion in self._operaciones
+            if operacion.simbolo == simbolo and operacion.token is not None
+        )
+        return tuple(disparada for disparada in vistas if disparada is not None)
+
+    async def correr(self, simbolo: str, precios: AsyncIterator[Precios]) -> None:
+        """Watch a stream of prices for as long as it lasts; what is reached is executed beside it."""
+        enviadas: dict[str, asyncio.Task[Resultado]] = {}
+        async with asyncio.TaskGroup() as grupo:
+            releyendo = grupo.create_task(self._releer_siempre())
+            async for precio in precios:
+                for disparada in self.mirar_precios(simbolo, precio):
+                    clave = disparada.operacion.operation_id
+                    if clave not in enviadas or enviadas[clave].done():
+                        enviadas[clave] = grupo.create_task(self.ejecutar(disparada))
+            releyendo.cancel()
+
+    async def ejecutar(self, disparada: Disparada) -> Resultado:
+        """Execute what was reached, as the store knows the operation now; failures are told, not raised."""
+        if self._ensayo:
+            return Resultado(disparada, Final.DRY_RUN)
+        operacion = disparada.operacion
+        try:
+            actual = await self._libro.releer(operacion.operation_id)
+            if actual is None:
+                return Resultado(disparada, Final.CLOSED, motivo="the operation was closed already")
+            if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
+                return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
+            return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
+        except (ErrorBolsa, AlmacenCaido) as fallo:
+            log.critical("stop_sin_ejecutar", operacion=operacion.operation_id, motivo=str(fallo))
+            return Resultado(disparada, Final.UNKNOWN, motivo=str(fallo))
+
+    async def releer(self) -> None:
+        """Take the open operations as the store has them now; the last ones stay while it is down."""
+        try:
+            self._operaciones = await self._libro.activas(self._account_id)
+        except AlmacenCaido as fallo:
+            log.warning("operaciones_sin_releer", motivo=str(fallo))
+
+    async def _releer_siempre(self) -> None:
+        while True:
+            await self.releer()
+            await asyncio.sleep(self._ajustes.relectura_s)
+
+    async def _mirar(self, operacion: Vigilada) -> list[Resultado]:
+        if await self._se_fue(operacion):
+            if not self._ensayo:
+                await self._ejecutor.concluir(operacion)
+            return []
+        if operacion.token is None:
+            return []
+        disparada = self._alcanzada(operacion, await self._precios(operacion))
+        return [] if disparada is None else [await self.ejecutar(disparada)]
+
+    async def _se_fue(self, operacion: Vigilada) -> bool:
+        """Whether the position has gone; of one just opened, a read may still be of before."""
+        for mirada in range(2):
+            if mirada:
+                await asyncio.sleep(self._ajustes.ejecucion.pausa_s)
+            cuenta = await self._bolsa.cuenta(operacion.simbolo)
+            if operacion.abierta(cuenta.estado.cantidad) > 0.0:
+                return False
+            if self._reloj.ahora_ms() - operacion.abierta_ms > RECIEN_MS:
+                break
+        return True
+
+    async def _precios(self, operacion: Vigilada) -> Precios:
+        if operacion.residente:
+            mark = await self._bolsa.precio_mark(operacion.simbolo)
+            return Precios(mark, mark, mark, self._reloj.ahora_ms(), self._reloj.ahora_ms())
+        bid, ask, instante_ms = await self._bolsa.precio_bidask(operacion.simbolo)
+        return Precios(bid, ask, bid, instante_ms, instante_ms)
+
+    def _alcanzada(self, operacion: Vigilada, precios: Precios) -> Disparada | None:
+        """A resident order has its own price and its time first; bid and ask count without one."""
+        niveles = operacion.niveles
+        if not operacion.residente:
+            precio = precio_de_salida(precios.bid, precios.ask, largo=operacion.largo)
+            disparo = niveles.alcanzado(precio)
+            return None if disparo is None else Disparada(operacion, disparo, precio, precios.instante_ms)
+        clave = operacion.operation_id
+        espera = esperar(self._esperas.get(clave), niveles, precios.mark, precios.mark_ms)
+        if espera is None:
+            self._esperas.pop(clave, None)
+            return None
+        self._esperas[clave] = espera
+        if not vencida(espera, precios.mark_ms):
+            return None
+        return Disparada(operacion, Disparo(espera.disparo), precios.mark, precios.mark_ms)
+
+
+def nombre_propio() -> str:
+    """Who claims: unique among machines, processes and monitors."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

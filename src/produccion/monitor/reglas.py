@@ -1,0 +1,149 @@
+"""Guardrails in the store: a tenant's limits, each symbol's breaker, and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.schema import Table
+
+from src.nucleo.disparos import (
+    Barrera,
+    Disyuntor,
+    EstadoDisyuntor,
+    ReglasInquilino,
+    Situacion,
+    barreras,
+)
+from src.produccion.almacen.esquema import (
+    alerts,
+    circuit_breaker_events,
+    circuit_breaker_state,
+    tenant_config,
+)
+
+_CLASE_DISYUNTOR = "stop_execution"
+
+
+class Nivel(StrEnum):
+    """How much an alert matters."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class Alerta(NamedTuple):
+    """Something that a person should know."""
+
+    nivel: Nivel
+    clase: str  # what kind of thing, e.g. ``stop_failed``
+    mensaje: str
+    client_id: str
+    account_id: str | None = None
+    simbolo: str | None = None
+    datos: Mapping[str, object] = {}
+
+
+def leer_reglas(conexion: Connection, client_id: str) -> ReglasInquilino:
+    """A tenant's limits; the defaults where none were set."""
+    fila = (
+        conexion.execute(select(tenant_config).where(tenant_config.c.client_id == client_id))
+        .mappings()
+        .first()
+    )
+    if fila is None:
+        return ReglasInquilino()
+    return ReglasInquilino(
+        bool(fila["trading_enabled"]),
+        str(fila["trading_paused_reason"] or ""),
+        float(fila["max_slippage_pct"]),
+        float(fila["slippage_pause_threshold_pct"]),
+        int(fila["max_executions_per_minute"]),
+        int(fila["max_executions_per_hour"]),
+    )
+
+
+def pausar(conexion: Connection, client_id: str, motivo: str, ahora_ms: int) -> None:
+    """Block a tenant's entries until a person lets them again."""
+    valores: dict[str, object] = {
+        "trading_enabled": False,
+        "trading_paused_reason": motivo,
+        "updated_at_ms": ahora_ms,
+    }
+    _poner(conexion, tenant_config, {"client_id": client_id}, valores)
+
+
+def leer_disyuntor(conexion: Connection, client_id: str, simbolo: str) -> Disyuntor:
+    """The breaker of a symbol."""
+    c = circuit_breaker_state.c
+    consulta = select(c.state, c.failures, c.opened_at_ms).where(
+        c.client_id == client_id, c.symbol == simbolo
+    )
+    fila = conexion.execute(consulta).first()
+    return Disyuntor() if fila is None else Disyuntor(EstadoDisyuntor(fila[0]), int(fila[1]), fila[2])
+
+
+def tras_un_resultado(
+    conexion: Connection, client_id: str, simbolo: str, ahora_ms: int, *, bien: bool
+) -> tuple[Disyuntor, bool]:
+    """The breaker after an execution, and whether its state changed; a change is an event."""
+    antes = leer_disyuntor(conexion, client_id, simbolo)
+    despues = antes.acierto() if bien else antes.fallo(ahora_ms)
+    if despues == antes:
+        return antes, False
+    valores: dict[str, object] = {
+        "state": despues.estado.value,
+        "failures": despues.fallos,
+        "opened_at_ms": despues.abierto_ms,
+        "updated_at_ms": ahora_ms,
+    }
+    _poner(conexion, circuit_breaker_state, {"client_id": client_id, "symbol": simbolo}, valores)
+    cambio = (despues.estado, despues.abierto_ms) != (antes.estado, antes.abierto_ms)
+    if cambio:
+        conexion.execute(
+            insert(circuit_breaker_events).values(
+                client_id=client_id,
+                symbol=simbolo,
+                kind=_CLASE_DISYUNTOR,
+                state=despues.estado.value,
+                failures=despues.fallos,
+                occurred_at_ms=ahora_ms,
+            )
+        )
+    return despues, cambio
+
+
+def contra_una_entrada(
+    conexion: Connection, client_id: str, simbolo: str, ahora_ms: int
+) -> tuple[Barrera, ...]:
+    """What forbids a tenant to open or increase a position on a symbol now; empty when nothing does."""
+    situacion = Situacion(disyuntor=leer_disyuntor(conexion, client_id, simbolo).en(ahora_ms).estado)
+    return barreras(situacion, leer_reglas(conexion, client_id))
+
+
+def alertar(conexion: Connection, alerta: Alerta, ahora_ms: int) -> None:
+    """Keep an alert."""
+    conexion.execute(
+        insert(alerts).values(
+            client_id=alerta.client_id,
+            account_id=alerta.account_id,
+            symbol=alerta.simbolo,
+            level=alerta.nivel.value,
+            kind=alerta.clase,
+            message=alerta.mensaje,
+            payload_json=orjson.dumps(dict(alerta.datos)).decode(),
+            created_at_ms=ahora_ms,
+        )
+    )
+
+
+def _poner(conexion: Connection, tabla: Table, clave: dict[str, object], valores: dict[str, object]) -> None:
+    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
+    orden = insertar(tabla).values(clave | valores)
+    conexion.execute(orden.on_conflict_do_update(index_elements=list(clave), set_=valores))

@@ -1,0 +1,74 @@
+"""One reduce-only market order: sent once, a doubt looked into, an obstacle cleared for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from src.nucleo.errores import ErrorBolsa, OrdenRechazada, ResultadoIncierto
+from src.nucleo.ordenes import Orden, trocear
+from src.nucleo.tipos import Filtros
+from src.produccion.monitor.desenlace import Averiguador, Paciencia, Suerte
+from src.produccion.puertos import Bolsa
+
+_DEMASIADO_GRANDE = -4005
+_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+
+log = structlog.get_logger(__name__)
+
+
+class Salida:
+    """Sends exits.
+
+    Args:
+        bolsa: The exchange.
+        paciencia: How long an order without an answer is looked for.
+    """
+
+    def __init__(self, bolsa: Bolsa, paciencia: Paciencia) -> None:
+        self._bolsa = bolsa
+        self._averiguador = Averiguador(bolsa, paciencia)
+        self._filtros: dict[str, Filtros] = {}  # of symbols whose largest order was exceeded
+
+    def que_quepa(self, simbolo: str, cantidad: float) -> float:
+        """How much of a quantity one order may be."""
+        filtros = self._filtros.get(simbolo)
+        return cantidad if filtros is None else trocear(cantidad, filtros)[0]
+
+    async def enviar(self, orden: Orden, entretanto: Callable[[], Awaitable[None]]) -> Suerte:
+        """Send an order, and say what became of it.
+
+        Args:
+            orden: Reduce-only.
+            entretanto: Run now and then while its fate is being found out.
+        """
+        try:
+            respuesta = await self._bolsa.enviar(orden)
+            if respuesta.estado.es_final:
+                return await self._averiguador.leer(orden.simbolo, respuesta)
+        except OrdenRechazada as fallo:
+            await self._desatascar(orden, fallo)
+            return Suerte(True, motivo=str(fallo))
+        except ResultadoIncierto as fallo:
+            log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
+        except ErrorBolsa as fallo:
+            return Suerte(True, motivo=str(fallo))
+        return await self.averiguar(orden, entretanto)
+
+    async def averiguar(self, orden: Orden, entretanto: Callable[[], Awaitable[None]]) -> Suerte:
+        """What became of an order that this process, or a former one, may have sent."""
+        return await self._averiguador.averiguar(
+            orden.simbolo, orden.id_cliente, orden.lado, entretanto=entretanto
+        )
+
+    async def _desatascar(self, orden: Orden, fallo: OrdenRechazada) -> None:
+        """Make way: for an order that resting ones forbid, or that is larger than one may be."""
+        try:
+            if fallo.codigo in _REDUCCION_RECHAZADA:
+                await self._bolsa.cancelar_todas(orden.simbolo)
+            elif fallo.codigo == _DEMASIADO_GRANDE:
+                info = await self._bolsa.info_simbolo(orden.simbolo)
+                self._filtros[orden.simbolo] = info.mercado.filtros
+        except ErrorBolsa as otro:
+            log.warning("orden_sin_desatascar", simbolo=orden.simbolo, motivo=str(otro))
