@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import NamedTuple
 
 from src.nucleo.cartera import CuentaPlana
-from src.nucleo.frenos import Freno, ReglaFreno, ajustar, nuevo_freno
+from src.nucleo.dinero import al_tick
+from src.nucleo.errores import StopFueraDeFiltro, StopMalLado
+from src.nucleo.frenos import AJUSTE_MANUAL, Freno, ReglaFreno, ajustar, apretar, nuevo_freno
 from src.nucleo.stops import FRACCION_LIQUIDACION, TipoProteccion, cruzado, renovar_en
-from src.nucleo.tipos import Mercado
+from src.nucleo.tipos import Mercado, Posicion
 from src.nucleo.volatilidad import VELAS_ATR, Distancia, ModoDistancia, precio_objetivo, precio_stop
 
 
@@ -79,11 +82,11 @@ def tras_operar(
         mercado,
         regla.fraccion_liquidacion,
     )
+    if antes * cantidad > 0.0:
+        return EstadoProteccion(nivel, _tras_cambio(estado.freno, antes, despues))
     if regla.freno is None:
         return EstadoProteccion(nivel)
-    if antes * cantidad <= 0.0:
-        return EstadoProteccion(nivel, _nacer(despues, precio, atr, instante_ms, regla, mercado))
-    return EstadoProteccion(nivel, _tras_cambio(estado.freno, antes, despues))
+    return EstadoProteccion(nivel, _nacer(despues, precio, atr, instante_ms, regla, mercado))
 
 
 def _nacer(
@@ -132,6 +135,58 @@ def al_mark(
         return estado
     nuevo = ajustar(freno, mark, instante_ms, regla.freno, mercado.filtros.escala_tick)
     return estado if nuevo is freno else EstadoProteccion(estado.nivel, nuevo)
+
+
+def a_mano(
+    estado: EstadoProteccion,
+    posicion: Posicion,
+    stop: float | None,
+    objetivo: float | None,
+    mark: float,
+    instante_ms: int,
+    mercado: Mercado,
+    nivel: str = AJUSTE_MANUAL,
+) -> EstadoProteccion:
+    """What protects the position after somebody moved its stop, its target or both.
+
+    Args:
+        estado: What protected it before.
+        posicion: The position held.
+        stop: The stop wanted; ``None`` leaves it.
+        objetivo: The target wanted; ``None`` leaves it.
+        mark: Mark price.
+        instante_ms: Market time.
+        mercado: Gives the tick.
+        nivel: Name of the level that the stop stands for.
+
+    Raises:
+        StopInaceptable: The stop is looser than the one in force, or a price is on the wrong side of the mark
+            or no price at all.
+    """
+    largo, tick = posicion.cantidad > 0.0, mercado.filtros.escala_tick
+    actual = gatillo(estado, posicion.cantidad)
+    freno = estado.freno
+    if freno is None:
+        inicio = stop if actual is None else actual
+        if inicio is None:
+            raise StopMalLado("a target needs a stop beside it; give 'stop' as well")
+        freno = nuevo_freno(posicion.precio_entrada, inicio, None, mark, instante_ms, largo=largo)
+    elif actual is not None:
+        freno = freno._replace(stop=actual)
+    if stop is not None:
+        freno = apretar(freno, stop, mark, tick, nivel, instante_ms)
+    if objetivo is not None:
+        freno = freno._replace(objetivo=_meta(objetivo, posicion.cantidad, mark, tick))
+    return EstadoProteccion(estado.nivel, freno)
+
+
+def _meta(objetivo: float, cantidad: float, mark: float, tick: tuple[int, int]) -> float:
+    en_tick = al_tick(objetivo, tick, hacia_arriba=cantidad > 0.0) if isfinite(objetivo) else None
+    if en_tick is None:
+        raise StopFueraDeFiltro(f"Target {objetivo} is outside the price filter: it must be a positive price")
+    if alcanzado(en_tick, cantidad, mark):
+        raise StopMalLado(f"Target {en_tick} is on the wrong side of the mark {mark}: it is reached already")
+    return en_tick
 
 
 def gatillo(estado: EstadoProteccion, cantidad: float) -> float | None:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
 
-from src.nucleo.errores import ErrorBolsa, ErrorTimonel
+from src.nucleo.errores import EntradaInvalida, ErrorBolsa, ErrorTimonel, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Vela
 from src.produccion.ciclo import Ciclo
@@ -42,6 +42,8 @@ _ATRASO_MAX = 1_000
 """Market events that may wait; beyond it what was missed is read by REST instead."""
 
 _ENTRE_MIRADAS_S = 1.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +86,15 @@ class _Freno(NamedTuple):
     instante_ms: int
 
 
+class _Pedido(NamedTuple):
+    tarea: Callable[[], Awaitable[None]]
+
+
 class _Ceguera(NamedTuple):
     pass
 
 
-_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera | _Freno
+_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera | _Freno | _Pedido
 _Cola = asyncio.PriorityQueue[tuple[int, int, _Encargo]]
 
 
@@ -141,6 +147,32 @@ class Orquestador:
     def parar(self) -> None:
         """End after the step in progress."""
         self._poner(_Parar())
+
+    async def pedir(self, tarea: Callable[[], Awaitable[T]]) -> T:
+        """Have something done between two steps; what it raises comes back to who asked.
+
+        Raises:
+            ErrorTimonel: It was refused, or the session ends.
+        """
+        respuesta: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def hacer() -> None:
+            try:
+                resultado = await tarea()
+            except (EntradaInvalida, ErrorBolsa) as fallo:
+                if not respuesta.done():
+                    respuesta.set_exception(fallo)
+                self._pedir_refresco()
+            except ErrorTimonel as fallo:
+                if not respuesta.done():
+                    respuesta.set_exception(LecturaFallida(str(fallo)))
+                raise
+            else:
+                if not respuesta.done():
+                    respuesta.set_result(resultado)
+
+        self._poner(_Pedido(hacer))
+        return await respuesta
 
     async def correr(self) -> Motivo:
         """Run the session.
@@ -346,6 +378,8 @@ class Orquestador:
                 await self.ciclo.mover_freno(instante_ms)
             case _Ceguera():
                 await self._cerrar_a_ciegas()
+            case _Pedido(tarea=tarea):
+                await tarea()
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None

@@ -15,6 +15,7 @@ from src.nucleo.errores import (
     LecturaFallida,
     ProteccionImposible,
     ProteccionRota,
+    StopInaceptable,
     YaCruzado,
 )
 from src.nucleo.frenos import Freno
@@ -164,6 +165,32 @@ class Protector:
                 mark=mark,
             )
         return movido
+
+    def ajustar_a_mano(
+        self, stop: float | None, objetivo: float | None, nivel: str, mark: float, instante_ms: int
+    ) -> float | None:
+        """Want a stop, a target or both where somebody says; returns the stop that was in force.
+
+        Args:
+            stop: The stop; ``None`` leaves it.
+            objetivo: The target; ``None`` leaves it.
+            nivel: Name of the level that the stop stands for.
+            mark: Mark price.
+            instante_ms: Market time.
+
+        Raises:
+            StopInaceptable: It cannot be there; nothing has changed.
+        """
+        puesto, posicion = self._puesto, self._ultimo.posicion
+        if puesto is None or posicion is None:
+            raise StopInaceptable("No open position to adjust")
+        anterior = self.gatillo
+        estado = reglas.a_mano(
+            puesto.estado, posicion, stop, objetivo, mark, instante_ms, self._mercado, nivel
+        )
+        self._fijar(puesto.con(estado))
+        self.confirmado = False
+        return anterior
 
     async def mover(self) -> None:
         """Have at the exchange what should be there, after the stop has moved.
