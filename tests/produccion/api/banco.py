@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
-from src.produccion.almacen.demonios import DemonioNuevo, despedirse, presentarse
+from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
 from src.produccion.almacen.mandos import MandoGuardado, terminar_mando, tomar_mandos
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import Plazos
@@ -149,7 +150,11 @@ class DemonioFalso(threading.Thread):
         presentarse(motor, self._yo)
 
     def run(self) -> None:
+        latido_s = time.monotonic()
         while not self._fin.wait(0.02):
+            if time.monotonic() - latido_s > 1.0:
+                latir(self._motor, self._yo.account_id, self._yo.symbol)
+                latido_s = time.monotonic()
             if self._toma:
                 self._mirar()
 
