@@ -14,10 +14,13 @@ from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
     ErrorBolsa,
+    OrdenRechazada,
     PosicionDesprotegida,
+    ResultadoIncierto,
 )
+from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
-from src.nucleo.tipos import EstadoCuenta, Operacion, Vela
+from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Ajeno, Cuenta, Novedades
@@ -31,6 +34,7 @@ from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.stops.proteccion import Protector
+from src.produccion.stops.stops_recordados import NivelPuesto
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 
@@ -95,7 +99,17 @@ class Ciclo:
     @property
     def stop(self) -> float | None:
         """Trigger of the stop that is known to protect the position; ``None`` when none does."""
-        return self._p.protector.nivel if self._p.protector.cubre else None
+        return self._p.protector.gatillo if self._p.protector.cubre else None
+
+    @property
+    def gatillo(self) -> float | None:
+        """Trigger of the stop that is wanted nearest to the market."""
+        return self._p.protector.gatillo
+
+    @property
+    def operacion(self) -> NivelPuesto | None:
+        """The operation that is open and what protects it."""
+        return self._p.protector.puesto
 
     @property
     def protegida(self) -> bool:
@@ -260,10 +274,58 @@ class Ciclo:
             self._seguir_transferencia(novedades.transferido)
         return int(bool(cerradas))
 
-    async def cerrar_y_seguir(self, motivo: str, instante_ms: int) -> None:
-        """Close a position that nothing protects, and go on."""
-        await self.cerrar_posicion(motivo, instante_ms, StatusFila.PROTECCION)
+    async def cerrar_y_seguir(
+        self, motivo: str, instante_ms: int, status: StatusFila = StatusFila.PROTECCION
+    ) -> None:
+        """Close a position, such as one that nothing protects, and go on."""
+        await self.cerrar_posicion(motivo, instante_ms, status)
         self._p.control.bloqueos.discard(Bloqueo.CIERRE)
+
+    async def posicion_al_dia(self) -> Posicion | None:
+        """The position as the exchange has it now, its stop where it belongs.
+
+        Raises:
+            ErrorBolsa: It could not be read.
+        """
+        return (await self._al_dia()).posicion
+
+    async def ajustar_a_mano(self, stop: float | None, objetivo: float | None, nivel: str) -> float | None:
+        """Move stop or target where somebody says; returns the stop that was in force.
+
+        Raises:
+            StopInaceptable: It cannot be there; nothing has changed.
+            ErrorBolsa: The account must be read again.
+        """
+        ahora_ms = self._p.reloj.ahora_ms()
+        anterior = self._p.protector.ajustar_a_mano(stop, objetivo, nivel, self.mark, ahora_ms)
+        await self._proteger(self._p.protector.mover(), ahora_ms)
+        return anterior
+
+    async def reducir_a_mano(self, cantidad: float) -> Posicion | None:
+        """Give up a part of the position at market because somebody says so; returns what is left.
+
+        Args:
+            cantidad: Signed like the order; less than the position, on the lot step.
+
+        Raises:
+            ErrorBolsa: The exchange refused it, or what it did is not known yet.
+        """
+        ahora_ms, antes = self._p.reloj.ahora_ms(), self._p.cuenta.estado.cantidad
+        operacion = Operacion.REDUCIR_LONG if cantidad < 0.0 else Operacion.REDUCIR_SHORT
+        plan = Plan(operacion, trocear(cantidad, self._r.mercado.filtros), True)
+        ficha = f"guardian:{self._r.agente_id}:{ahora_ms}:{self._p.cronica.lugar}"
+        self._p.cuenta.en_vuelo = True
+        informe = await self._p.ejecutor.ejecutar(plan, ficha, posicion_previa=antes)
+        if informe.resultado is Resultado.INCIERTA:
+            raise ResultadoIncierto(f"what the order did is not known yet: {informe.error}")
+        novedades = await self._p.cuenta.actualizar()
+        self._p.cuenta.en_vuelo = False
+        self._vetar(novedades.ajenos)
+        self._p.cronica.anotar_cierre(novedades.ajenos, StatusFila.MANUAL, ahora_ms, self.mark)
+        if not informe.transacciones:
+            raise OrdenRechazada(informe.error, codigo=informe.codigo)
+        await self._revisar_proteccion()
+        return self._p.cuenta.estado.posicion
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
         if razon is Razon.DRAWDOWN:

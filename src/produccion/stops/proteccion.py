@@ -101,6 +101,11 @@ class Protector:
         return self.estado.freno
 
     @property
+    def puesto(self) -> NivelPuesto | None:
+        """The operation that is open and what protects it; ``None`` when flat."""
+        return self._puesto if self._ultimo.posicion is not None else None
+
+    @property
     def gatillo(self) -> float | None:
         """Trigger price of the stop that the market meets first; ``None`` when none is wanted."""
         return reglas.gatillo(self.estado, self._ultimo.cantidad)

@@ -44,6 +44,8 @@ class NivelPuesto(NamedTuple):
     nivel: float | None  # ``None`` when no positive price calls for a stop
     posicion: Posicion  # the largest one that it was set for
     freno: Freno | None = None  # what trails the market before the level
+    anterior: float | None = None  # the stop before the last one that was moved
+    nivel_anterior: str = ""  # its level
 
     @property
     def estado(self) -> EstadoProteccion:
@@ -52,7 +54,11 @@ class NivelPuesto(NamedTuple):
 
     def con(self, estado: EstadoProteccion) -> NivelPuesto:
         """The same operation, protected by something else."""
-        return self._replace(nivel=estado.nivel, freno=estado.freno)
+        nuevo = self._replace(nivel=estado.nivel, freno=estado.freno)
+        viejo = self.freno
+        if viejo is None or estado.freno is None or viejo.stop == estado.freno.stop:
+            return nuevo
+        return nuevo._replace(anterior=viejo.stop, nivel_anterior=viejo.nivel)
 
 
 class MemoriaStops(NamedTuple):
@@ -98,17 +104,21 @@ def escribir_nivel(puesto: NivelPuesto) -> dict[str, object]:
         "quantity": puesto.posicion.cantidad,
         "entry": puesto.posicion.precio_entrada,
         "brake": _escribir_freno(puesto.freno),
+        "previous_stop": puesto.anterior,
+        "previous_level": puesto.nivel_anterior,
     }
 
 
 def leer_nivel(contenido: Mapping[str, object]) -> NivelPuesto:
     """A level from the journal."""
-    nivel = contenido["level"]
+    nivel, anterior = contenido["level"], contenido.get("previous_stop")
     return NivelPuesto(
         int(str(contenido["operation"])),
         None if nivel is None else float(str(nivel)),
         Posicion(float(str(contenido["quantity"])), float(str(contenido["entry"]))),
         _leer_freno(contenido.get("brake")),
+        None if anterior is None else float(str(anterior)),
+        str(contenido.get("previous_level", "")),
     )
 
 
