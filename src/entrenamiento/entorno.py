@@ -12,23 +12,19 @@ from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.entrenamiento.datos_entorno import DatosEntorno, calcular_filas
 from src.entrenamiento.operativa import SIN_INCIDENCIAS, Operativa
 from src.entrenamiento.paso import Asiento, PasoEntorno, armar_paso
-from src.entrenamiento.recorrido import (
-    Incidencia,
-    Travesia,
-    Vencimiento,
-    atravesar,
-    liquidar_funding,
-)
+from src.entrenamiento.recorrido import Vencimiento, atravesar, liquidar_funding, travesia_de
+from src.entrenamiento.salidas import Incidencia
 from src.nucleo.accion import interpretar_accion
-from src.nucleo.camino import camino_intravela
 from src.nucleo.cartera import CuentaPlana, aplanar, cuenta_de, equity_en, no_cubre_mantenimiento
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.observacion import valorar, vector_portafolio
 from src.nucleo.ordenes import SIN_ORDENES, planificar_cantidad
+from src.nucleo.proteccion import SIN_PROTECCION
 from src.nucleo.recompensa import Paso, calcular_recompensa
 from src.nucleo.riesgo import VALIDA, Anclas, EstadoRiesgo, anclar, vigilar_extremos
 from src.nucleo.stops import cruzado
 from src.nucleo.tipos import MatrizF32
+from src.nucleo.veto import Veto, envejecer
 
 __all__ = ["DatosEntorno", "EntornoTrading", "PasoEntorno"]
 
@@ -67,9 +63,8 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._ventana = entorno.window_size
         self._capital = float(portafolio.capital_inicial)
         self._apalancamiento = float(portafolio.apalancamiento)
-        self._slippage = portafolio.slippage
         self._limite = entorno.max_drawdown_permitido
-        self._operativa = Operativa(configuracion, datos.mercado)
+        self._operativa = Operativa(configuracion, datos)
         self._con_escalones = entorno.escalones_riesgo
         self._regla_accion = configuracion.regla_accion()
         self._regla_recompensa = configuracion.regla_recompensa()
@@ -140,7 +135,8 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._cuenta: CuentaPlana = (self._capital, 0.0, 0.0)
         self._valor = (self._capital, 0.0, 0.0)
         self._riesgo = EstadoRiesgo(self._capital)
-        self._nivel: float | None = None
+        self._proteccion = SIN_PROTECCION
+        self._veto: Veto | None = None
         self._anclas: Anclas | None = None
         self._ultimo: tuple[Any, ...] = ()  # a `PasoEntorno` in plain numbers
 
@@ -151,7 +147,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             DatosInvalidos: The action is NaN or outside [−1, 1].
             RuntimeError: The episode has ended.
         """
-        fila, riesgo, antes = self._fila, self._riesgo, self._cuenta
+        fila, riesgo, antes, veto = self._fila, self._riesgo, self._cuenta, self._veto
         equity, _, exposicion = self._valor
         if fila >= self._fin:
             raise RuntimeError("the episode has ended; call reset()")
@@ -166,13 +162,24 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
             validacion, tras_orden, asientos = VALIDA, antes, _NADA
         else:
             validacion, tras_orden, asientos = self._operativa.operar(
-                plan, antes, equity, precios, riesgo, self._anclas
+                plan, antes, equity, precios, riesgo, self._anclas, veto
             )
-        nivel, cuenta, previas, fila_nueva = self._nivel, tras_orden, SIN_INCIDENCIAS, fila + 1
+        if veto is not None:
+            self._veto = envejecer(veto, interpretacion[0], tras_orden[1])
+        proteccion, cuenta, previas, fila_nueva = self._proteccion, tras_orden, SIN_INCIDENCIAS, fila + 1
         if asientos and self._operativa.con_stop:
-            nivel, cuenta, previas = self._operativa.proteger(nivel, antes[1], tras_orden, precios, riesgo)
-            self._nivel = nivel
+            proteccion, cuenta, previas = self._operativa.proteger(
+                proteccion, antes[1], tras_orden, fila, precios, riesgo
+            )
+        nivel, freno = proteccion
+        if freno is not None:
+            proteccion = self._operativa.seguir(proteccion, precios)
+            freno = proteccion.freno
+        self._proteccion = proteccion
         cuenta, riesgo_nuevo, incidencias, funding, emergencia = self._avanzar(cuenta, riesgo, fila_nueva)
+        incidencias = previas + incidencias
+        if incidencias:
+            self._veto = self._operativa.vetar(self._veto, incidencias)
         saldo, cantidad, entrada = cuenta
         valor = valorar(saldo, cantidad, entrada, self._filas[fila_nueva][0], self._apalancamiento)
         inactivo = cantidad == 0.0 and tras_orden[1] == 0.0
@@ -186,7 +193,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._fila, self._riesgo, self._cuenta, self._valor = fila_nueva, riesgo_nuevo, cuenta, valor
         self._ultimo = (
             fila, accion, interpretacion, plan, validacion, antes, tras_orden, asientos, riesgo,
-            cuenta, riesgo_nuevo, nivel, previas + incidencias, funding, recompensa, terminated, truncated,
+            cuenta, riesgo_nuevo, nivel, freno, incidencias, funding, recompensa, terminated, truncated,
         )  # fmt: skip
         return self._observacion(), recompensa, terminated, truncated, {}
 
@@ -206,8 +213,11 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         cierre, _, _, peor, mejor, tasa, cierre_ms = self._filas[fila]
         if cantidad < 0.0:
             peor, mejor = mejor, peor
-        nivel = self._nivel
-        if nivel is not None and cruzado(nivel, cantidad, peor):
+        nivel, freno = self._proteccion
+        if freno is not None:
+            if not self._operativa.esta_quieta(self._proteccion, cantidad, peor, mejor, cierre_ms):
+                return self._atravesar(cuenta, riesgo, fila)
+        elif nivel is not None and cruzado(nivel, cantidad, peor):
             return self._atravesar(cuenta, riesgo, fila)
         menor = equity_en(saldo, cantidad, entrada, peor)
         mayor = equity_en(saldo, cantidad, entrada, mejor)
@@ -223,18 +233,11 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
     def _atravesar(
         self, cuenta: CuentaPlana, riesgo: EstadoRiesgo, fila: int
     ) -> tuple[CuentaPlana, EstadoRiesgo, tuple[Incidencia, ...], float, bool]:
-        vela = self.datos.tabla.vela(fila)
-        travesia = Travesia(
-            puntos=camino_intravela(vela, self.configuracion.entorno.camino),
-            apertura_ms=vela.apertura_ms,
-            duracion_ms=self._filas[fila].cierre_ms - vela.apertura_ms,
-            tasa_funding=self._filas[fila].tasa_funding,
+        vela, camino = self.datos.tabla.vela(fila), self.configuracion.entorno.camino
+        travesia = travesia_de(vela, camino, self._filas[fila])
+        despues, riesgo, self._proteccion, incidencias, funding, emergencia = atravesar(
+            cuenta_de(*cuenta), riesgo, travesia, self._operativa.terreno, self._proteccion
         )
-        despues, riesgo, incidencias, funding, emergencia = atravesar(
-            cuenta_de(*cuenta), riesgo, travesia, self._mercado, self._limite, self._slippage, self._nivel
-        )
-        if despues.posicion is None:
-            self._nivel = None
         return aplanar(despues), riesgo, incidencias, funding, emergencia
 
     def _observacion(self) -> ObservacionGym:

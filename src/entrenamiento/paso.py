@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from src.entrenamiento.recorrido import Incidencia
+from src.entrenamiento.salidas import Incidencia
 from src.nucleo.accion import Interpretacion
 from src.nucleo.cartera import cuenta_de
+from src.nucleo.frenos import Freno
 from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import EstadoRiesgo, Validacion
 from src.nucleo.tipos import Ejecucion, EstadoCuenta
@@ -29,7 +30,8 @@ class PasoEntorno(NamedTuple):
     riesgo_antes: EstadoRiesgo
     cuenta: EstadoCuenta  # at the next candle's close
     riesgo: EstadoRiesgo
-    nivel: float | None  # of the resident stop that waits after the order
+    nivel: float | None  # of the stop that closes the whole position and waits after the order
+    freno: Freno | None  # the brake before it
     incidencias: tuple[Incidencia, ...]  # fills that nobody decided, after the order and up to the next close
     funding: float  # margin asset, > 0 received
     recompensa: float

@@ -1,46 +1,39 @@
-"""What the market does to an account while a candle forms: stop, liquidation, drawdown, funding."""
+"""What the market does to an account while a candle forms: stop, target, liquidation, drawdown, funding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from src.nucleo.camino import Punto
+from src.entrenamiento.datos_entorno import PreciosFila
+from src.entrenamiento.salidas import (
+    Incidencia,
+    buscar_disparo,
+    cerrar_por_emergencia,
+    cerrar_por_liquidacion,
+    cerrar_por_proteccion,
+)
+from src.nucleo.camino import Punto, camino_intravela
 from src.nucleo.cartera import (
     CuentaPlana,
     abonar_funding,
     aplanar,
-    aplicar_compraventa,
     cuenta_de,
     debe_liquidarse,
     equity_de,
     equity_en,
-    liquidar,
 )
-from src.nucleo.contabilidad import Movimiento
-from src.nucleo.dinero import precio_desplazado
-from src.nucleo.ordenes import trocear
-from src.nucleo.registro import StatusFila
+from src.nucleo.proteccion import SIN_PROTECCION, EstadoProteccion, ReglaProteccion, al_mark
 from src.nucleo.riesgo import EstadoRiesgo, vigilar_drawdown, vigilar_extremos
-from src.nucleo.stops import cruzado
-from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado
-
-
-class Incidencia(NamedTuple):
-    """A fill that the agent did not decide, between two closed candles."""
-
-    status: StatusFila
-    instante_ms: int
-    precio: float  # fill price of a stop or a liquidation, mark of an emergency
-    movimiento: Movimiento
-    riesgo: EstadoRiesgo
+from src.nucleo.tipos import Camino, EstadoCuenta, Mercado, Vela
 
 
 class Recorrido(NamedTuple):
-    """The account and the drawdown monitor after one candle."""
+    """The account, the drawdown monitor and what protects the position after one candle."""
 
     cuenta: EstadoCuenta
     riesgo: EstadoRiesgo
+    proteccion: EstadoProteccion
     incidencias: tuple[Incidencia, ...]
     funding: float  # margin asset, > 0 received
     emergencia: bool  # the drawdown limit was exceeded for long enough; the position was closed
@@ -55,63 +48,90 @@ class Travesia(NamedTuple):
     tasa_funding: float | None  # settled at its close; None when it is no funding time
 
 
+def travesia_de(vela: Vela, camino: Camino, fila: PreciosFila) -> Travesia:
+    """How the account lives through a row's candle."""
+    duracion_ms = fila.cierre_ms - vela.apertura_ms
+    return Travesia(camino_intravela(vela, camino), vela.apertura_ms, duracion_ms, fila.tasa_funding)
+
+
+class Terreno(NamedTuple):
+    """What an account lives through every candle with."""
+
+    mercado: Mercado  # brackets, filters and fees
+    slippage: float  # fraction of the price, against the account, of a market order that nobody decided
+    regla: ReglaProteccion
+
+
 def atravesar(
     cuenta: EstadoCuenta,
     riesgo: EstadoRiesgo,
     travesia: Travesia,
-    mercado: Mercado,
-    limite_drawdown: float,
-    slippage: float,
-    nivel: float | None = None,
+    terreno: Terreno,
+    proteccion: EstadoProteccion = SIN_PROTECCION,
 ) -> Recorrido:
     """Walk a candle point by point.
 
-    At each point the exchange looks at the resident stop and at liquidation, and settles funding at the
-    close; then the drawdown monitor looks at the equity, and a confirmed breach closes the position at that
-    very point. Where the stop would be filled, the maintenance must still be covered: otherwise liquidation
-    came first.
+    At each point the exchange looks at stop and target and at liquidation, and settles funding at the close;
+    then the drawdown monitor looks at the equity, and a confirmed breach closes the position at that very
+    point. Last of all the brake moves, which counts from the next point on; at the close it waits for the
+    decision.
 
     Args:
         cuenta: The account after the decision at the previous close.
         riesgo: The drawdown monitor.
         travesia: The candle.
-        mercado: Brackets, filters and fees.
-        limite_drawdown: Fraction of the peak.
-        slippage: Fraction of the price, against the account, of a market order that nobody decided.
-        nivel: Trigger of the resident stop; ``None`` without one.
+        terreno: Market, slippage and rules.
+        proteccion: What protects the position.
     """
+    mercado, slippage, regla = terreno
     incidencias: list[Incidencia] = []
     funding, anterior = 0.0, travesia.puntos[0].precio
-    for precio, fraccion, salto in travesia.puntos:
+    for punto in travesia.puntos:
+        precio, fraccion, _ = punto
         instante_ms = travesia.apertura_ms + int(fraccion * travesia.duracion_ms)
-        disparo = None if nivel is None else _disparo(nivel, cuenta, precio, mercado, salto=salto)
-        if disparo is not None:
-            cuenta, incidencia = cerrar_por_proteccion(
-                cuenta,
-                (-cuenta.cantidad,),  # the exchange closes with one order, whatever its size
-                disparo,
-                instante_ms,
-                riesgo,
-                mercado,
-                slippage,
-            )
-            incidencias.append(incidencia)
-        elif debe_liquidarse(cuenta, precio, mercado.tramos):
-            cuenta, incidencia = _liquidacion(
-                cuenta, precio if salto else anterior, precio, instante_ms, riesgo, mercado
-            )
-            incidencias.append(incidencia)
-        vigilancia = vigilar_drawdown(riesgo, equity_de(cuenta, precio), instante_ms, limite_drawdown)
+        cuenta, salida = _salir(cuenta, riesgo, punto, anterior, instante_ms, terreno, proteccion)
+        incidencias += salida
+        vigilancia = vigilar_drawdown(riesgo, equity_de(cuenta, precio), instante_ms, regla.limite)
         riesgo, confirmado = vigilancia.estado, vigilancia.confirmado
         if fraccion == 1.0 and travesia.tasa_funding is not None:
             vencimiento = Vencimiento(precio, travesia.tasa_funding, instante_ms)
-            numeros, riesgo, funding = liquidar_funding(aplanar(cuenta), riesgo, vencimiento, limite_drawdown)
+            numeros, riesgo, funding = liquidar_funding(aplanar(cuenta), riesgo, vencimiento, regla.limite)
             cuenta = cuenta_de(*numeros)
         if confirmado:
-            cuenta, cierre = _emergencia(cuenta, precio, instante_ms, riesgo, mercado, slippage)
-            return Recorrido(cuenta, riesgo, (*incidencias, *cierre), funding, True)
+            cuenta, cierre = cerrar_por_emergencia(cuenta, precio, instante_ms, riesgo, mercado, slippage)
+            return Recorrido(cuenta, riesgo, SIN_PROTECCION, (*incidencias, *cierre), funding, True)
+        if cuenta.posicion is None:
+            proteccion = SIN_PROTECCION
+        elif fraccion < 1.0:
+            proteccion = al_mark(proteccion, precio, instante_ms, regla, mercado)
         anterior = precio
-    return Recorrido(cuenta, riesgo, tuple(incidencias), funding, False)
+    return Recorrido(cuenta, riesgo, proteccion, tuple(incidencias), funding, False)
+
+
+def _salir(
+    cuenta: EstadoCuenta,
+    riesgo: EstadoRiesgo,
+    punto: Punto,
+    anterior: float,
+    instante_ms: int,
+    terreno: Terreno,
+    proteccion: EstadoProteccion,
+) -> tuple[EstadoCuenta, tuple[Incidencia, ...]]:
+    """What the exchange closes on the way from the price before to a point."""
+    precio, _, salto = punto
+    mercado, slippage, _ = terreno
+    disparo = buscar_disparo(proteccion, cuenta, precio, mercado, salto=salto)
+    if disparo is not None:
+        cuenta, incidencia = cerrar_por_proteccion(
+            cuenta, disparo.cantidades, disparo.precio, instante_ms, riesgo, mercado, slippage
+        )
+        return cuenta, (incidencia,)
+    if debe_liquidarse(cuenta, precio, mercado.tramos):
+        cuenta, incidencia = cerrar_por_liquidacion(
+            cuenta, precio if salto else anterior, precio, instante_ms, riesgo, mercado
+        )
+        return cuenta, (incidencia,)
+    return cuenta, ()
 
 
 class Vencimiento(NamedTuple):
@@ -139,73 +159,3 @@ def liquidar_funding(
     if despues is None:
         despues = vigilar_drawdown(riesgo, equity, instante_ms, limite_drawdown).estado
     return (saldo, cantidad, entrada), despues, monto
-
-
-def _liquidacion(
-    cuenta: EstadoCuenta,
-    anterior: float,
-    mark: float,
-    instante_ms: int,
-    riesgo: EstadoRiesgo,
-    mercado: Mercado,
-) -> tuple[EstadoCuenta, Incidencia]:
-    despues, ejecucion, cubierto = liquidar(cuenta, anterior, mark, mercado)
-    movimiento = Movimiento(cuenta, despues, (ejecucion,), cubierto)
-    return despues, Incidencia(StatusFila.LIQUIDACION, instante_ms, ejecucion.precio, movimiento, riesgo)
-
-
-def _disparo(
-    nivel: float, cuenta: EstadoCuenta, precio: float, mercado: Mercado, *, salto: bool
-) -> float | None:
-    """Price at which the stop is triggered: on the way its own, after a jump that of the point."""
-    if cuenta.posicion is None or not cruzado(nivel, cuenta.cantidad, precio):
-        return None
-    disparo = precio if salto else nivel
-    return None if debe_liquidarse(cuenta, disparo, mercado.tramos) else disparo
-
-
-def cerrar_por_proteccion(
-    cuenta: EstadoCuenta,
-    cantidades: tuple[float, ...],
-    precio: float,
-    instante_ms: int,
-    riesgo: EstadoRiesgo,
-    mercado: Mercado,
-    slippage: float,
-) -> tuple[EstadoCuenta, Incidencia]:
-    """Close an open position with these signed quantities, at a price worsened by slippage."""
-    salida = precio_desplazado(precio, slippage, mercado.filtros.escala_tick, compra=cuenta.cantidad < 0.0)
-    despues, ejecuciones = ejecutar(cuenta, cantidades, salida, mercado)
-    movimiento = Movimiento(cuenta, despues, ejecuciones)
-    return despues, Incidencia(StatusFila.PROTECCION, instante_ms, salida, movimiento, riesgo)
-
-
-def _emergencia(
-    cuenta: EstadoCuenta,
-    mark: float,
-    instante_ms: int,
-    riesgo: EstadoRiesgo,
-    mercado: Mercado,
-    slippage: float,
-) -> tuple[EstadoCuenta, tuple[Incidencia, ...]]:
-    """Close the whole position at market; an account without one has nothing to close."""
-    if cuenta.posicion is None:
-        return cuenta, ()
-    compra = cuenta.cantidad < 0
-    precio = precio_desplazado(mark, slippage, mercado.filtros.escala_tick, compra=compra)
-    despues, ejecuciones = ejecutar(cuenta, trocear(-cuenta.cantidad, mercado.filtros), precio, mercado)
-    movimiento = Movimiento(cuenta, despues, ejecuciones)
-    return despues, (Incidencia(StatusFila.EMERGENCIA, instante_ms, mark, movimiento, riesgo),)
-
-
-def ejecutar(
-    cuenta: EstadoCuenta, cantidades: tuple[float, ...], precio: float, mercado: Mercado
-) -> tuple[EstadoCuenta, tuple[Ejecucion, ...]]:
-    """Fill market orders one after another at one price, taker fee on each."""
-    ejecuciones: tuple[Ejecucion, ...] = ()
-    for cantidad in cantidades:
-        cuenta, ejecucion = aplicar_compraventa(
-            cuenta, cantidad, precio, mercado.comision_taker, mercado.filtros
-        )
-        ejecuciones = (*ejecuciones, ejecucion)
-    return cuenta, ejecuciones

@@ -9,7 +9,7 @@ import numpy as np
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
 from src.entrenamiento.paso import PasoEntorno
-from src.entrenamiento.recorrido import Incidencia
+from src.entrenamiento.salidas import Incidencia
 from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.politica import Politica

@@ -40,6 +40,7 @@ class EstadoProteccion(NamedTuple):
 
 
 SIN_PROTECCION = EstadoProteccion()
+_crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 
 
 def tras_operar(
@@ -69,24 +70,17 @@ def tras_operar(
         regla: The artefact's protection.
         mercado: Brackets and tick.
     """
-    _, cantidad, _ = despues
-    if cantidad == 0.0 or regla.tipo is TipoProteccion.NINGUNA:
+    tipo, limite, fraccion, regla_freno, _, _, _, _ = regla
+    cantidad = despues[1]
+    if cantidad == 0.0 or tipo is TipoProteccion.NINGUNA:
         return SIN_PROTECCION
-    nivel = renovar_en(
-        estado.nivel,
-        antes,
-        despues,
-        precio,
-        equity_maximo,
-        regla.limite,
-        mercado,
-        regla.fraccion_liquidacion,
-    )
+    nivel = renovar_en(estado[0], antes, despues, precio, equity_maximo, limite, mercado, fraccion)
+    if regla_freno is None and estado[1] is None:
+        return _crear(EstadoProteccion, (nivel, None))
     if antes * cantidad > 0.0:
         return EstadoProteccion(nivel, _tras_cambio(estado.freno, antes, despues))
-    if regla.freno is None:
-        return EstadoProteccion(nivel)
-    return EstadoProteccion(nivel, _nacer(despues, precio, atr, instante_ms, regla, mercado))
+    nacido = None if regla_freno is None else _nacer(despues, precio, atr, instante_ms, regla, mercado)
+    return EstadoProteccion(nivel, nacido)
 
 
 def _nacer(
@@ -216,6 +210,8 @@ def alcanzado(objetivo: float, cantidad: float, precio: float) -> bool:
 
 def ya_cruzada(estado: EstadoProteccion, cantidad: float, precio: float) -> bool:
     """Whether a price is beyond a stop or a target, so that the position has to be closed at once."""
+    if estado[1] is None:
+        return estado[0] is not None and cruzado(estado[0], cantidad, precio)
     stop, meta = gatillo(estado, cantidad), objetivo(estado)
     if stop is not None and cruzado(stop, cantidad, precio):
         return True

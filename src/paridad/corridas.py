@@ -15,7 +15,7 @@ from src.artefactos.artefacto import Artefacto
 from src.datos.velas import TablaVelas, escribir_velas
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
-from src.entrenamiento.recorrido import Incidencia
+from src.entrenamiento.salidas import Incidencia
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import EmergenciaDrawdown
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO, calcular_serie

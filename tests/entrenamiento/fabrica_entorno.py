@@ -12,6 +12,9 @@ from src.artefactos.configuracion import ConfiguracionArtefacto, interpretar_con
 from src.datos.velas import TablaVelas
 from src.entrenamiento.datos_entorno import DatosEntorno
 from src.entrenamiento.entorno import EntornoTrading
+from src.entrenamiento.recorrido import Terreno
+from src.nucleo.proteccion import ReglaProteccion
+from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import Mercado, Vela
 from tests.constructores import HORA_MS, INICIO_MS, un_mercado
 
@@ -49,13 +52,14 @@ def unos_datos(
 def una_configuracion(apalancamiento: int = 2, **entorno: Any) -> ConfiguracionArtefacto:
     """A window of one candle, no stop and no risk tiers unless told otherwise.
 
-    ``entorno`` are keys of that section; ``proteccion`` is the word of its type.
+    ``entorno`` are keys of that section; ``proteccion`` is the word of its type, or all of its keys.
     """
-    valores = {
+    proteccion = entorno.pop("proteccion", "ninguna")
+    valores: dict[str, Any] = {
         "portafolio.apalancamiento": apalancamiento,
         "entorno.window_size": 1,
         "entorno.escalones_riesgo": False,
-        "entorno.proteccion.tipo": entorno.pop("proteccion", "ninguna"),
+        "entorno.proteccion": {"tipo": proteccion} if isinstance(proteccion, str) else dict(proteccion),
     }
     valores |= {f"entorno.{clave}": valor for clave, valor in entorno.items()}
     return interpretar_configuracion("", "test", valores)
@@ -70,6 +74,13 @@ def un_entorno(
     """An environment that starts on the first candle."""
     datos = unos_datos(velas, mercado, funding)
     return EntornoTrading(datos, una_configuracion(**entorno), semilla=0, inicio_aleatorio=False)
+
+
+def un_terreno(
+    limite: float, slippage: float = 0.0002, tipo: TipoProteccion = TipoProteccion.CATASTROFE
+) -> Terreno:
+    """What `atravesar` needs besides account and candle, on `un_mercado`."""
+    return Terreno(un_mercado(), slippage, ReglaProteccion(tipo, limite))
 
 
 def unas_barras(*precios: tuple[float, float, float, float]) -> list[Vela]:

@@ -24,11 +24,12 @@ from src.nucleo.errores import ConfiguracionInvalida, DatosInvalidos
 from src.nucleo.registro import StatusFila
 from src.nucleo.riesgo import Rechazo
 from src.nucleo.tipos import Camino, EstadoCuenta, Operacion, Posicion, Vela
-from tests.constructores import HORA_MS, INICIO_MS, un_mercado, unas_velas, velas_con_cierres
+from tests.constructores import HORA_MS, INICIO_MS, unas_velas, velas_con_cierres
 from tests.entrenamiento.fabrica_entorno import (
     accion,
     quieta,
     un_entorno,
+    un_terreno,
     una_configuracion,
     unas_barras,
     unos_datos,
@@ -448,8 +449,9 @@ class TestInvariantes:
             travesia = Travesia(
                 camino_intravela(vela, Camino(camino)), vela.apertura_ms, HORA_MS, 0.0003 if cobra else None
             )
-            recorrido = atravesar(paso.tras_orden, paso.riesgo_antes, travesia, un_mercado(), LIMITE, 0.0002)
-            assert recorrido[:4] == (paso.cuenta, paso.riesgo, paso.incidencias, paso.funding)
+            recorrido = atravesar(paso.tras_orden, paso.riesgo_antes, travesia, un_terreno(LIMITE))
+            assert recorrido[:2] == (paso.cuenta, paso.riesgo)
+            assert (recorrido.incidencias, recorrido.funding) == (paso.incidencias, paso.funding)
             assert paso.terminated == (recorrido.emergencia or equity_de(paso.cuenta, vela.close) <= 0.0)
 
     @given(acciones=ACCIONES, corte=st.integers(1, 60), camino=CAMINOS)

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from src.entrenamiento.entorno import EntornoTrading
 from src.entrenamiento.paso import PasoEntorno
-from src.entrenamiento.recorrido import Incidencia, Travesia, atravesar
+from src.entrenamiento.recorrido import Travesia, atravesar
+from src.entrenamiento.salidas import Incidencia
 from src.nucleo.camino import camino_intravela
 from src.nucleo.cartera import equity_de
+from src.nucleo.proteccion import EstadoProteccion
 from src.nucleo.registro import StatusFila
 from src.nucleo.riesgo import EstadoRiesgo, Rechazo
 from src.nucleo.stops import cruzado, renovar_nivel
 from src.nucleo.tipos import Camino, EstadoCuenta, Operacion, Posicion, Vela
 from tests.constructores import HORA_MS, INICIO_MS, un_mercado, unas_velas, velas_con_cierres
-from tests.entrenamiento.fabrica_entorno import accion, quieta, un_entorno, unas_barras
+from tests.entrenamiento.fabrica_entorno import accion, quieta, un_entorno, un_terreno, unas_barras
 
 Barra = tuple[float, float, float, float]
 
@@ -270,7 +272,7 @@ class TestInvariantes:
             previas = paso.incidencias[: int(cerrada_en_el_acto(paso, vela))]
             cuenta = previas[0].movimiento.despues if previas else paso.tras_orden
             recorrido = atravesar(
-                cuenta, paso.riesgo_antes, travesia, un_mercado(), limite, 0.0002, paso.nivel
+                cuenta, paso.riesgo_antes, travesia, un_terreno(limite), EstadoProteccion(paso.nivel)
             )
             assert previas + recorrido.incidencias == paso.incidencias
             assert (recorrido.cuenta, recorrido.riesgo) == (paso.cuenta, paso.riesgo)
@@ -345,7 +347,9 @@ class TestSalto:
     def test_quien_cierra(self, barra: Barra, nivel: float, status: StatusFila):
         """Liquidated at 26,767.2."""
         travesia = Travesia(camino_intravela(unas_barras(barra)[0]), INICIO_MS, HORA_MS, None)
-        recorrido = atravesar(self.CUENTA, EstadoRiesgo(10_000.0), travesia, un_mercado(), 1.0, 0.0, nivel)
+        recorrido = atravesar(
+            self.CUENTA, EstadoRiesgo(10_000.0), travesia, un_terreno(1.0, 0.0), EstadoProteccion(nivel)
+        )
 
         (incidencia,) = recorrido.incidencias
         assert incidencia.status is status

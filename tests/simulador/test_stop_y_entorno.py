@@ -7,10 +7,12 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.entrenamiento.recorrido import Travesia, atravesar
+from src.entrenamiento.recorrido import Terreno, Travesia, atravesar
 from src.nucleo.camino import camino_intravela
 from src.nucleo.cartera import cuenta_de
+from src.nucleo.proteccion import EstadoProteccion, ReglaProteccion
 from src.nucleo.riesgo import EstadoRiesgo
+from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import Camino, Vela
 from tests.simulador.banco import HORA_MS, INICIO_MS, el_titular, ordenar, un_mercado, una_simulacion
 from tests.simulador.banco_algo import proteger
@@ -44,10 +46,8 @@ def test_los_mismos_numeros_con_stop_y_con_liquidacion(vela, signo, cantidad, di
         cuenta_de(saldo, signo * cantidad, entrada),
         EstadoRiesgo(saldo),
         Travesia(camino_intravela(Vela(apertura_ms, *vela, 10.0), camino), apertura_ms, HORA_MS, None),
-        un_mercado(),
-        SIN_LIMITE,
-        float(slippage),
-        nivel,
+        Terreno(un_mercado(), float(slippage), ReglaProteccion(TipoProteccion.CATASTROFE, SIN_LIMITE)),
+        EstadoProteccion(nivel),
     )
 
     assert recorrido.cuenta.saldo == float(titular.cuenta.saldo)
