@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, select
@@ -19,6 +22,7 @@ from src.produccion.almacen.operaciones import (
     guardar_operacion,
     leer_operacion,
 )
+from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.desenlace import Paciencia
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
@@ -82,8 +86,9 @@ def un_ejecutor(motor: Engine, bolsa: BolsaFalsa, quien: str = "uno", **cambios:
 def un_monitor(
     motor: Engine, bolsa: BolsaFalsa, fuente: FuenteStop = FuenteStop.CRON, **cambios: Any
 ) -> MonitorStops:
+    cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
     valores: dict[str, Any] = {"ajustes": AjustesMonitor(relectura_s=0.01, ejecucion=DEPRISA)} | cambios
-    return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, **valores)
+    return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
 
 
 def disparada(operacion: Vigilada, precio: float = 88_000.0, **cambios: Any) -> Disparada:
