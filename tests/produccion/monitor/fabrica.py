@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from src.nucleo.disparos import Disparo, token_de
 from src.nucleo.tipos import EstadoCuenta, Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.ejecuciones import EjecucionStop
-from src.produccion.almacen.esquema import alerts, stop_events, tenant_config
+from src.produccion.almacen.esquema import alerts, operations, stop_events, tenant_config
 from src.produccion.almacen.eventos_stop import FuenteStop, ejecucion_de
 from src.produccion.almacen.operaciones import (
     LadoOperacion,
@@ -130,3 +131,11 @@ def configurar(motor: Engine, **valores: Any) -> None:
     """A tenant's limits."""
     with escribir(motor) as conexion:
         conexion.execute(insert(tenant_config).values(client_id="default", **valores))
+
+
+@contextmanager
+def sin_operaciones(motor: Engine) -> Iterator[None]:
+    """As if no operation had been stored."""
+    with escribir(motor) as conexion:
+        conexion.execute(operations.delete())
+    yield
