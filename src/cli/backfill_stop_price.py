@@ -52,13 +52,15 @@ def backfill_stop_price(
 
 def _barra() -> Progress:
     """Shown on a terminal only; the lines of the result go to standard output."""
+    consola = consola_de_mensajes()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        console=consola_de_mensajes(),
+        console=consola,
         transient=True,
         redirect_stdout=False,
+        disable=not consola.is_terminal,
     )
 
 

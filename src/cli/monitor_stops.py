@@ -85,6 +85,7 @@ async def _vigilar(
 ) -> bool:
     from src.nucleo.errores import AlmacenCaido
     from src.produccion.almacen.eventos_stop import FuenteStop
+    from src.produccion.monitor.cuaderno import Cuaderno
     from src.produccion.monitor.monitor import MonitorStops
     from src.produccion.montaje_monitor import abrir_cuenta
 
@@ -92,7 +93,13 @@ async def _vigilar(
         opciones, activo=activo, bitacora="monitor_stops.log", detallado=detallado
     ) as cuenta:
         monitor = MonitorStops(
-            cuenta.libro, cuenta.bolsa, cuenta.reloj, cuenta.account_id, FuenteStop.CRON, ensayo=ensayo
+            cuenta.libro,
+            cuenta.bolsa,
+            cuenta.reloj,
+            cuenta.account_id,
+            FuenteStop.CRON,
+            Cuaderno(cuenta.estado / cuenta.account_id),
+            ensayo=ensayo,
         )
         if cada_s is None:
             ronda = await _una_vez(monitor)

@@ -9,6 +9,7 @@ import pytest
 from src.nucleo import errores
 from src.nucleo.errores import (
     AgenteEnclavado,
+    AlmacenCaido,
     ArranqueFallido,
     ArtefactoInvalido,
     BolsaIncompatible,
@@ -61,6 +62,7 @@ ARBOL = {
     CuentaInexplicable: (LecturaFallida, 4),
     CredencialesInvalidas: (ErrorBolsa, 2),
     BolsaIncompatible: (ErrorBolsa, 2),
+    AlmacenCaido: (ErrorTimonel, 4),
     ServicioCaido: (ErrorTimonel, 4),
     EmergenciaDrawdown: (ErrorTimonel, 3),
     PosicionDesprotegida: (ErrorTimonel, 4),

@@ -236,10 +236,10 @@ class Adopcion:
 
 
 def apertura_ms(filas: Sequence[Transaccion], cantidad: float) -> int | None:
-    """When a position went from flat to what it is; ``None`` when the fills do not reach so far back."""
+    """When a position left flat, or the other side; ``None`` when the fills do not reach so far back."""
     for indice in range(len(filas) - 1, -1, -1):
-        suma = fsum(fila.cantidad for fila in filas[indice:])
-        if abs(suma - cantidad) <= abs(cantidad) * _DUDA and filas[indice].cantidad * cantidad > 0:
+        antes = cantidad - fsum(fila.cantidad for fila in filas[indice:])
+        if antes * cantidad <= cantidad * cantidad * _DUDA:
             return filas[indice].instante_ms
     return None
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
-from src.nucleo.disparos import Disyuntor, ReglasInquilino
+from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.esquema import stop_events
@@ -191,6 +191,36 @@ def vallas_de(conexion: Connection, client_id: str, simbolo: str, ahora_ms: int)
     )
     inquilino = reglas.leer_reglas(conexion, client_id)
     return Vallas(inquilino, reglas.leer_disyuntor(conexion, client_id, simbolo), minuto, hora)
+
+
+def contra_una_entrada(
+    conexion: Connection,
+    client_id: str,
+    simbolo: str,
+    ahora_ms: int,
+    *,
+    edad_precio_ms: int = 0,
+    slippage_pct: float = 0.0,
+) -> tuple[Barrera, ...]:
+    """What forbids a tenant to open or increase a position on a symbol now; empty when nothing does.
+
+    Args:
+        conexion: That reads.
+        client_id: The tenant.
+        simbolo: Symbol.
+        ahora_ms: Market time.
+        edad_precio_ms: Of the price that the entry was decided on.
+        slippage_pct: That the entry would have now.
+    """
+    inquilino, disyuntor, en_un_minuto, en_una_hora = vallas_de(conexion, client_id, simbolo, ahora_ms)
+    situacion = Situacion(
+        disyuntor=disyuntor.en(ahora_ms).estado,
+        edad_precio_ms=edad_precio_ms,
+        slippage_pct=slippage_pct,
+        en_un_minuto=en_un_minuto,
+        en_una_hora=en_una_hora,
+    )
+    return barreras(situacion, inquilino)
 
 
 def _numero(valor: object) -> float | None:

@@ -14,8 +14,10 @@ import structlog
 from src.nucleo.disparos import Disparo, Espera, esperar, precio_de_salida, vencida
 from src.nucleo.errores import AlmacenCaido, ErrorBolsa
 from src.produccion.almacen.eventos_stop import FuenteStop
+from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro
+from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
 from src.produccion.monitor.tipos import Disparada, Final, Resultado, Vigilada
 from src.produccion.puertos import Bolsa, Reloj
 
@@ -67,6 +69,7 @@ class MonitorStops:
         reloj: Market time.
         account_id: Whose operations are watched.
         fuente: ``ws`` inside a daemon, ``cron`` from the command line.
+        cuaderno: Where events wait while the store is down.
         ensayo: Whether triggers are told and nothing is done.
         ajustes: Waits and tries.
     """
@@ -78,6 +81,7 @@ class MonitorStops:
         reloj: Reloj,
         account_id: str,
         fuente: FuenteStop,
+        cuaderno: Cuaderno,
         *,
         ensayo: bool = False,
         ajustes: AjustesMonitor | None = None,
@@ -89,16 +93,24 @@ class MonitorStops:
         self._ensayo = ensayo
         self._ajustes = ajustes or AjustesMonitor()
         self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), fuente, self._ajustes.ejecucion)
+        self._cuaderno = cuaderno
+        self._sin_almacen = EjecutorSinAlmacen(
+            bolsa, reloj, cuaderno, fuente, self._ajustes.ejecucion.paciencia
+        )
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
 
     async def revisar(self) -> Ronda:
         """Look at every open operation by REST, and execute what has been reached.
 
+        While the store is down, the operations are those it had last.
+
         Raises:
-            AlmacenCaido: The operations cannot be read.
+            AlmacenCaido: The operations could not be read even once.
         """
-        self._operaciones = await self._libro.activas(self._account_id)
+        caido = await self.releer()
+        if caido is not None and not self._operaciones:
+            raise caido
         resultados: list[Resultado] = []
         vistas: list[str] = []
         sin_leer = 0
@@ -109,8 +121,8 @@ class MonitorStops:
             except (ErrorBolsa, AlmacenCaido) as fallo:
                 sin_leer += 1
                 log.error("operacion_sin_mirar", operacion=operacion.operation_id, motivo=str(fallo))
-        if not self._ensayo:
-            await self._libro.revisadas(vistas, self._reloj.ahora_ms())
+        if not self._ensayo and caido is None:
+            await self._revisadas(vistas)
         vivas = {operacion.operation_id for operacion in self._operaciones}
         self._esperas = {clave: espera for clave, espera in self._esperas.items() if clave in vivas}
         atendidas = {resultado.disparada.operacion.operation_id for resultado in resultados}
@@ -150,16 +162,40 @@ class MonitorStops:
             if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
                 return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
             return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
-        except (ErrorBolsa, AlmacenCaido) as fallo:
-            log.critical("stop_sin_ejecutar", operacion=operacion.operation_id, motivo=str(fallo))
-            return Resultado(disparada, Final.UNKNOWN, motivo=str(fallo))
+        except AlmacenCaido as fallo:
+            return await self._ejecutar_sin_almacen(disparada, fallo)
+        except ErrorBolsa as fallo:
+            return _sin_ejecutar(disparada, str(fallo))
 
-    async def releer(self) -> None:
+    async def releer(self) -> AlmacenCaido | None:
         """Take the open operations as the store has them now; the last ones stay while it is down."""
         try:
+            await self._asentar_lo_pendiente()
             self._operaciones = await self._libro.activas(self._account_id)
         except AlmacenCaido as fallo:
-            log.warning("operaciones_sin_releer", motivo=str(fallo))
+            log.critical("almacen_caido", motivo=str(fallo))
+            return fallo
+        return None
+
+    async def _asentar_lo_pendiente(self) -> None:
+        if self._cuaderno.vacio or self._ensayo:
+            return
+        nuevos = await self._libro.llamando(self._cuaderno.asentar)
+        log.warning("cuaderno_asentado", eventos=nuevos)
+
+    async def _ejecutar_sin_almacen(self, disparada: Disparada, caido: AlmacenCaido) -> Resultado:
+        """Protection does not wait for the store."""
+        log.critical("almacen_caido", motivo=str(caido))
+        try:
+            return await self._sin_almacen.ejecutar(disparada)
+        except ErrorBolsa as fallo:
+            return _sin_ejecutar(disparada, str(fallo))
+
+    async def _revisadas(self, vistas: Sequence[str]) -> None:
+        try:
+            await self._libro.revisadas(vistas, self._reloj.ahora_ms())
+        except AlmacenCaido as fallo:
+            log.warning("revision_sin_anotar", motivo=str(fallo))
 
     async def _releer_siempre(self) -> None:
         while True:
@@ -211,6 +247,11 @@ class MonitorStops:
         if not vencida(espera, precios.mark_ms):
             return None
         return Disparada(operacion, Disparo(espera.disparo), precios.mark, precios.mark_ms)
+
+
+def _sin_ejecutar(disparada: Disparada, motivo: str) -> Resultado:
+    log.critical("stop_sin_ejecutar", operacion=disparada.operacion.operation_id, motivo=motivo)
+    return Resultado(disparada, Final.UNKNOWN, motivo=motivo)
 
 
 def nombre_propio() -> str:

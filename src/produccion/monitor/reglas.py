@@ -11,14 +11,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Table
 
-from src.nucleo.disparos import (
-    Barrera,
-    Disyuntor,
-    EstadoDisyuntor,
-    ReglasInquilino,
-    Situacion,
-    barreras,
-)
+from src.nucleo.disparos import Disyuntor, EstadoDisyuntor, ReglasInquilino
 from src.produccion.almacen.esquema import (
     alerts,
     circuit_breaker_events,
@@ -117,14 +110,6 @@ def tras_un_resultado(
             )
         )
     return despues, cambio
-
-
-def contra_una_entrada(
-    conexion: Connection, client_id: str, simbolo: str, ahora_ms: int
-) -> tuple[Barrera, ...]:
-    """What forbids a tenant to open or increase a position on a symbol now; empty when nothing does."""
-    situacion = Situacion(disyuntor=leer_disyuntor(conexion, client_id, simbolo).en(ahora_ms).estado)
-    return barreras(situacion, leer_reglas(conexion, client_id))
 
 
 def alertar(conexion: Connection, alerta: Alerta, ahora_ms: int) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, select
@@ -11,7 +15,7 @@ from src.nucleo.disparos import Disparo, token_de
 from src.nucleo.tipos import EstadoCuenta, Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.ejecuciones import EjecucionStop
-from src.produccion.almacen.esquema import alerts, stop_events, tenant_config
+from src.produccion.almacen.esquema import alerts, operations, stop_events, tenant_config
 from src.produccion.almacen.eventos_stop import FuenteStop, ejecucion_de
 from src.produccion.almacen.operaciones import (
     LadoOperacion,
@@ -19,6 +23,7 @@ from src.produccion.almacen.operaciones import (
     guardar_operacion,
     leer_operacion,
 )
+from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.desenlace import Paciencia
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
@@ -82,8 +87,9 @@ def un_ejecutor(motor: Engine, bolsa: BolsaFalsa, quien: str = "uno", **cambios:
 def un_monitor(
     motor: Engine, bolsa: BolsaFalsa, fuente: FuenteStop = FuenteStop.CRON, **cambios: Any
 ) -> MonitorStops:
+    cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
     valores: dict[str, Any] = {"ajustes": AjustesMonitor(relectura_s=0.01, ejecucion=DEPRISA)} | cambios
-    return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, **valores)
+    return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
 
 
 def disparada(operacion: Vigilada, precio: float = 88_000.0, **cambios: Any) -> Disparada:
@@ -125,3 +131,11 @@ def configurar(motor: Engine, **valores: Any) -> None:
     """A tenant's limits."""
     with escribir(motor) as conexion:
         conexion.execute(insert(tenant_config).values(client_id="default", **valores))
+
+
+@contextmanager
+def sin_operaciones(motor: Engine) -> Iterator[None]:
+    """As if no operation had been stored."""
+    with escribir(motor) as conexion:
+        conexion.execute(operations.delete())
+    yield

@@ -1,0 +1,332 @@
+"""The stop monitor around its executions: resident stops, guardrails, takeovers, a store that is down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from src.nucleo.disparos import Barrera, Disparo, token_de
+from src.nucleo.errores import AlmacenCaido, OrdenRechazada
+from src.produccion.almacen.conexion import escribir, leer
+from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
+from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, ficha_stop
+from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
+from src.produccion.monitor.cuaderno import Cuaderno
+from src.produccion.monitor.libro import Libro, contra_una_entrada
+from src.produccion.monitor.monitor import Precios
+from src.produccion.monitor.relato import Curso, Relator
+from src.produccion.monitor.residentes import Papel, orden_residente
+from src.produccion.monitor.tipos import Final
+from src.produccion.ordenes.ejecutor import id_cliente_de
+from tests.constructores import INICIO_MS
+from tests.produccion.falsos import Parcial, Pierde
+from tests.produccion.monitor import fabrica as f
+
+RED = True
+AHORA_MS = INICIO_MS + 3_600_000
+
+
+def test_el_token_es_el_mismo_aqui_y_en_el_almacen():
+    for precio in (88_200, 88_200.0, 0.000012, 1e7):
+        assert token_de("op", precio, 9) == ficha_stop("op", precio, 9)
+
+
+class TestPrecios:
+    async def test_un_largo_mira_el_bid_y_un_corto_el_ask(self, motor: Engine):
+        corta = f.una_operacion(
+            opened_at_ms=INICIO_MS + 1, side=LadoOperacion.SELL, stop_price=91_800.0, target_price=88_000.0
+        )
+        f.guardar(motor, f.una_operacion(), corta)
+        monitor = f.un_monitor(motor, f.una_bolsa())
+        await monitor.releer()
+
+        def alcanzadas(bid: float, ask: float) -> list[tuple[bool, Disparo]]:
+            vistas = monitor.mirar_precios("BTCUSDT", Precios(bid, ask, 90_000.0, AHORA_MS, AHORA_MS))
+            return [(d.operacion.largo, d.disparo) for d in vistas]
+
+        assert alcanzadas(88_201.0, 91_799.0) == []
+        assert alcanzadas(88_200.0, 91_799.0) == [(True, Disparo.STOP_LOSS)]
+        assert alcanzadas(88_201.0, 91_800.0) == [(False, Disparo.STOP_LOSS)]
+        assert alcanzadas(93_600.0, 93_601.0) == [(True, Disparo.TAKE_PROFIT), (False, Disparo.STOP_LOSS)]
+
+    async def test_a_un_stop_residente_se_le_dan_tres_segundos_de_mark(self, motor: Engine):
+        """Bid and ask do not matter: the exchange goes by the mark."""
+        f.guardar(motor, f.una_operacion(resident_stop=True))
+        monitor = f.un_monitor(motor, f.una_bolsa())
+        await monitor.releer()
+
+        def alcanza(mark: float, despues_ms: int) -> bool:
+            precios = Precios(1.0, 1e6, mark, AHORA_MS, AHORA_MS + despues_ms)
+            return bool(monitor.mirar_precios("BTCUSDT", precios))
+
+        marks = [(88_000.0, 0), (88_000.0, 2_999), (88_300.0, 3_000), (88_000.0, 4_000), (88_000.0, 6_999)]
+        assert not any(alcanza(mark, ms) for mark, ms in marks)
+        assert alcanza(88_000.0, 7_000)
+
+    async def test_el_objetivo_se_ejecuta_como_el_stop(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(94_000.0)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert (resultado.final, resultado.disparada.disparo) == (Final.EXECUTED, Disparo.TAKE_PROFIT)
+        assert resultado.slippage is not None
+        assert resultado.slippage < 0
+        assert f.ejecucion(motor, operacion.token) is not None
+
+    async def test_un_ensayo_dice_y_no_hace(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa, ensayo=True).revisar()).resultados
+
+        assert (resultado.final, bolsa.enviadas, f.eventos(motor)) == (Final.DRY_RUN, [], [])
+        assert f.operacion(motor, operacion.operation_id).stop_check_count == 0
+
+
+class TestPosicion:
+    async def test_una_posicion_que_se_fue_cierra_la_operacion_sin_orden(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, cantidad=0.0)
+
+        ronda = await f.un_monitor(motor, bolsa).revisar()
+
+        assert (ronda.resultados, bolsa.enviadas, f.eventos(motor)) == ((), [], [])
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+
+    async def test_del_otro_lado_tampoco_es_la_suya(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+
+        await f.un_monitor(motor, f.una_bolsa(88_000.0, cantidad=-0.01)).revisar()
+
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+
+    async def test_se_cierra_lo_que_hay_y_no_lo_que_hubo(self, motor: Engine):
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, cantidad=0.004)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert (resultado.cantidad, bolsa.enviadas[0].cantidad) == (0.004, 0.004)
+
+    async def test_un_llenado_a_medias_sigue_con_el_resto(self, motor: Engine):
+        """The executions add up to the position."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([Parcial(0.004)]))
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.01)
+        hechos = [e for e in f.eventos(motor, operacion.token) if e["event_type"] == "EXECUTED"]
+        assert [float(e["quantity"]) for e in hechos] == [0.004, 0.006]
+
+    async def test_lo_que_no_cabe_en_una_orden_va_en_varias(self, motor: Engine):
+        f.guardar(motor, f.una_operacion(quantity=200.0))
+        bolsa = f.una_bolsa(
+            88_000.0, cantidad=200.0, fallos=deque([OrdenRechazada("too much", codigo=-4005)])
+        )
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 200.0)
+        assert [orden.cantidad for orden in bolsa.aceptadas] == [100.0, 100.0]
+
+    async def test_tras_el_llenado_se_barren_sus_ordenes(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=False))
+        bolsa = f.una_bolsa(88_000.0)
+        for papel, gatillo in ((Papel.STOP, 80_000.0), (Papel.TARGET, 93_600.0)):
+            await bolsa.colocar_stop(orden_residente(operacion, papel, gatillo))
+
+        await f.un_monitor(motor, bolsa).revisar()
+
+        assert bolsa.stops_vivos == []
+
+    async def test_un_stop_que_ejecuto_la_bolsa_queda_escrito(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=True))
+        bolsa = f.una_bolsa()
+        await bolsa.colocar_stop(orden_residente(operacion, Papel.STOP, f.STOP))
+        bolsa.mover(88_100.0)
+
+        await f.un_monitor(motor, bolsa).revisar()
+        await f.un_monitor(motor, bolsa).revisar()
+
+        assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTED"]
+        hecho = f.eventos(motor, operacion.token)[1]
+        assert (hecho["fill_price"], float(hecho["quantity"])) == (88_100, 0.01)
+
+
+class TestRelevo:
+    async def test_quien_releva_pregunta_antes_de_enviar(self, motor: Engine):
+        """The former holder sent the order and died: it is found, written down, and not sent again."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0)
+        await _morir_tras_enviar(motor, bolsa, operacion, llega=True)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados or (None,)
+
+        assert resultado is None  # the position had gone
+        assert len(bolsa.enviadas) == 1
+        assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTION_SUBMITTED", "EXECUTED"]
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+
+    async def test_si_nunca_llego_es_otro_intento(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0)
+        await _morir_tras_enviar(motor, bolsa, operacion, llega=False)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert resultado.final is Final.EXECUTED
+        assert [o.id_cliente for o in bolsa.aceptadas] == [id_cliente_de(f"{operacion.token}#2")]
+        fallo = next(e for e in f.eventos(motor, operacion.token) if e["event_type"] == "FAILED")
+        assert fallo["error_message"] == "it never reached the exchange"
+
+    async def test_mientras_no_se_sabe_no_se_envia(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([Pierde.ANTES]), consultas_fallidas=1_000)
+
+        primera = await f.un_monitor(motor, bolsa).revisar()
+        segunda = await f.un_monitor(motor, bolsa).revisar()
+
+        assert [r.final for r in primera.resultados] == [Final.UNKNOWN]
+        assert [r.final for r in segunda.resultados] == [Final.DUPLICATE]
+        assert (primera.bien, len(bolsa.enviadas)) == (False, 1)
+        estado = f.ejecucion(motor, operacion.token)
+        assert estado is not None
+        assert estado.status is EstadoEjecucion.SUBMITTED
+
+
+async def _morir_tras_enviar(motor: Engine, bolsa, operacion, *, llega: bool) -> None:
+    """A process that claims, writes down, sends and is killed; its claim has run out since."""
+    token, relator = operacion.token, Relator(FuenteStop.CRON)
+    reclamo = tomar_reclamo(motor, token, "muerto", id_cliente_de(token))
+    curso = Curso(f.disparada(operacion), token, 1)
+    disparo = relator.evento(TipoEventoStop.STOP_TRIGGERED, curso, AHORA_MS, 0.01)
+    envio = relator.evento(TipoEventoStop.EXECUTION_SUBMITTED, curso, AHORA_MS, 0.01)
+    await Libro(motor).anotar(disparo, envio)
+    if llega:
+        bolsa.operar(-0.01, id_cliente=id_cliente_de(token))
+        bolsa.enviadas.append(None)
+    soltar_reclamo(motor, reclamo, hecho=False)
+
+
+class TestGuardarrailes:
+    async def test_nada_detiene_una_salida_y_todo_queda_escrito(self, motor: Engine):
+        """Kill switch, breaker, stale price, gap and rate limit at once: executed, with an event of each."""
+        f.configurar(motor, trading_enabled=False, max_executions_per_minute=0, max_slippage_pct=1)
+        with escribir(motor) as conexion:
+            conexion.execute(
+                text(
+                    "INSERT INTO circuit_breaker_state (client_id, symbol, state, failures, opened_at_ms)"
+                    f" VALUES ('default', 'BTCUSDT', 'OPEN', 3, {AHORA_MS - 1_000})"
+                )
+            )
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(87_000.0, libro_atrasado_ms=30_001)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert resultado.final is Final.EXECUTED
+        assert f.tipos(motor, operacion.token) == [
+            "STOP_TRIGGERED",
+            "KILL_SWITCH",
+            "CIRCUIT_BREAKER",
+            "STALE_PRICE",
+            "SLIPPAGE_BREACH",
+            "BLOCKED",
+            "EXECUTION_SUBMITTED",
+            "EXECUTED",
+        ]
+        assert "guardrail_passed_by_exit" in f.alertas(motor)
+
+    async def test_tres_fallos_cierran_el_paso_a_las_entradas(self, motor: Engine):
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([OrdenRechazada("no", codigo=-2019)] * 3))
+
+        def contra(ahora_ms: int) -> tuple[Barrera, ...]:
+            with leer(motor) as conexion:
+                return contra_una_entrada(conexion, "default", "BTCUSDT", ahora_ms)
+
+        assert contra(AHORA_MS) == ()
+        await f.un_monitor(motor, bolsa).revisar()
+        assert contra(AHORA_MS + 299_999) == (Barrera.CIRCUIT_BREAKER,)
+        assert contra(AHORA_MS + 300_000) == ()
+
+        await f.un_monitor(motor, bolsa).revisar()
+        assert contra(AHORA_MS) == ()
+
+    async def test_un_llenado_lejano_pausa_las_entradas(self, motor: Engine):
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(79_000.0)
+
+        await f.un_monitor(motor, bolsa).revisar()
+
+        with leer(motor) as conexion:
+            assert contra_una_entrada(conexion, "default", "BTCUSDT", AHORA_MS) == (Barrera.KILL_SWITCH,)
+        assert "trading_paused" in f.alertas(motor)
+
+
+class TestSinAlmacen:
+    async def test_se_protege_igual_y_se_cuenta_despues(self, motor: Engine, tmp_path: Path):
+        """The store goes away between two looks: the stop is executed, its events wait on disk."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa, cuaderno = f.una_bolsa(), Cuaderno(tmp_path)
+        monitor = f.un_monitor(motor, bolsa, cuaderno=cuaderno)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor):
+            (resultado,) = await _ejecutar_lo_alcanzado(monitor)
+        assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.01)
+        assert (cuaderno.vacio, f.eventos(motor)) == (False, [])
+
+        await monitor.revisar()
+
+        assert cuaderno.vacio
+        assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTION_SUBMITTED", "EXECUTED"]
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+        assert len(bolsa.enviadas) == 1
+
+    async def test_una_linea_cortada_no_estorba_a_las_demas(self, motor: Engine, tmp_path: Path):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        cuaderno = Cuaderno(tmp_path)
+        curso = Curso(f.disparada(operacion), operacion.token or "", 1)
+        evento = Relator(FuenteStop.WS).evento(TipoEventoStop.STOP_TRIGGERED, curso, AHORA_MS, 0.01)
+        cuaderno.guardar(evento)
+        with (tmp_path / "stop_events_pending.jsonl").open("ab") as archivo:
+            archivo.write(b'{"execution_token": "op')
+
+        assert (cuaderno.asentar(motor), cuaderno.vacio) == (1, True)
+        cuaderno.guardar(evento)
+        assert cuaderno.asentar(motor) == 0
+
+    async def test_sin_haberlas_leido_nunca_no_hay_que_vigilar(self, motor: Engine):
+        monitor = f.un_monitor(motor, f.una_bolsa())
+
+        with _caido(monitor), pytest.raises(AlmacenCaido):
+            await monitor.revisar()
+
+
+class _caido:
+    """The store does not answer within the block: its engine leads nowhere."""
+
+    def __init__(self, monitor) -> None:
+        self._libros = [monitor._libro, monitor._ejecutor._libro]
+
+    def __enter__(self) -> None:
+        self._antes = [libro._motor for libro in self._libros]
+        for libro in self._libros:
+            libro._motor = create_engine("postgresql+psycopg://root@127.0.0.1:1/nada")
+
+    def __exit__(self, *_: object) -> None:
+        for libro, motor in zip(self._libros, self._antes, strict=True):
+            libro._motor = motor
+
+
+async def _ejecutar_lo_alcanzado(monitor):
+    precios = Precios(88_000.0, 88_000.0, 88_000.0, AHORA_MS, AHORA_MS)
+    return await asyncio.gather(*(monitor.ejecutar(d) for d in monitor.mirar_precios("BTCUSDT", precios)))
