@@ -39,6 +39,20 @@ _LIQUIDABLE = {
     "entorno.reserva_margen": 0.1,
 }
 _SIN_RED = {"entorno.proteccion.tipo": "ninguna", "entorno.escalones_riesgo": False}
+_PROTECCION = "entorno.proteccion"
+_STOP_Y_META = {
+    "stop": {"modo": "atr", "valor": 1.0},
+    "objetivo": {"modo": "span", "valor": 3.0},
+    "velas_bloqueo": 2,
+}
+_NIVELES = _RESISTENTE | {_PROTECCION: _STOP_Y_META | {"tipo": "niveles"}}
+_HAND_SPAN = _RESISTENTE | {
+    _PROTECCION: {"tipo": "hand_span", "stop": {"modo": "porcentaje", "valor": 0.4}, "velas_bloqueo": 1}
+}
+_PORCENTAJE = _RESISTENTE | {
+    _PROTECCION: _STOP_Y_META | {"tipo": "porcentaje", "porcentaje": 0.6, "velas_bloqueo": 0}
+}
+_FIJA = _RESISTENTE | {_PROTECCION: _STOP_Y_META | {"tipo": "fija"}}
 _STOPS_CERCANOS = {"entorno.proteccion.fraccion_liquidacion": 0.02, "entorno.escalones_riesgo": False}
 
 
@@ -57,6 +71,10 @@ PRUEBAS = (
     Prueba("scripted", _RESISTENTE | _SIN_RED, lambda _: PoliticaGuionizada(GUION)),
     Prueba("random", _RESISTENTE | _SIN_RED, lambda _: PoliticaAleatoria(_SEMILLA)),
     Prueba("stops", _RESISTENTE | _STOPS_CERCANOS, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("levels", _NIVELES, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("hand_span", _HAND_SPAN, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("percentage", _PORCENTAJE, lambda _: PoliticaAleatoria(_SEMILLA)),
+    Prueba("fixed", _FIJA, lambda _: PoliticaAleatoria(_SEMILLA)),
     Prueba("tiers", {"portafolio.apalancamiento": 10}, lambda _: PoliticaAleatoria(_SEMILLA), larga=False),
     Prueba("drawdown", _TEMERARIA | _SIN_RED, lambda _: PoliticaGuionizada(_LARGO_SIEMPRE), larga=False),
     Prueba("liquidation", _LIQUIDABLE | _SIN_RED, lambda _: PoliticaGuionizada(_LARGO_Y_QUIETO), larga=False),
