@@ -33,6 +33,11 @@ _CAMBIOS = {
     "entorno.window_size": 4,
     "entorno.escalones_riesgo": False,
     "preprocesamiento.rasgos": "estacionarios",
+    "entorno.proteccion": {
+        "tipo": "niveles",
+        "stop": {"modo": "atr", "valor": 1.0},
+        "objetivo": {"modo": "span", "valor": 2.0},
+    },
 }
 _PESO_RETORNO = 0.6
 AJUSTES = """\

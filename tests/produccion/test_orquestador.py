@@ -738,7 +738,7 @@ async def test_una_bolsa_que_no_contesta_es_una_emergencia_operacional(abrir: Ab
     guion = Guion(banco)
 
     with pytest.raises(EmergenciaOperacional, match="has not answered for") as fallo:
-        await guion.correr(guion.falla(lecturas_fallidas=40), guion.cierra(0))
+        await guion.correr(guion.falla(lecturas_fallidas=130), guion.cierra(0))
 
     assert fallo.value.codigo_salida == 4
     assert banco.bolsa.estado.posicion is None

@@ -19,6 +19,7 @@ from src.nucleo.errores import (
 
 _ESPERA_INICIAL_S = 0.5
 _ESPERA_MAXIMA_S = 30.0
+_ESPERA_DESNUDA_S = 1.0  # the longest pause while a position may be without a stop
 
 T = TypeVar("T")
 
@@ -28,9 +29,9 @@ log = structlog.get_logger(__name__)
 class Paciencia:
     """Counts failures in a row.
 
-    An exchange that does not answer is waited for, shorter while something at risk may be without a stop;
-    every other failure counts. Candles and looks at the account are counted apart: one going well does not
-    excuse the other.
+    An exchange that does not answer is waited for, for a shorter time and with shorter pauses while something
+    at risk may be without a stop; every other failure counts. Candles and looks at the account are counted
+    apart: one going well does not excuse the other.
 
     Args:
         seguidos_max: Failures in a row that end the patience.
@@ -61,8 +62,17 @@ class Paciencia:
         self._callada_desde_s = None
         self._intentos = 0
 
-    def contar(self, fallo: ErrorBolsa, *, de_refresco: bool, protegida: bool) -> float | None:
-        """Take a failure; returns the pause before the next try, or ``None`` when it is over."""
+    def contar(
+        self, fallo: ErrorBolsa, *, de_refresco: bool, protegida: bool, con_prisa: bool = False
+    ) -> float | None:
+        """Take a failure; returns the pause before the next try, or ``None`` when it is over.
+
+        Args:
+            fallo: What failed.
+            de_refresco: Whether it was a look at the account.
+            protegida: Whether nothing at risk is without a stop.
+            con_prisa: Whether the pause is to be short all the same, because that is not known.
+        """
         self._intentos += 1
         callada = isinstance(fallo, LecturaFallida | LimiteExcedido) and not isinstance(
             fallo, CuentaInexplicable
@@ -83,7 +93,8 @@ class Paciencia:
             if silencio_s >= (self._silencio_max_s if protegida else self._ceguera_max_s):
                 self.detalle = f"the exchange has not answered for {silencio_s:.0f} s, the last: {fallo}"
                 return None
-        espera_s = min(_ESPERA_MAXIMA_S, _ESPERA_INICIAL_S * 2.0 ** min(self._intentos - 1, 10))
+        mayor_s = _ESPERA_MAXIMA_S if protegida and not con_prisa else _ESPERA_DESNUDA_S
+        espera_s = min(mayor_s, _ESPERA_INICIAL_S * 2.0 ** min(self._intentos - 1, 10))
         return max(espera_s, fallo.espera_s) if isinstance(fallo, LimiteExcedido) else espera_s
 
 
@@ -97,7 +108,7 @@ async def insistir(paso: Callable[[], Awaitable[T]], paciencia: Paciencia) -> T:
         try:
             resultado = await paso()
         except (LecturaFallida, LimiteExcedido, FalloPasajero, ResultadoIncierto) as fallo:
-            espera_s = paciencia.contar(fallo, de_refresco=False, protegida=True)
+            espera_s = paciencia.contar(fallo, de_refresco=False, protegida=True, con_prisa=True)
             if espera_s is None:
                 raise
         else:

@@ -166,6 +166,12 @@ def test_las_esperas_se_doblan_hasta_medio_minuto(paciencia: Paciencia):
     assert set(esperas[7:]) == {30.0}
 
 
+def test_lo_que_puede_estar_sin_stop_no_espera_mas_de_un_segundo(paciencia: Paciencia):
+    """The network is back for long before a pause of half a minute ends."""
+    assert [contar(paciencia, protegida=False) for _ in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert contar(paciencia, protegida=True) == 16.0
+
+
 def test_un_limite_excedido_se_espera_lo_que_dice_la_bolsa(paciencia: Paciencia):
     assert contar(paciencia, LLENA, protegida=True) == 7.0
 
@@ -204,7 +210,7 @@ async def test_se_insiste_mientras_la_bolsa_no_contesta():
 
     assert await insistir(paso, una_paciencia()) == "done"
     assert paso.veces == 4
-    assert asyncio.get_running_loop().time() == 0.5 + 7.0 + 2.0
+    assert asyncio.get_running_loop().time() == 0.5 + 7.0 + 1.0
 
 
 async def test_lo_que_ha_salido_bien_no_pesa_en_lo_siguiente():
