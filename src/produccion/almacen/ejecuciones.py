@@ -49,7 +49,7 @@ class HechoStop(NamedTuple):
 
     execution_token: str
     version: int
-    tipo: TipoEventoStop
+    tipo: str  # one of `TipoEventoStop`
     attempt: int
     occurred_at_ms: int
     operation_id: str | None
@@ -175,7 +175,7 @@ def _que_dice(tipo: TipoEventoStop) -> EstadoEjecucion | None:
             assert_never(tipo)
 
 
-_DICE = {tipo: _que_dice(tipo) for tipo in TipoEventoStop}
+_DICE: dict[str, EstadoEjecucion | None] = {tipo.value: _que_dice(tipo) for tipo in TipoEventoStop}
 
 
 def _empezar(evento: HechoStop, status: EstadoEjecucion) -> EjecucionStop:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Text, cast, delete, func, select, text, type_coerce
 
-from src.produccion.almacen.ejecuciones import EjecucionStop, HechoStop, TipoEventoStop, plegar_todos
+from src.produccion.almacen.ejecuciones import EjecucionStop, HechoStop, plegar_todos
 from src.produccion.almacen.esquema import stop_events, stop_executions
 from src.produccion.almacen.tipos_sql import Numero
 
@@ -17,7 +17,7 @@ Progreso = Callable[[int, int], None]
 """Told how many events were folded, and of how many."""
 
 _LOTE = 5_000
-_TIPOS = {tipo.value: tipo for tipo in TipoEventoStop}
+_CACHE_KB = 65_536
 _COLUMNAS = ", ".join(EjecucionStop._fields)
 
 
@@ -40,8 +40,7 @@ def reconstruir(motor: Engine, progreso: Progreso | None = None) -> Reconstrucci
         progreso: Told from time to time.
     """
     with motor.begin() as conexion:
-        if conexion.dialect.name == "postgresql":
-            conexion.execute(text("LOCK TABLE stop_executions IN EXCLUSIVE MODE"))
+        _preparar(conexion)
         total = conexion.execute(select(func.count()).select_from(stop_events)).scalar_one()
         ejecuciones, distintas, hasta = 0, 0, None
         for lote in _lotes(_ejecuciones(conexion, total, progreso)):
@@ -50,6 +49,14 @@ def reconstruir(motor: Engine, progreso: Progreso | None = None) -> Reconstrucci
             hasta = lote[-1].execution_token
         distintas += _corregir(conexion, (), hasta)
     return Reconstruccion(total, ejecuciones, distintas)
+
+
+def _preparar(conexion: Connection) -> None:
+    if conexion.dialect.name == "postgresql":
+        conexion.execute(text("LOCK TABLE stop_executions IN EXCLUSIVE MODE"))
+    else:
+        # Execution ids come in no order: a small cache would write the same pages again and again.
+        conexion.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
 
 
 def _ejecuciones(conexion: Connection, total: int, progreso: Progreso | None) -> Iterator[EjecucionStop]:
@@ -67,8 +74,7 @@ def _hechos(conexion: Connection, total: int, progreso: Progreso | None) -> Iter
     consulta = consulta.order_by(stop_events.c.execution_token, stop_events.c.version)
     vistos = 0
     for parte in conexion.execute(consulta, execution_options={"yield_per": _LOTE}).partitions():
-        for token, version, tipo, *resto in parte:
-            yield HechoStop(token, version, _TIPOS[tipo], *resto)
+        yield from map(HechoStop._make, parte)
         vistos += len(parte)
         if progreso is not None:
             progreso(vistos, total)
@@ -119,7 +125,7 @@ def _insertar(conexion: Connection, nuevas: Sequence[EjecucionStop]) -> None:
     elif nuevas:
         huecos = ", ".join("?" * len(EjecucionStop._fields))
         orden = f"INSERT INTO stop_executions ({_COLUMNAS}) VALUES ({huecos})"
-        conexion.exec_driver_sql(orden, [tuple(ejecucion) for ejecucion in nuevas])
+        conexion.exec_driver_sql(orden, list(nuevas))
 
 
 def _como_texto(columna: Any, conexion: Connection) -> Any:
