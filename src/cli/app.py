@@ -10,10 +10,12 @@ from src.cli.adjust_trailing_stops import adjust_trailing_stops
 from src.cli.adopt import adopt
 from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
+from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
 from src.cli.monitor_stops import monitor_stops
+from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
@@ -37,6 +39,8 @@ for comando in (
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
+app.add_typer(db, name="db")
+app.add_typer(projections, name="projections")
 app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, TypeVar, assert_never
+from typing import NamedTuple, assert_never
 
-T = TypeVar("T")
-
-_ESPACIO = uuid.UUID("0f1d7a36-3f3a-5f0e-8c2b-5d1f6f0c9a11")
+_ESPACIO = uuid.UUID("0f1d7a36-3f3a-5f0e-8c2b-5d1f6f0c9a11").bytes
 
 
 class TipoEventoStop(StrEnum):
@@ -50,7 +49,7 @@ class HechoStop(NamedTuple):
 
     execution_token: str
     version: int
-    tipo: TipoEventoStop
+    tipo: str  # one of `TipoEventoStop`
     attempt: int
     occurred_at_ms: int
     operation_id: str | None
@@ -124,13 +123,14 @@ def plegar_todos(eventos: Iterable[HechoStop]) -> EjecucionStop | None:
 
 
 def id_ejecucion(token: str) -> str:
-    """uuid5 of a token, so that rebuilding gives the same one."""
-    return str(uuid.uuid5(_ESPACIO, token))
+    """uuid5 of a token; `uuid.uuid5` itself takes five times as long."""
+    h = hashlib.sha1(_ESPACIO + token.encode(), usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:32]}"
 
 
 def _estado_tras(estado: EjecucionStop | None, evento: HechoStop) -> EstadoEjecucion | None:
     """The status that an event leads to; ``None`` when it leads nowhere."""
-    propuesto = _que_dice(evento.tipo)
+    propuesto = _DICE[evento.tipo]
     if propuesto is None or estado is None:
         return propuesto
     if estado.status is EstadoEjecucion.EXECUTED:
@@ -175,6 +175,9 @@ def _que_dice(tipo: TipoEventoStop) -> EstadoEjecucion | None:
             assert_never(tipo)
 
 
+_DICE: dict[str, EstadoEjecucion | None] = {tipo.value: _que_dice(tipo) for tipo in TipoEventoStop}
+
+
 def _empezar(evento: HechoStop, status: EstadoEjecucion) -> EjecucionStop:
     cuando = evento.occurred_at_ms
     return EjecucionStop(
@@ -217,24 +220,20 @@ def _seguir(estado: EjecucionStop, evento: HechoStop, status: EstadoEjecucion) -
         status,
         intento,
         evento.version,
-        _primero(evento.stop_price, estado.stop_price),
-        _primero(estado.trigger_price, evento.trigger_price),
-        _primero(evento.quantity, estado.quantity),
+        evento.stop_price if evento.stop_price is not None else estado.stop_price,
+        estado.trigger_price if estado.trigger_price is not None else evento.trigger_price,
+        evento.quantity if evento.quantity is not None else estado.quantity,
         estado.side or evento.side,
-        _primero(estado.triggered_at_ms, cuando if status is EstadoEjecucion.PENDING else None),
+        estado.triggered_at_ms or (cuando if status is EstadoEjecucion.PENDING else None),
         cuando if status is EstadoEjecucion.SUBMITTED else estado.submitted_at_ms,
         cuando if status is EstadoEjecucion.EXECUTED else estado.executed_at_ms,
         cuando if status is EstadoEjecucion.FAILED else estado.failed_at_ms,
         cuando if status is EstadoEjecucion.BLOCKED else estado.blocked_at_ms,
-        _primero(evento.exchange_order_id, estado.exchange_order_id),
-        _primero(evento.fill_price, estado.fill_price),
-        _primero(evento.slippage_pct, estado.slippage_pct),
+        evento.exchange_order_id if evento.exchange_order_id is not None else estado.exchange_order_id,
+        evento.fill_price if evento.fill_price is not None else estado.fill_price,
+        evento.slippage_pct if evento.slippage_pct is not None else estado.slippage_pct,
         evento.source,
         evento.error_message if status is not EstadoEjecucion.EXECUTED else None,
         intento - 1,
         cuando,
     )
-
-
-def _primero(uno: T | None, otro: T | None) -> T | None:
-    return uno if uno is not None else otro

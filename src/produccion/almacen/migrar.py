@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -168,7 +169,9 @@ def _con_paciencia(conexion: Connection, paso: Callable[[], None], revision: str
 @contextmanager
 def _uno_a_la_vez(motor: Engine) -> Iterator[None]:
     with motor.connect().execution_options(isolation_level="AUTOCOMMIT") as guarda:
-        guarda.execute(text("SELECT pg_advisory_lock(:candado)"), {"candado": _CANDADO})
+        # A statement that waits for a lock is one that a concurrent build of an index waits for.
+        while not guarda.scalar(text("SELECT pg_try_advisory_lock(:candado)"), {"candado": _CANDADO}):
+            time.sleep(_ENTRE_MIRADAS_S)
         try:
             yield
         finally:

@@ -134,6 +134,13 @@ def operaciones_activas(
     return [operacion_de_fila(fila) for fila in conexion.execute(consulta).mappings()]
 
 
+def ultima_operacion(conexion: Connection, account_id: str, symbol: str) -> OperacionGuardada | None:
+    """The operation of an account and symbol that was opened last, whether it is over or not."""
+    consulta = select(operations).where(operations.c.account_id == account_id, operations.c.symbol == symbol)
+    fila = conexion.execute(consulta.order_by(operations.c.opened_at_ms.desc()).limit(1)).mappings().first()
+    return None if fila is None else operacion_de_fila(fila)
+
+
 def poner_stop(conexion: Connection, operation_id: str, stop: StopPuesto) -> str | None:
     """Write down that another stop is in force, and what was before it.
 

@@ -1,0 +1,139 @@
+"""Levels and stops in the journal become operations and stop events."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
+from src.produccion.almacen.filas_cuenta import adoptar_trades, instante_de, precio_de
+from src.produccion.almacen.lectura_diario import Apunte
+from src.produccion.almacen.operaciones import (
+    LadoOperacion,
+    OperacionGuardada,
+    StopPuesto,
+    cerrar_operacion,
+    guardar_operacion,
+    id_operacion,
+    leer_operacion,
+    operaciones_activas,
+    poner_stop,
+    ultima_operacion,
+)
+from src.produccion.almacen.tipos_sql import numero
+
+_PROTECCION = "proteccion"
+_NIVEL_POR_DEFECTO = "catastrophe"
+_CIEN = 100
+
+
+def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """An operation as the journal has it, and its stop when that is another one than before."""
+    contenido = apunte.contenido
+    operation_id = id_operacion(titular.account_id, titular.symbol, int(contenido["operation"]))
+    anterior = leer_operacion(conexion, operation_id)
+    base = anterior or OperacionGuardada(
+        operation_id,
+        titular.account_id,
+        titular.symbol,
+        LadoOperacion.BUY if contenido["quantity"] > 0 else LadoOperacion.SELL,
+        0,
+        0,
+        int(contenido["operation"]),
+        titular.client_id,
+        titular.user_id,
+        titular.agent_id,
+    )
+    guardar_operacion(
+        conexion,
+        base._replace(
+            quantity=abs(contenido["quantity"]),
+            average_entry_price=contenido["entry"],
+            target_price=contenido.get("target", base.target_price),
+        ),
+    )
+    if anterior is None:
+        adoptar_trades(conexion, titular, operation_id)
+    nivel = contenido["level"]
+    if nivel is not None and (base.stop_price is None or numero(nivel) != base.stop_price):
+        etiqueta = str(contenido.get("name") or _NIVEL_POR_DEFECTO)
+        poner_stop(conexion, operation_id, StopPuesto(nivel, apunte.instante_ms, etiqueta, resident=True))
+
+
+def escribir_cierre(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """The position is flat: every operation of the account and symbol is over."""
+    for activa in operaciones_activas(conexion, account_id=titular.account_id, symbol=titular.symbol):
+        cerrar_operacion(conexion, activa.operation_id, apunte.instante_ms)
+
+
+def escribir_disparo(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """The exchange has triggered the stop of the operation."""
+    operacion = ultima_operacion(conexion, titular.account_id, titular.symbol)
+    if operacion is None or operacion.stop_execution_token is None:
+        return
+    orden = apunte.contenido.get("order_id")
+    evento = _evento(operacion, TipoEventoStop.STOP_TRIGGERED, apunte.instante_ms)
+    anotar_evento(conexion, evento._replace(exchange_order_id=None if orden is None else str(orden)))
+
+
+def escribir_ejecucion(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """Fills of a stop among the rows: they say that it was triggered, too."""
+    suyas = [
+        fila
+        for fila in apunte.contenido["rows"]
+        if fila["status"] == _PROTECCION and fila["cantidad"] is not None
+    ]
+    operacion = ultima_operacion(conexion, titular.account_id, titular.symbol) if suyas else None
+    if operacion is None or operacion.stop_execution_token is None:
+        return
+    fill = _fill(suyas)
+    anotar_evento(conexion, _evento(operacion, TipoEventoStop.STOP_TRIGGERED, fill.instante_ms))
+    ejecutado = _evento(operacion, TipoEventoStop.EXECUTED, fill.instante_ms)
+    anotar_evento(
+        conexion,
+        ejecutado._replace(
+            quantity=fill.cantidad, fill_price=fill.precio, slippage_pct=_slippage_pct(operacion, fill.precio)
+        ),
+    )
+
+
+class _Fill(NamedTuple):
+    """Fills of one stop taken together."""
+
+    cantidad: float
+    precio: float
+    instante_ms: int
+
+
+def _fill(filas: list[dict[str, Any]]) -> _Fill:
+    cantidad = sum(float(fila["cantidad"]) for fila in filas)
+    precio = sum(precio_de(fila) * fila["cantidad"] for fila in filas) / cantidad
+    return _Fill(cantidad, precio, instante_de(filas[-1]))
+
+
+def _evento(operacion: OperacionGuardada, tipo: TipoEventoStop, instante_ms: int) -> EventoStopNuevo:
+    cierra = LadoOperacion.SELL if operacion.side is LadoOperacion.BUY else LadoOperacion.BUY
+    return EventoStopNuevo(
+        str(operacion.stop_execution_token),
+        tipo,
+        instante_ms,
+        operacion.symbol,
+        FuenteStop.WS,
+        operacion.operation_id,
+        operacion.client_id,
+        trigger_price=operacion.stop_price,
+        stop_price=operacion.stop_price,
+        quantity=operacion.quantity,
+        side=cierra.value,
+    )
+
+
+def _slippage_pct(operacion: OperacionGuardada, precio: float) -> float | None:
+    """How much worse than its stop it was filled, percent of the stop; negative when better."""
+    if operacion.stop_price is None:
+        return None
+    stop = float(operacion.stop_price)
+    peor = stop - precio if operacion.side is LadoOperacion.BUY else precio - stop
+    return peor / stop * _CIEN

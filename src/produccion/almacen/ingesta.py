@@ -1,0 +1,104 @@
+"""Records of a journal become rows of the store, each once: rows and cursor are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+
+from src.nucleo.errores import DatosInvalidos
+from src.produccion.almacen import filas_cuenta, filas_orden, filas_proteccion
+from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.esquema import journal_cursors
+from src.produccion.almacen.lectura_diario import Apunte, leer_tramo
+
+LOTE = 500
+"""Records in one transaction."""
+
+Escritor = Callable[[Connection, Titular, str, Apunte], None]
+"""Writes the rows of a record: connection, whose it is, journal, record."""
+
+_ORDENES = "INTENT SENT ACCEPTED PARTIAL FILLED REJECTED CANCELED UNCERTAIN ABSENT"
+_ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
+    **{f"ORDER_{paso}": (filas_orden.escribir_orden,) for paso in _ORDENES.split()},
+    "ROWS": (filas_cuenta.escribir_filas, filas_proteccion.escribir_ejecucion),
+    "LEVEL_SET": (filas_proteccion.escribir_nivel,),
+    "LEVEL_CLEARED": (filas_proteccion.escribir_cierre,),
+    "STOP_TRIGGERED": (filas_proteccion.escribir_disparo,),
+    "EMERGENCY": (filas_cuenta.escribir_alerta,),
+    "LATCHED": (filas_cuenta.escribir_alerta,),
+    "UNLOCKED": (filas_cuenta.escribir_alerta,),
+}
+_ILEGIBLE = (KeyError, ValueError, TypeError, IndexError, DatosInvalidos, IntegrityError, DataError)
+
+log = structlog.get_logger(__name__)
+
+
+def ingerir(motor: Engine, ruta: Path, diario: str, titular: Titular, limite: int = LOTE) -> int:
+    """Feed the next records of a journal; how many there were.
+
+    A record that says nothing a row can hold is told and passed over.
+
+    Args:
+        motor: The store.
+        ruta: The journal's file.
+        diario: Its name in the store.
+        titular: Whose it is.
+        limite: How many records at most.
+
+    Raises:
+        DiarioCorrupto: A record is not what was written.
+        sqlalchemy.exc.DBAPIError: The store failed; nothing of this call is in it.
+    """
+    with leer(motor) as conexion:
+        cursor = _cursor(conexion, diario)
+    tramo = leer_tramo(ruta, diario, cursor, limite)
+    if tramo.ultimo_seq < cursor:
+        log.warning("diario_mas_corto", diario=diario, cursor=cursor, ultimo=tramo.ultimo_seq)
+        hasta = tramo.ultimo_seq
+    elif not tramo.apuntes:
+        return 0
+    else:
+        hasta = tramo.apuntes[-1].seq
+    with motor.begin() as conexion:
+        if not _avanzar(conexion, diario, cursor, hasta):
+            return 0  # another process feeds this journal too, and was faster
+        for apunte in tramo.apuntes:
+            _escribir(conexion, titular, diario, apunte)
+    return len(tramo.apuntes)
+
+
+def _escribir(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    escritores = _ESCRITORES.get(apunte.tipo, ())
+    if not escritores:
+        return
+    try:
+        with conexion.begin_nested():
+            for escritor in escritores:
+                escritor(conexion, titular, diario, apunte)
+    except _ILEGIBLE as fallo:
+        log.error(
+            "apunte_sin_fila",
+            diario=diario,
+            seq=apunte.seq,
+            tipo=apunte.tipo,
+            motivo=str(fallo).splitlines()[:1],
+        )
+
+
+def _cursor(conexion: Connection, diario: str) -> int:
+    consulta = select(journal_cursors.c.last_seq).where(journal_cursors.c.journal == diario)
+    return conexion.execute(consulta).scalar() or 0
+
+
+def _avanzar(conexion: Connection, diario: str, desde: int, hasta: int) -> bool:
+    """Move the cursor, which nobody else may have moved; others wait for this transaction from now on."""
+    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
+    conexion.execute(insertar(journal_cursors).values(journal=diario, last_seq=0).on_conflict_do_nothing())
+    donde = (journal_cursors.c.journal == diario) & (journal_cursors.c.last_seq == desde)
+    return conexion.execute(update(journal_cursors).where(donde).values(last_seq=hasta)).rowcount == 1

@@ -1,0 +1,166 @@
+"""One turn after the other of feeding the store; failures are told once and tried again later."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine, insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
+
+from src.nucleo.errores import EntradaInvalida
+from src.produccion.almacen.alimentador import Muestra, Titular
+from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.esquema import balance_snapshots, system_metrics
+from src.produccion.almacen.ingesta import LOTE, ingerir
+from src.produccion.almacen.lectura_diario import nombre_diario
+from src.produccion.almacen.tipos_sql import fila_exacta
+
+_PAUSA_S = 1.0
+_CADA_LATIDO_S = 3.0
+_ESPERA_MAX_S = 30.0
+_LOTES_POR_VUELTA = 20
+
+_CAIDAS = (DBAPIError, SinConexion, EntradaInvalida, sqlite3.Error, OSError)
+
+log = structlog.get_logger(__name__)
+
+
+class Tolva:
+    """Moves records from one journal into the store.
+
+    Args:
+        diario: The journal's file.
+        url: The store's address; ``None`` for the default.
+        estado: The ``--state-dir``.
+        titular: Whose journal it is.
+    """
+
+    def __init__(self, diario: Path, url: str | None, estado: Path, titular: Titular) -> None:
+        self._ruta = diario
+        self._url = url
+        self._estado = estado
+        self._titular = titular
+        self._motor: Engine | None = None
+        self._nombre = ""
+        self._fallos = 0
+        self._latido_s = 0.0
+        self._muestra: Muestra | None = None
+
+    def girar(self, muestra: Muestra | None = None) -> float:
+        """Feed what there is; wall seconds until the next turn.
+
+        Args:
+            muestra: To be written as well; the newest one is kept while the store is down.
+        """
+        self._muestra = muestra or self._muestra
+        try:
+            quedan = self._alimentar()
+        except _CAIDAS as fallo:
+            return self._caer(fallo)
+        if self._fallos:
+            log.warning("almacen_de_vuelta", intentos=self._fallos)
+            self._fallos = 0
+        return 0.0 if quedan else _PAUSA_S
+
+    def cerrar(self) -> None:
+        """Feed the rest and say good-bye, unless the store is down."""
+        try:
+            while self._fallos == 0 and self._alimentar():
+                pass
+            if self._motor is not None and self._fallos == 0:
+                despedirse(self._motor, self._titular.account_id, self._titular.symbol)
+        except _CAIDAS as fallo:
+            self._caer(fallo)
+        finally:
+            self._soltar()
+
+    def _alimentar(self) -> bool:
+        """Whether more is waiting."""
+        motor = self._motor if self._motor is not None else self._abrir()
+        self._latir(motor)
+        if self._muestra is not None:
+            _escribir_muestra(motor, self._titular, self._muestra)
+            self._muestra = None
+        if not self._nombre:
+            self._nombre = nombre_diario(self._ruta, f"{self._titular.account_id}/{self._titular.symbol}")
+        if not self._nombre:
+            return False
+        return all(
+            ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE for _ in range(_LOTES_POR_VUELTA)
+        )
+
+    def _abrir(self) -> Engine:
+        self._motor = abrir_almacen(self._url, self._estado)
+        self._latido_s = 0.0
+        return self._motor
+
+    def _latir(self, motor: Engine) -> None:
+        ahora_s = time.monotonic()
+        if ahora_s < self._latido_s:
+            return
+        t = self._titular
+        if not self._latido_s or not latir(motor, t.account_id, t.symbol):
+            presentarse(
+                motor,
+                DemonioNuevo(
+                    t.account_id,
+                    t.symbol,
+                    os.getpid(),
+                    socket.gethostname(),
+                    t.agent_id,
+                    t.client_id,
+                    t.user_id,
+                ),
+            )
+        self._latido_s = ahora_s + _CADA_LATIDO_S
+
+    def _caer(self, fallo: Exception) -> float:
+        self._soltar()
+        self._fallos += 1
+        if self._fallos == 1:
+            log.error(
+                "almacen_caido",
+                motivo=str(fallo).splitlines()[0],
+                efecto="trading goes on; the journal keeps what the store will get",
+            )
+        return min(_ESPERA_MAX_S, _PAUSA_S * 2.0 ** min(self._fallos, 10))
+
+    def _soltar(self) -> None:
+        if self._motor is not None:
+            self._motor.dispose()
+            self._motor = None
+
+
+def _escribir_muestra(motor: Engine, titular: Titular, muestra: Muestra) -> None:
+    quien = titular._asdict()
+    uso = resource.getrusage(resource.RUSAGE_SELF)
+    propias = {
+        "daemon_cpu_s": uso.ru_utime + uso.ru_stime,
+        "daemon_peak_resident_mb": uso.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024),
+    }
+    metricas = [
+        {
+            "client_id": titular.client_id,
+            "account_id": titular.account_id,
+            "symbol": titular.symbol,
+            "name": nombre,
+            "value": valor,
+            "taken_at_ms": muestra.instante_ms,
+        }
+        for nombre, valor in {**propias, **muestra.metricas}.items()
+    ]
+    with motor.begin() as conexion:
+        conexion.execute(insert(system_metrics), metricas)
+        if muestra.balance is not None:
+            saldo = {"balance": muestra.balance, "equity": muestra.equity, "taken_at_ms": muestra.instante_ms}
+            valores = fila_exacta(balance_snapshots, quien | saldo | {"source": "daemon"})
+            conexion.execute(insert(balance_snapshots).values(valores))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from src.produccion.almacen import alimentador as modulo
+from src.produccion.almacen.alimentador import Alimentador, Muestra
+from src.produccion.almacen.conexion import conectar_almacen, leer
+from src.produccion.almacen.demonios import vivos
+from src.produccion.almacen.esquema import alerts, balance_snapshots, system_metrics
+from src.produccion.almacen.migrar import subir
+from src.produccion.almacen.tolva import Tolva
+from tests.produccion.almacen.diarios_de_prueba import TITULAR, anadir, escribir_sesion
+
+RED = True
+
+
+@pytest.fixture
+def ruta(tmp_path: Path) -> Path:
+    return escribir_sesion(tmp_path / "sim-1" / "BTCUSDT" / "diario.sqlite")
+
+
+async def hasta(condicion: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(condicion):
+            await asyncio.to_thread(time.sleep, 0.02)
+
+
+def cuantas(motor: Engine, tabla) -> int:
+    with leer(motor) as conexion:
+        return len(conexion.execute(select(tabla)).all())
+
+
+async def test_alimenta_late_mide_y_al_acabar_lleva_lo_ultimo(
+    motor: Engine, url: str, ruta: Path, tmp_path: Path
+):
+    muestra = Muestra(5_000, balance=999.5, equity=1_000.0, metricas={"loop_delay_ms": 1.5})
+    servicio = Alimentador(ruta, url, tmp_path, TITULAR, lambda: muestra)
+    tarea = asyncio.create_task(servicio.correr())
+    await hasta(lambda: cuantas(motor, alerts) == 1)
+    assert [vivo.agent_id for vivo in vivos(motor)] == [TITULAR.agent_id]
+
+    anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+    tarea.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await tarea
+
+    assert cuantas(motor, alerts) == 2
+    assert vivos(motor) == []
+    with leer(motor) as conexion:
+        saldos = conexion.execute(select(balance_snapshots.c.balance, balance_snapshots.c.source)).all()
+        nombres = set(conexion.execute(select(system_metrics.c.name)).scalars())
+    assert (999.5, "daemon") in [(float(saldo), fuente) for saldo, fuente in saldos]
+    assert {"loop_delay_ms", "daemon_cpu_s", "daemon_peak_resident_mb"} <= nombres
+
+
+def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
+    url_vacia: str, ruta: Path, tmp_path: Path, bitacora
+):
+    """A database that is not migrated is as bad as none, and needs no server to be stopped."""
+    motor = conectar_almacen(url_vacia, tmp_path)
+    if motor.dialect.name == "sqlite":
+        subir(motor)
+        with motor.begin() as conexion:
+            conexion.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    tolva = Tolva(ruta, url_vacia, tmp_path, TITULAR)
+
+    esperas = [tolva.girar() for _ in range(6)]
+
+    assert esperas == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [e["event"] for e in bitacora].count("almacen_caido") == 1
+    if motor.dialect.name == "sqlite":
+        with motor.begin() as conexion:
+            conexion.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    else:
+        subir(motor)
+    assert tolva.girar() == 1.0
+    assert "almacen_de_vuelta" in [e["event"] for e in bitacora]
+    assert cuantas(motor, alerts) == 1
+    tolva.cerrar()
+    motor.dispose()
+
+
+def test_conexiones_cortadas_no_acaban_con_nada(motor: Engine, url: str, ruta: Path, tmp_path: Path):
+    if motor.dialect.name == "sqlite":
+        pytest.skip("there is no server to restart")
+    tolva = Tolva(ruta, url, tmp_path, TITULAR)
+    tolva.girar()
+    anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+    with motor.begin() as conexion:
+        conexion.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+        )
+
+    esperas = [tolva.girar(), tolva.girar()]
+
+    assert all(espera > 0 for espera in esperas)
+    assert cuantas(motor, alerts) == 2
+    tolva.cerrar()
+
+
+def test_sin_diario_tambien_se_sigue(motor: Engine, url: str, tmp_path: Path, bitacora):
+    tolva = Tolva(tmp_path / "no" / "hay.sqlite", url, tmp_path, TITULAR)
+
+    assert tolva.girar() == 2.0
+
+    assert [e["event"] for e in bitacora].count("almacen_caido") == 1
+    tolva.cerrar()
+
+
+def test_importar_el_servicio_no_carga_sqlalchemy():
+    programa = f"import sys, {modulo.__name__}; sys.exit('sqlalchemy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", programa], check=False).returncode == 0

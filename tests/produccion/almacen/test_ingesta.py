@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from src.nucleo.errores import DiarioCorrupto
+from src.produccion.almacen import ingesta
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.ejecuciones import EstadoEjecucion
+from src.produccion.almacen.esquema import (
+    alerts,
+    balance_snapshots,
+    journal_cursors,
+    orders,
+    positions,
+    stop_events,
+    trades,
+)
+from src.produccion.almacen.eventos_stop import ejecucion_de
+from src.produccion.almacen.ingesta import ingerir
+from src.produccion.almacen.lectura_diario import nombre_diario
+from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
+from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, TITULAR, anadir, escribir_sesion
+from tests.produccion.diarios import sin_disparadores
+
+OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
+
+
+@pytest.fixture
+def ruta(tmp_path: Path) -> Path:
+    return escribir_sesion(tmp_path / "sim-1" / "BTCUSDT" / "diario.sqlite")
+
+
+def alimentar(motor: Engine, ruta: Path, limite: int = 500) -> int:
+    return ingerir(motor, ruta, nombre_diario(ruta, "sim-1/BTCUSDT"), TITULAR, limite)
+
+
+def contar(motor: Engine) -> dict[str, int]:
+    with leer(motor) as conexion:
+        return {
+            tabla.name: conexion.execute(select(func.count()).select_from(tabla)).scalar_one()
+            for tabla in (orders, trades, balance_snapshots, positions, stop_events, alerts)
+        }
+
+
+def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
+    assert alimentar(motor, ruta) == 11
+
+    with leer(motor) as conexion:
+        orden = conexion.execute(select(orders)).mappings().one()
+        posicion = conexion.execute(select(positions)).mappings().one()
+        abierto, cerrado = conexion.execute(select(trades).order_by(trades.c.id)).mappings()
+        operacion = ultima_operacion(conexion, "sim-1", "BTCUSDT")
+        alerta = conexion.execute(select(alerts)).mappings().one()
+        assert operacion is not None
+        assert operacion.stop_execution_token is not None
+        ejecucion = ejecucion_de(conexion, operacion.stop_execution_token)
+    assert (orden["status"], orden["exchange_order_id"], orden["average_price"]) == (
+        "FILLED",
+        7,
+        Decimal("100.2"),
+    )
+    assert (orden["attempts"], orden["created_at_ms"]) == (1, ABIERTA_MS - 200)
+    assert (posicion["quantity"], posicion["entry_price"]) == (0, None)
+    assert (abierto["price"], abierto["side"], abierto["operation_id"]) == (
+        Decimal("100.2"),
+        "BUY",
+        OPERACION,
+    )
+    assert (cerrado["price"], cerrado["side"], cerrado["operation_id"]) == (
+        Decimal("94.9"),
+        "SELL",
+        OPERACION,
+    )
+    assert cerrado["executed_at_ms"] == 1_700_000_400_000
+    assert (operacion.status, operacion.closed_at_ms) == (EstadoOperacion.CLOSED, ABIERTA_MS + 40)
+    assert (operacion.initial_stop_price, operacion.stop_price) == (Decimal(90), Decimal(95))
+    assert operacion.stop_execution_token == f"{OPERACION}:95:{ABIERTA_MS + 10}"
+    assert ejecucion is not None
+    assert (ejecucion.status, ejecucion.source) == (EstadoEjecucion.EXECUTED, "ws")
+    assert (ejecucion.fill_price, ejecucion.quantity, ejecucion.side) == (
+        Decimal("94.9"),
+        Decimal("0.5"),
+        "SELL",
+    )
+    assert ejecucion.exchange_order_id == "9"
+    assert (alerta["level"], alerta["kind"], alerta["message"]) == ("CRITICAL", "LATCHED", "drawdown")
+
+
+def test_en_lotes_o_de_una_vez_o_dos_veces_sale_lo_mismo(motor: Engine, ruta: Path):
+    while alimentar(motor, ruta, limite=2):
+        pass
+
+    assert contar(motor) == {
+        "orders": 1,
+        "trades": 2,
+        "balance_snapshots": 2,
+        "positions": 1,
+        "stop_events": 2,
+        "alerts": 1,
+    }
+    assert alimentar(motor, ruta) == 0
+
+
+def test_muerto_a_mitad_de_un_lote_no_queda_nada_de_el(
+    motor: Engine, ruta: Path, monkeypatch: pytest.MonkeyPatch
+):
+    alimentar(motor, ruta, limite=4)
+    antes = contar(motor)
+
+    def morir(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as parche:
+        parche.setattr(ingesta, "_ESCRITORES", {**ingesta._ESCRITORES, "STOP_TRIGGERED": (morir,)})
+        with pytest.raises(KeyboardInterrupt):
+            alimentar(motor, ruta)
+
+    assert contar(motor) == antes
+    with leer(motor) as conexion:
+        assert conexion.execute(select(journal_cursors.c.last_seq)).scalar() == 4
+    assert alimentar(motor, ruta) == 7
+    assert contar(motor)["stop_events"] == 2
+
+
+def test_una_base_reiniciada_a_mitad_de_un_lote_no_pierde_ni_repite(motor: Engine, ruta: Path, monkeypatch):
+    if motor.dialect.name == "sqlite":
+        pytest.skip("there is no server to restart")
+
+    def reiniciar(conexion, *_: object) -> None:
+        pid = conexion.execute(text("SELECT pg_backend_pid()")).scalar()
+        with motor.connect() as otra:
+            otra.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        conexion.execute(text("SELECT 1"))
+
+    with monkeypatch.context() as parche:
+        parche.setattr(ingesta, "_ESCRITORES", {**ingesta._ESCRITORES, "STOP_TRIGGERED": (reiniciar,)})
+        with pytest.raises(DBAPIError):
+            alimentar(motor, ruta)
+    assert sum(contar(motor).values()) == 0
+
+    assert alimentar(motor, ruta) == 11
+    assert contar(motor)["trades"] == 2
+
+
+def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: Engine, ruta: Path, bitacora):
+    anadir(
+        ruta, ("protection", "LEVEL_SET", {"operation": "x"}), ("order:tm-9", "ORDER_INTENT", {"symbol": "X"})
+    )
+    anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+
+    assert alimentar(motor, ruta) == 14
+
+    assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12, 13]
+    assert contar(motor)["alerts"] == 2
+
+
+def test_un_diario_alterado_no_se_toma(motor: Engine, ruta: Path):
+    sin_disparadores(ruta, "UPDATE events SET payload_json = '{}' WHERE seq = 3")
+
+    with pytest.raises(DiarioCorrupto, match="record 3"):
+        alimentar(motor, ruta)
+
+    assert sum(contar(motor).values()) == 0
+
+
+def test_los_diarios_de_dos_simulaciones_de_la_misma_cuenta_son_dos(tmp_path: Path):
+    primero = escribir_sesion(tmp_path / "a" / "diario.sqlite")
+    segundo = tmp_path / "b" / "diario.sqlite"
+    anadir(segundo, ("agent:x", "SESSION_STARTED", {"session": "otra"}))
+
+    assert nombre_diario(primero, "sim-1/BTCUSDT") != nombre_diario(segundo, "sim-1/BTCUSDT")
