@@ -22,3 +22,9 @@ export BINANCE_API_SECRET=""
 
 # Asked for every minute while the daemon gets on, e.g. https://hc-ping.com/<id>; a secret.
 # export TIMONEL_HEARTBEAT_URL=""
+
+# Accounts of `timonel api` and of several daemons, when it is not accounts.yaml; see accounts.example.yaml.
+# export TIMONEL_ACCOUNTS="/etc/timonel/accounts.yaml"
+
+# A Redis that other programs read open operations in; everything works without it.
+# export TIMONEL_REDIS_URL="redis://127.0.0.1:6379/0"

@@ -29,6 +29,7 @@ GRUPOS = (
     Grupo("replay", "medir_replay_con_stops", ("replay_journal_candles_s",)),
     Grupo("reinicio", "medir_reinicio", ("restart_to_protected_s",)),
     Grupo("proteccion", "medir_proteccion", ("tick_to_protect_p99_ms",)),
+    Grupo("almacen", "medir_reconstruccion", ("rebuild_1m_events_s", "rebuild_1m_events_mb")),
     Grupo("replay", "medir_soak", ("rss_growth_mb",), por_omision=False),
 )
 

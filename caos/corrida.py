@@ -14,7 +14,7 @@ from caos.guion import PUNTOS_POR_VELA, Guion, Muerte, Sitio
 from caos.invariantes import Violacion, comprobar
 from caos.libreta import Libreta
 from caos.procesos import Demonio, Encargo, Mando, simulador
-from caos.pruebas import Pruebas, leer_eventos, leer_filas
+from caos.pruebas import Pruebas, leer_calentadas, leer_eventos, leer_filas
 from caos.terreno import AJUSTES, CALENTAMIENTO, Terreno
 
 _RONDA_S = 0.5  # between two looks at a daemon that no hold has stopped
@@ -178,6 +178,7 @@ class Corrida:
                 stops_estropeados(fallas["log"], velas) + niveles_imposibles(eventos)
             ),
             velas=velas,
+            calentadas=leer_calentadas(encargo.produccion),
             no_oidas=velas_no_oidas(fallas["log"], velas) | velas_a_deshora(desfases, velas),
         )
         decididas = {int(e.contenido["candle"][0]) for e in pruebas.de_tipo("CANDLE_DECIDED")}

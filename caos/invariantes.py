@@ -148,12 +148,16 @@ def pasos_contiguos(p: Pruebas) -> Iterator[str]:
 
 
 def velas_una_vez(p: Pruebas) -> Iterator[str]:
-    """Every candle is taken, and decided on once unless something kept the daemon from it."""
+    """Every candle is taken, and decided on once unless something kept the daemon from it.
+
+    One that nobody heard is taken by the next session's warm-up when an emergency comes before the next one.
+    """
     decididas = Counter(int(evento.contenido["candle"][0]) for evento in p.de_tipo("CANDLE_DECIDED"))
     for apertura_ms, veces in decididas.items():
         if veces > 1:
             yield f"the candle {apertura_ms} was decided {veces} times"
     tomadas = {int(vela[0]) for evento in p.de_tipo("CANDLES") for vela in evento.contenido["candles"]}
+    tomadas |= p.calentadas
     perdonadas = _velas_de_emergencias(p)
     explicadas = perdonadas | p.no_oidas | _velas_de_salidas_sin_apuntar(p)
     for apertura_ms in p.velas:

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from src.nucleo.columnas import REGISTRO
 
 PREFIJO = "tm-"
@@ -105,6 +107,7 @@ class Pruebas:
     libros: Libros
     velas: Sequence[int]  # open times of the candles that closed while the market was replayed
     no_oidas: frozenset[int] = frozenset()  # those whose closing message a fault may have swallowed
+    calentadas: frozenset[int] = frozenset()  # those that sessions were warmed up with, as they recorded it
 
     def de_tipo(self, *tipos: str) -> Iterator[Evento]:
         """Events of some types, in order."""
@@ -119,6 +122,15 @@ def leer_eventos(ruta: Path) -> list[Evento]:
             Evento(seq, agregado, version, tipo, instante_ms, json.loads(contenido))
             for seq, agregado, version, tipo, instante_ms, contenido in conexion.execute(consulta)
         ]
+
+
+def leer_calentadas(produccion: Path) -> frozenset[int]:
+    """Open times of the candles that any session was warmed up with."""
+    abiertas: set[int] = set()
+    for ruta in produccion.glob("velas_*.npz"):
+        with np.load(ruta, allow_pickle=False) as fichero:
+            abiertas.update(fichero["open_time"].tolist())
+    return frozenset(abiertas)
 
 
 def leer_filas(produccion: Path) -> dict[str, list[list[str]]]:

@@ -22,7 +22,7 @@ from caos.invariantes import Violacion, comprobar
 from caos.libreta import Libreta
 from caos.muestras import Sonda, crecimiento_mb, que_crece, que_tareas_quedan
 from caos.procesos import Demonio, Encargo, Mando, simulador
-from caos.pruebas import Pruebas, leer_eventos, leer_filas
+from caos.pruebas import Pruebas, leer_calentadas, leer_eventos, leer_filas
 from caos.terreno import AJUSTES, CALENTAMIENTO, Terreno, preparar
 
 _RONDA_S = 1.0
@@ -149,6 +149,7 @@ class Corredor:
                 niveles_imposibles(eventos) if self._minutos is None else [(0, 1 << 62)]
             ),
             velas=velas,
+            calentadas=leer_calentadas(encargo.produccion),
             no_oidas=frozenset(velas if self._r.cortes else ()),
         )
         self._r.velas = len(pruebas.velas)

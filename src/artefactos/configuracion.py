@@ -19,6 +19,7 @@ from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.indicadores import ParametrosIndicadores, nombres_columnas
 from src.nucleo.observacion import FormaPortafolio, Rasgos
 from src.nucleo.ordenes import LimitesPlan, nocional_maximo
+from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.recompensa import ReglaRecompensa
 from src.nucleo.tipos import Mercado
 
@@ -77,6 +78,10 @@ class ConfiguracionArtefacto(Seccion):
             penalizacion_no_operar=entorno.penalizacion_no_operar * unidad,
             normalizar=entorno.normalizar_recompensa,
         )
+
+    def regla_proteccion(self) -> ReglaProteccion:
+        """What guards a position."""
+        return self.entorno.proteccion.regla(self.entorno.max_drawdown_permitido)
 
     def forma_portafolio(self, capital_referencia: float) -> FormaPortafolio:
         """How the portfolio vector is written, given the equity that maps to 1.0."""

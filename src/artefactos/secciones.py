@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from src.artefactos import rutas
+from src.artefactos.seccion_proteccion import Proteccion
 from src.artefactos.tipos_yaml import (
     Entero,
     Fecha,
@@ -23,10 +24,7 @@ from src.artefactos.yaml_exacto import NumeroEscrito
 from src.nucleo.indicadores import VELAS_CALENTAMIENTO
 from src.nucleo.observacion import Rasgos
 from src.nucleo.recompensa import FormaRecompensa
-from src.nucleo.stops import FRACCION_LIQUIDACION, TipoProteccion
 from src.nucleo.tipos import Camino
-
-_PROTECCIONES_FUTURAS = ("fija", "niveles", "hand_span")
 
 
 class DataDownloader(Seccion):
@@ -82,21 +80,6 @@ class Portafolio(Seccion):
     comision: Fraccion = 0.0005  # taker, fraction of notional, on both legs
     slippage: Fraccion = 0.0002  # fraction of the price, against every fill
     tasa_funding: Annotated[Numero, Field(gt=-1.0, lt=1.0)] = 0.0001  # per settlement, where none is recorded
-
-
-def _proteccion_disponible(tipo: Any) -> Any:
-    if tipo in _PROTECCIONES_FUTURAS:
-        raise ValueError(f"protection {tipo!r} is not available yet; use catastrofe or ninguna")
-    return tipo
-
-
-class Proteccion(Seccion):
-    """Resident stops that the environment simulates and the daemon runs."""
-
-    tipo: Annotated[TipoProteccion, Field(strict=False), BeforeValidator(_proteccion_disponible)] = (
-        TipoProteccion.CATASTROFE
-    )
-    fraccion_liquidacion: Annotated[Numero, Field(gt=0.0, lt=1.0)] = FRACCION_LIQUIDACION
 
 
 class Entorno(Seccion):

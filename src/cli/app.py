@@ -8,6 +8,7 @@ import typer
 
 from src.cli.adjust_trailing_stops import adjust_trailing_stops
 from src.cli.adopt import adopt
+from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
@@ -19,6 +20,7 @@ from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.stops import stops
 from src.cli.train import train
+from src.cli.users import users
 from src.produccion.config.cli import live
 from src.produccion.panico.panico import principal as panico
 
@@ -30,12 +32,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for comando in (
-    *(train, evaluate, live, simulator, report, replay, doctor),
+    *(train, evaluate, live, simulator, report, replay, doctor, api),
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
 app.add_typer(stops, name="stops")
+app.add_typer(users, name="users")
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

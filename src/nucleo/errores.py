@@ -5,6 +5,7 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── ConfiguracionInvalida    a key, a value or a combination that cannot be used
 │   ├── DatosInvalidos           candles or features that break their contract
 │   ├── DiarioCorrupto           a journal that is damaged or was edited
+│   ├── SolicitudInvalida        a request to act on a position that may not be carried out
 │   ├── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
 │   └── StopInaceptable          a protective stop cannot be moved there
 │       ├── StopMasFlojo         … because it would be looser than the one in force
@@ -56,6 +57,10 @@ class DatosInvalidos(EntradaInvalida):
 
 class DiarioCorrupto(EntradaInvalida):
     """A journal is damaged or was edited; the text names the file, the record and the remedy."""
+
+
+class SolicitudInvalida(EntradaInvalida):
+    """A request to act on a position may not be carried out; the text says why."""
 
 
 class ArtefactoInvalido(EntradaInvalida):

@@ -33,6 +33,16 @@ class Deseo(NamedTuple):
         """Unsigned quantities of the reduce-only orders at one price."""
         return self.trozos or (abs(self.cantidad),)
 
+    def quiere(self, vivo: StopVivo, *, ocupado: bool = False) -> bool:
+        """Whether an order that lives at the exchange is one of those wanted, whatever its quantity."""
+        if self.cantidad == 0.0 or vivo.lado is not lado_que_protege(self.cantidad):
+            return False
+        if vivo.tipo is TipoStop.TAKE_PROFIT_MARKET:
+            return vivo.gatillo == self.objetivo
+        if vivo.cantidad is None:
+            return vivo.gatillo == self.nivel
+        return vivo.gatillo == (self.nivel if ocupado and self.freno is None else self.freno)
+
 
 class _Reparto(NamedTuple):
     """Orders at one price, held against the quantities wanted there."""

@@ -28,7 +28,7 @@ from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, Reloj
 from src.produccion.Registro import RegistroProduccion
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
-from src.produccion.stops.proteccion import Protector, ReglaProteccion
+from src.produccion.stops.proteccion import Protector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +60,7 @@ class Nucleo:
 
 def armar_nucleo(m: Materiales) -> Nucleo:
     """Account, executor and protector, as the journal left them."""
-    simbolo, entorno = m.mercado.simbolo, m.artefacto.configuracion.entorno
-    regla = ReglaProteccion(
-        entorno.proteccion.tipo, entorno.max_drawdown_permitido, entorno.proteccion.fraccion_liquidacion
-    )
+    simbolo, regla = m.mercado.simbolo, m.artefacto.configuracion.regla_proteccion()
     protector = Protector(m.bolsa, m.diario, m.reloj, m.mercado, regla, m.agente_id, memoria=m.recuerdo.stops)
     cuenta = Cuenta(m.bolsa, m.mercado, m.capital, protector.reconocer)
     instantanea = m.recuerdo.agente.instantanea
@@ -86,6 +83,7 @@ def armar_datos(m: Materiales) -> DataProvider:
         m.artefacto.escalador,
         config.entorno.window_size,
         RangoRasgos(np.array(esquema.minimo), np.array(esquema.maximo)),
+        recientes=config.regla_proteccion().velas_atr + 1,
     )
 
 
@@ -142,6 +140,7 @@ def armar_ciclo(
         config.regla_recompensa(),
         config.portafolio.slippage,
         round(m.ajustes.decision.max_candle_age_s * 1_000),
+        config.regla_proteccion(),
     )
     return Ciclo(piezas, reglas, mark)
 
@@ -161,6 +160,7 @@ def _armar_control(m: Materiales, nucleo: Nucleo, equity: float) -> ControlRiesg
         con_libro=m.capital is not None,
         fraccion_fuera_max=m.ajustes.feature_range.hold_entries_above,
         escalones=config.entorno.escalones_riesgo,
+        velas_bloqueo=config.entorno.proteccion.velas_bloqueo,
         amparo=nucleo.protector,
         carpeta=m.carpeta,
         avanzar=m.avanzar,
@@ -171,6 +171,6 @@ def _armar_control(m: Materiales, nucleo: Nucleo, equity: float) -> ControlRiesg
         olvidado = m.recuerdo.riesgo.equity_maximo is None
         pico = equity if olvidado else max(maximo, riesgo.equity_maximo)
         estado = EstadoRiesgo(equity) if olvidado else riesgo._replace(equity_maximo=pico)
-        control.reanudar(estado, instantanea.anclas)
+        control.reanudar(estado, instantanea.anclas, instantanea.veto)
     control.guardar_pico()
     return control

@@ -14,13 +14,16 @@ from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
     ErrorBolsa,
+    OrdenRechazada,
     PosicionDesprotegida,
+    ResultadoIncierto,
 )
+from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
-from src.nucleo.tipos import EstadoCuenta, Operacion, Vela
+from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
-from src.produccion.cuenta import Cuenta, Novedades
+from src.produccion.cuenta import Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
@@ -31,6 +34,7 @@ from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.stops.proteccion import Protector
+from src.produccion.stops.stops_recordados import NivelPuesto
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 
@@ -69,6 +73,7 @@ class Ciclo:
         self._propia_hasta_ms = -1
         self.mark = mark
         self.stop_tocado = False
+        self.freno_movido = False
         self.protocolo_cumplido = False
 
     @property
@@ -94,7 +99,17 @@ class Ciclo:
     @property
     def stop(self) -> float | None:
         """Trigger of the stop that is known to protect the position; ``None`` when none does."""
-        return self._p.protector.nivel if self._p.protector.cubre else None
+        return self._p.protector.gatillo if self._p.protector.cubre else None
+
+    @property
+    def gatillo(self) -> float | None:
+        """Trigger of the stop that is wanted nearest to the market."""
+        return self._p.protector.gatillo
+
+    @property
+    def operacion(self) -> NivelPuesto | None:
+        """The operation that is open and what protects it."""
+        return self._p.protector.puesto
 
     @property
     def protegida(self) -> bool:
@@ -134,7 +149,7 @@ class Ciclo:
         return sin_decidir and datos.esperada_ms > self._propia_hasta_ms
 
     def tomar_mark(self, evento: EventoMark) -> bool:
-        """Watch drawdown between candles; true when the limit is exceeded for certain.
+        """Watch drawdown between candles and let the stop trail; true when the limit is exceeded for certain.
 
         A mark beyond the resident stop says that the account is no longer what is known of it: it must be
         looked at before anything is made of the price.
@@ -145,7 +160,14 @@ class Ciclo:
         if self._p.protector.tocado(evento.precio):
             self.stop_tocado = True
             return False
-        return self._vigilar(evento.instante_ms)
+        confirmado = self._vigilar(evento.instante_ms)
+        if not confirmado and evento.instante_ms != self._cierre_en_curso_ms():
+            self.freno_movido |= self._p.protector.seguir(evento.precio, evento.instante_ms)
+        return confirmado
+
+    def _cierre_en_curso_ms(self) -> int:
+        """When the candle that is forming closes: what its closing price moves comes after its decision."""
+        return self._p.datos.siguiente_cierre_ms
 
     def tomar_orden(self, evento: EventoOrden) -> None:
         """The user stream told how an order stands."""
@@ -167,6 +189,21 @@ class Ciclo:
         """
         await self._al_dia()
         return self._vigilar(instante_ms)
+
+    async def mover_freno(self, instante_ms: int) -> None:
+        """Have the trailing stop at the exchange where it has moved to.
+
+        Raises:
+            ErrorBolsa: It could not be looked at; the next look at the account goes on from there.
+        """
+        if not self.freno_movido:
+            return
+        self.freno_movido = False
+        try:
+            await self._proteger(self._p.protector.mover(), instante_ms)
+        except ErrorBolsa:
+            self.stop_tocado = True
+            raise
 
     async def procesar_vela(self, cierre_ms: int, motivo_para_no_decidir: str = "") -> None:
         """Steps A to H on the newest candle of the window.
@@ -231,15 +268,64 @@ class Ciclo:
         self._abandonar_pendiente()
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
+        self._vetar(novedades.ajenos)
         self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
         return int(bool(cerradas))
 
-    async def cerrar_y_seguir(self, motivo: str, instante_ms: int) -> None:
-        """Close a position that nothing protects, and go on."""
-        await self.cerrar_posicion(motivo, instante_ms, StatusFila.PROTECCION)
+    async def cerrar_y_seguir(
+        self, motivo: str, instante_ms: int, status: StatusFila = StatusFila.PROTECCION
+    ) -> None:
+        """Close a position, such as one that nothing protects, and go on."""
+        await self.cerrar_posicion(motivo, instante_ms, status)
         self._p.control.bloqueos.discard(Bloqueo.CIERRE)
+
+    async def posicion_al_dia(self) -> Posicion | None:
+        """The position as the exchange has it now, its stop where it belongs.
+
+        Raises:
+            ErrorBolsa: It could not be read.
+        """
+        return (await self._al_dia()).posicion
+
+    async def ajustar_a_mano(self, stop: float | None, objetivo: float | None, nivel: str) -> float | None:
+        """Move stop or target where somebody says; returns the stop that was in force.
+
+        Raises:
+            StopInaceptable: It cannot be there; nothing has changed.
+            ErrorBolsa: The account must be read again.
+        """
+        ahora_ms = self._p.reloj.ahora_ms()
+        anterior = self._p.protector.ajustar_a_mano(stop, objetivo, nivel, self.mark, ahora_ms)
+        await self._proteger(self._p.protector.mover(), ahora_ms)
+        return anterior
+
+    async def reducir_a_mano(self, cantidad: float) -> Posicion | None:
+        """Give up a part of the position at market because somebody says so; returns what is left.
+
+        Args:
+            cantidad: Signed like the order; less than the position, on the lot step.
+
+        Raises:
+            ErrorBolsa: The exchange refused it, or what it did is not known yet.
+        """
+        ahora_ms, antes = self._p.reloj.ahora_ms(), self._p.cuenta.estado.cantidad
+        operacion = Operacion.REDUCIR_LONG if cantidad < 0.0 else Operacion.REDUCIR_SHORT
+        plan = Plan(operacion, trocear(cantidad, self._r.mercado.filtros), True)
+        ficha = f"guardian:{self._r.agente_id}:{ahora_ms}:{self._p.cronica.lugar}"
+        self._p.cuenta.en_vuelo = True
+        informe = await self._p.ejecutor.ejecutar(plan, ficha, posicion_previa=antes)
+        if informe.resultado is Resultado.INCIERTA:
+            raise ResultadoIncierto(f"what the order did is not known yet: {informe.error}")
+        novedades = await self._p.cuenta.actualizar()
+        self._p.cuenta.en_vuelo = False
+        self._vetar(novedades.ajenos)
+        self._p.cronica.anotar_cierre(novedades.ajenos, StatusFila.MANUAL, ahora_ms, self.mark)
+        if not informe.transacciones:
+            raise OrdenRechazada(informe.error, codigo=informe.codigo)
+        await self._revisar_proteccion()
+        return self._p.cuenta.estado.posicion
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
         if razon is Razon.DRAWDOWN:
@@ -273,11 +359,17 @@ class Ciclo:
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
+        self._vetar([a for a in novedades.ajenos if a.status is not StatusFila.OK])
         self._p.cronica.anotar_ajenos(novedades.ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
         propias = (a.instante_ms for a in novedades.ajenos if a.status is StatusFila.OK)
         return max(propias, default=-1)
+
+    def _vetar(self, ajenos: Sequence[Ajeno]) -> None:
+        """What the agent did not decide holds its entries on that side."""
+        for ajeno in ajenos:
+            self._p.control.vetar(ajeno.movimiento.antes.cantidad, ajeno.movimiento.despues.cantidad)
 
     def _seguir_transferencia(self, monto: float) -> None:
         """A deposit or withdrawal is no profit or loss: peak and reference capital scale with the equity."""
@@ -330,17 +422,23 @@ class Ciclo:
         informe = await self._ejecutar(pendiente)
         antes = self._p.cuenta.estado
         movimiento = await self._movimiento(antes, informe)
+        accion = pendiente.interpretacion.tipo_accion
+        self._p.control.envejecer_veto(accion, movimiento.despues.cantidad)
+        self._p.protector.atr = pendiente.atr
         self._p.cronica.anotar_resultado(pendiente, informe, movimiento)
         self._pendiente, self._reanudada = None, False
         self._p.cuenta.en_vuelo = False
-        if not movimiento.ejecuciones:
-            return
-        self._contar(pendiente.plan.operacion, movimiento)
-        maximo = self._p.control.estado.equity_maximo
-        await self._proteger(
-            self._p.protector.tras_operar(antes, movimiento.despues, pendiente.vela.close, maximo),
-            pendiente.cierre_ms,
-        )
+        if movimiento.ejecuciones:
+            self._contar(pendiente.plan.operacion, movimiento)
+            maximo = self._p.control.estado.equity_maximo
+            await self._proteger(
+                self._p.protector.tras_operar(
+                    antes, movimiento.despues, pendiente.vela.close, maximo, pendiente.cierre_ms
+                ),
+                pendiente.cierre_ms,
+            )
+        if self._p.protector.seguir(pendiente.vela.close, pendiente.cierre_ms):
+            await self._proteger(self._p.protector.mover(), pendiente.cierre_ms)
 
     async def _ejecutar(self, pendiente: Pendiente) -> Informe:
         if pendiente.plan.operacion is Operacion.MANTENER:

@@ -218,6 +218,7 @@ class Cronica:
             self.anterior,
             self.capital_referencia,
             (*self._ejecutor.abiertos, *self._protector.abiertos),
+            self._control.veto,
         )
 
     def _guardar(self, filas: Sequence[Fila]) -> None:

@@ -40,6 +40,7 @@ class DataProvider:
         escalador: The artefact's.
         window_size: Candles in the window.
         rango: What each feature was during training.
+        recientes: Candles that are kept as they are, when more than the window.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class DataProvider:
         escalador: Escalador,
         window_size: int,
         rango: RangoRasgos,
+        recientes: int = 0,
     ) -> None:
         self._bolsa = bolsa
         self._simbolo = simbolo
@@ -64,7 +66,7 @@ class DataProvider:
         self._rango = rango
         self._fuera: deque[int] = deque(maxlen=window_size)
         self._total = 0
-        self._recientes: deque[Vela] = deque(maxlen=window_size)
+        self._recientes: deque[Vela] = deque(maxlen=max(window_size, recientes))
         self._tomadas: list[Vela] = []
 
     @property
@@ -79,6 +81,11 @@ class DataProvider:
         return self._recientes[-1]
 
     @property
+    def recientes(self) -> Sequence[Vela]:
+        """The newest candles as they are, oldest first."""
+        return tuple(self._recientes)
+
+    @property
     def tomadas(self) -> Sequence[Vela]:
         """The candles that the last call took, oldest first, even when it failed half-way."""
         return tuple(self._tomadas)
@@ -87,6 +94,11 @@ class DataProvider:
     def esperada_ms(self) -> int:
         """Open time of the next candle."""
         return siguiente_apertura(self.ultima.apertura_ms, self._intervalo)
+
+    @property
+    def siguiente_cierre_ms(self) -> int:
+        """When the next candle closes."""
+        return siguiente_apertura(self.esperada_ms, self._intervalo)
 
     @property
     def fraccion_fuera(self) -> float:

@@ -8,9 +8,11 @@ import structlog
 
 from src.nucleo.dinero import precio_desplazado
 from src.nucleo.ordenes import LimitesPlan, Plan, planificar
+from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.recompensa import Paso, ReglaRecompensa, calcular_recompensa
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
+from src.nucleo.volatilidad import atr
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.memoria import Anterior, Pendiente
@@ -29,6 +31,7 @@ class Reglas(NamedTuple):
     recompensa: ReglaRecompensa
     slippage: float  # expected, fraction of the price
     edad_maxima_vela_ms: int  # an entry on a candle that closed longer ago is not sent again
+    proteccion: ReglaProteccion
 
 
 class Decisor:
@@ -89,7 +92,14 @@ class Decisor:
         lectura = self._agente.interpretar_accion(accion, cuenta, equity, vela.close)
         plan = planificar(lectura, cuenta, equity, vela.close, self._r.limites)
         rechazo = self._rechazo(plan, cuenta, equity, vela.close, impedimento)
-        return Pendiente(vela, cierre_ms, equity, accion, lectura, plan, rechazo, recompensa)
+        return Pendiente(
+            vela, cierre_ms, equity, accion, lectura, plan, rechazo, recompensa, self._rango_verdadero()
+        )
+
+    def _rango_verdadero(self) -> float | None:
+        """The average true range that a position which is opened now gets its stop from."""
+        regla = self._r.proteccion
+        return atr(self._datos.recientes, regla.velas_atr) if regla.usa_atr else None
 
     def _rechazo(
         self, plan: Plan, cuenta: EstadoCuenta, equity: float, precio: float, impedimento: str

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
 
-from src.nucleo.errores import ErrorBolsa, ErrorTimonel
+from src.nucleo.errores import EntradaInvalida, ErrorBolsa, ErrorTimonel, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Vela
 from src.produccion.ciclo import Ciclo
@@ -42,6 +42,8 @@ _ATRASO_MAX = 1_000
 """Market events that may wait; beyond it what was missed is read by REST instead."""
 
 _ENTRE_MIRADAS_S = 1.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +82,19 @@ class _Refresco(NamedTuple):
     pass
 
 
+class _Freno(NamedTuple):
+    instante_ms: int
+
+
+class _Pedido(NamedTuple):
+    tarea: Callable[[], Awaitable[None]]
+
+
 class _Ceguera(NamedTuple):
     pass
 
 
-_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera
+_Encargo = EventoMercado | _Emergencia | _Parar | _Refresco | _Ceguera | _Freno | _Pedido
 _Cola = asyncio.PriorityQueue[tuple[int, int, _Encargo]]
 
 
@@ -120,6 +130,7 @@ class Orquestador:
     _turnos: Iterator[int] = field(default_factory=count)
     _novedad: asyncio.Event = field(default_factory=asyncio.Event)
     _refresco_pedido: bool = False
+    _freno_pedido: bool = False
     _en_paso: bool = False
     _conectado: bool = False
     _conexion_pendiente: bool = False
@@ -136,6 +147,32 @@ class Orquestador:
     def parar(self) -> None:
         """End after the step in progress."""
         self._poner(_Parar())
+
+    async def pedir(self, tarea: Callable[[], Awaitable[T]]) -> T:
+        """Have something done between two steps; what it raises comes back to who asked.
+
+        Raises:
+            ErrorTimonel: It was refused, or the session ends.
+        """
+        respuesta: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def hacer() -> None:
+            try:
+                resultado = await tarea()
+            except (EntradaInvalida, ErrorBolsa) as fallo:
+                if not respuesta.done():
+                    respuesta.set_exception(fallo)
+                self._pedir_refresco()
+            except ErrorTimonel as fallo:
+                if not respuesta.done():
+                    respuesta.set_exception(LecturaFallida(str(fallo)))
+                raise
+            else:
+                if not respuesta.done():
+                    respuesta.set_result(resultado)
+
+        self._poner(_Pedido(hacer))
+        return await respuesta
 
     async def correr(self) -> Motivo:
         """Run the session.
@@ -244,6 +281,9 @@ class Orquestador:
             self._poner(_Emergencia(evento.instante_ms))
         elif self.ciclo.stop_tocado and not self._en_paso:
             self._pedir_refresco()
+        elif self.ciclo.freno_movido and not self._freno_pedido:
+            self._freno_pedido = True
+            self._poner(_Freno(evento.instante_ms))
 
     def _encolar(self, evento: EventoMercado) -> None:
         """Queue an event; a candle that finds no room is read by REST when there is."""
@@ -307,7 +347,7 @@ class Orquestador:
             if self._conexion_pendiente:
                 return
             self._conexion_pendiente = True
-        urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar)
+        urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar | _Freno)
         self._cola.put_nowait((0 if urgente else 1, next(self._turnos), encargo))
         self._novedad.set()
 
@@ -333,8 +373,13 @@ class Orquestador:
                 await self._emergencia_entre_velas(instante_ms)
             case _Refresco():
                 await self._refrescar()
+            case _Freno(instante_ms=instante_ms):
+                self._freno_pedido = False
+                await self.ciclo.mover_freno(instante_ms)
             case _Ceguera():
                 await self._cerrar_a_ciegas()
+            case _Pedido(tarea=tarea):
+                await tarea()
             case _Parar():
                 return Motivo.INTERRUMPIDO
         return None

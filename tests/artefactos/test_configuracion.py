@@ -7,8 +7,11 @@ from src.artefactos.rutas import construir_train_id
 from src.artefactos.tipos_yaml import instante_de
 from src.artefactos.yaml_exacto import leer_yaml
 from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.frenos import ReglaFreno, ReglaMomento, TipoFreno
+from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.recompensa import FormaRecompensa
 from src.nucleo.stops import TipoProteccion
+from src.nucleo.volatilidad import Distancia, ModoDistancia
 
 ORDEN = {
     "data_downloader": ["symbol", "interval", "start_date", "end_date", "limit"],
@@ -78,6 +81,78 @@ def test_una_posicion_se_protege_si_no_se_dice_otra_cosa():
     assert leer("entorno: {proteccion: {tipo: ninguna}}").entorno.proteccion.tipo is TipoProteccion.NINGUNA
 
 
+STOP = "stop: {modo: porcentaje, valor: 2.0}"
+
+
+def leer_proteccion(texto):
+    return leer(f"entorno: {{proteccion: {{{texto}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("texto", "freno"),
+    [
+        (f"tipo: fija, {STOP}", ReglaFreno(TipoFreno.FIJA)),
+        (
+            f"tipo: niveles, {STOP}, objetivo: {{modo: span, valor: 3}}, break_even_con_costos: 0",
+            ReglaFreno(TipoFreno.NIVELES, 0.0),
+        ),
+        ("tipo: hand_span, stop: {modo: atr, valor: 2}, velas_atr: 20", ReglaFreno(TipoFreno.HAND_SPAN)),
+        (
+            f"tipo: porcentaje, {STOP}, porcentaje: 1.5, momento_alto: 0.5, momento_bajo: 0.1",
+            ReglaFreno(TipoFreno.PORCENTAJE, 0.0015, 1.5, ReglaMomento(0.5, 0.1)),
+        ),
+    ],
+)
+def test_cada_freno_se_lee_y_se_vuelve_a_leer(texto, freno):
+    configuracion = leer_proteccion(texto)
+
+    assert configuracion.regla_proteccion().freno == freno
+    assert leer(configuracion.a_yaml()) == configuracion
+
+
+def test_la_regla_lleva_las_distancias_y_el_limite():
+    regla = leer_proteccion(
+        "tipo: niveles, stop: {modo: atr, valor: 2}, objetivo: {modo: span, valor: 3}, velas_bloqueo: 4"
+    ).regla_proteccion()
+
+    assert regla.stop == Distancia(ModoDistancia.ATR, 2.0)
+    assert regla.objetivo == Distancia(ModoDistancia.SPAN, 3.0)
+    assert (regla.limite, regla.fraccion_liquidacion, regla.velas_atr, regla.velas_bloqueo) == (
+        0.2,
+        0.8,
+        14,
+        4,
+    )
+    assert leer("").regla_proteccion() == ReglaProteccion(TipoProteccion.CATASTROFE, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("texto", "queja"),
+    [
+        ("tipo: fija", "`entorno.proteccion`: tipo: fija needs an initial stop; add stop"),
+        ("tipo: porcentaje, porcentaje: 1", "tipo: porcentaje needs an initial stop"),
+        (f"tipo: niveles, {STOP}", "niveles needs a target.*add objetivo: .*or use hand_span"),
+        (f"tipo: porcentaje, {STOP}", "porcentaje belongs to tipo: porcentaje.*add porcentaje: 1.0"),
+        (f"tipo: fija, {STOP}, porcentaje: 1.0", "porcentaje belongs to tipo: porcentaje.*remove it"),
+        (STOP, "tipo: catastrofe does not use stop; remove it, or use fija"),
+        ("tipo: ninguna, objetivo: {modo: span, valor: 2}", "tipo: ninguna does not use objetivo"),
+        ("break_even_con_costos: 0", "tipo: catastrofe does not use break_even_con_costos"),
+        (f"tipo: fija, {STOP}, momento_bajo: 0.3", "momento_bajo = 0.3 is above momento_alto = 0.2"),
+        ("tipo: fija, stop: {modo: porcentaje, valor: 100}", "stop 100.0 % below the entry is no price"),
+        ("tipo: fija, stop: {modo: span, valor: 1}", "`entorno.proteccion.stop.modo` = 'span'"),
+        ("tipo: fija, stop: {modo: atr, valor: 0}", "`entorno.proteccion.stop.valor` = 0"),
+        ("tipo: fija, stop: {modo: atr, valor: .nan}", "`entorno.proteccion.stop.valor`"),
+        (f"tipo: fija, {STOP}, objetivo: {{modo: span, valor: -1}}", "`entorno.proteccion.objetivo.valor`"),
+        ("velas_atr: 1000", "`entorno.proteccion.velas_atr` = 1000"),
+        ("velas_bloqueo: -1", "`entorno.proteccion.velas_bloqueo` = -1"),
+        ("break_even_con_costos: 1", "`entorno.proteccion.break_even_con_costos` = 1"),
+    ],
+)
+def test_una_proteccion_que_no_se_sostiene_se_nombra(texto, queja):
+    with pytest.raises(ConfiguracionInvalida, match=queja):
+        leer_proteccion(texto)
+
+
 @pytest.mark.parametrize("texto", ["3e-4", "0.0003", "3.0E-4", ".001"])
 def test_la_tasa_de_aprendizaje_conserva_su_texto(texto):
     configuracion = leer(f"SACmodel: {{learning_rate: {texto}}}")
@@ -109,12 +184,6 @@ def test_un_entero_puede_escribirse_con_exponente(texto):
         ("entorno: {max_drawdown_permitido: .nan}", "`entorno.max_drawdown_permitido`.*finite"),
         ("entorno: 3", "`entorno` = 3"),
         ("entorno: {camino: recto}", "`entorno.camino` = 'recto'"),
-        ("entorno: {proteccion: {tipo: fija}}", "`entorno.proteccion.tipo`.*'fija' is not available yet"),
-        (
-            "entorno: {proteccion: {tipo: niveles}}",
-            "'niveles' is not available yet; use catastrofe or ninguna",
-        ),
-        ("entorno: {proteccion: {tipo: hand_span}}", "'hand_span' is not available yet"),
         ("entorno: {proteccion: {tipo: muro}}", "`entorno.proteccion.tipo` = 'muro'"),
         ("entorno: {proteccion: {fraccion_liquidacion: 1.0}}", "`entorno.proteccion.fraccion_liquidacion`"),
         ("entorno: {proteccion: {fraccion_liquidacion: 0}}", "`entorno.proteccion.fraccion_liquidacion`"),

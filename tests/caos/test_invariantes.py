@@ -202,6 +202,17 @@ def test_una_vela_que_nadie_oyo_puede_quedar_sin_decidir():
     assert comprobar(replace(pruebas, no_oidas=frozenset({3 * HORA}))) == []
 
 
+def test_una_vela_que_nadie_oyo_antes_de_una_emergencia_esta_en_el_calentamiento_siguiente():
+    taller = Taller()
+    taller.velas += [3 * HORA, 4 * HORA]
+    taller.crudos.append((AGENTE, "EMERGENCY", 5 * HORA, {"row": []}))
+    calentada = replace(taller.pruebas(), calentadas=frozenset({3 * HORA}))
+
+    (violacion,) = comprobar(calentada)
+    assert "taken and not decided" in violacion.detalle
+    assert comprobar(replace(calentada, no_oidas=frozenset({3 * HORA}))) == []
+
+
 def test_la_vela_de_una_salida_sin_apuntar_queda_sin_decidir():
     taller = Taller()
     taller.velas.append(3 * HORA)

@@ -30,6 +30,7 @@ __all__ = [
     "anotar_evento",
     "ejecucion_de",
     "eventos_de",
+    "fila_y_hecho",
     "intento_siguiente",
 ]
 
@@ -73,7 +74,6 @@ def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
     Raises:
         DatosInvalidos: A number cannot be stored.
     """
-    hecho = _hecho(evento)
     token = evento.execution_token
     if conexion.dialect.name == "postgresql":
         # Versions have no gaps only when those of one token are given out one after the other.
@@ -84,8 +84,8 @@ def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
     estado = ejecucion_de(conexion, token, para_cambiar=True)
     if _ya_esta(conexion, evento):
         return False
-    hecho = hecho._replace(version=_ultima_version(conexion, token) + 1)
-    conexion.execute(insert(stop_events).values(_fila(evento, hecho.version)))
+    fila, hecho = fila_y_hecho(evento, _ultima_version(conexion, token) + 1)
+    conexion.execute(insert(stop_events).values(fila))
     _guardar(conexion, estado, plegar(estado, hecho))
     return True
 
@@ -135,6 +135,15 @@ def _ya_esta(conexion: Connection, evento: EventoStopNuevo) -> bool:
         stop_events.c.attempt == evento.attempt,
     )
     return conexion.execute(consulta).first() is not None
+
+
+def fila_y_hecho(evento: EventoStopNuevo, version: int) -> tuple[dict[str, Any], HechoStop]:
+    """An event as its row, and as its execution takes it.
+
+    Raises:
+        DatosInvalidos: A number cannot be stored.
+    """
+    return _fila(evento, version), _hecho(evento)._replace(version=version)
 
 
 def _fila(evento: EventoStopNuevo, version: int) -> dict[str, Any]:

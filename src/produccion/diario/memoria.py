@@ -10,6 +10,7 @@ from src.nucleo.contabilidad import Contabilidad, TradeActivo
 from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, TipoAccion, Vela
+from src.nucleo.veto import Veto
 from src.produccion.cuenta import Marcador
 from src.produccion.diario.diario import EventoDiario
 
@@ -36,6 +37,7 @@ class Instantanea(NamedTuple):
     anterior: Anterior | None
     capital_referencia: float  # equity that maps to 1.0 in the observation
     abiertos: tuple[str, ...] = ()  # aggregates of orders and stops that are not over
+    veto: Veto | None = None
 
 
 class Pendiente(NamedTuple):
@@ -49,6 +51,7 @@ class Pendiente(NamedTuple):
     plan: Plan
     rechazo: str  # why nothing is sent although the plan says so; empty when it is
     recompensa: float | None
+    atr: float | None = None  # average true range at the candle, where the initial stop is measured in it
 
 
 INSTANTANEAS = ("ROWS", "CANDLE_DECIDED")
@@ -133,6 +136,7 @@ def escribir_instantanea(i: Instantanea) -> dict[str, object]:
         "previous": list(i.anterior) if i.anterior is not None else None,
         "reference": i.capital_referencia,
         "open": list(i.abiertos),
+        "veto": list(i.veto) if i.veto is not None else None,
     }
 
 
@@ -151,6 +155,7 @@ def leer_instantanea(crudo: Any) -> Instantanea:
         Anterior(*anterior) if anterior else None,
         float(crudo["reference"]),
         tuple(crudo["open"]),
+        Veto(*veto) if (veto := crudo.get("veto")) else None,
     )
 
 
@@ -172,6 +177,7 @@ def escribir_pendiente(p: Pendiente) -> dict[str, object]:
         "plan": [plan.operacion.value, list(plan.cantidades), plan.solo_reduce, plan.motivo],
         "refused": p.rechazo,
         "reward": p.recompensa,
+        "atr": p.atr,
     }
 
 
@@ -189,6 +195,7 @@ def leer_pendiente(crudo: Mapping[str, Any]) -> Pendiente:
         Plan(Operacion(del_plan), tuple(map(float, cantidades)), bool(solo_reduce), str(motivo)),
         str(crudo["refused"]),
         None if crudo["reward"] is None else float(crudo["reward"]),
+        None if crudo.get("atr") is None else float(crudo["atr"]),
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.ordenes import LimitesPlan, Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo, Validacion, Vigilancia
-from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.nucleo.tipos import EstadoCuenta, Mercado, TipoAccion
+from src.nucleo.veto import Veto, envejecer, vetar
 from src.produccion.ordenes.cierre import Amparo, Cierre, SinAmparo
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, EventoMargen, Reloj, Transaccion
@@ -39,6 +40,7 @@ class ControlRiesgo:
         fraccion_fuera_max: Share of cells outside the training range beyond which nothing is opened.
         escalones: Whether the losses of a day and of a month pause entries.
         distancia_minima: Share of the mark price to liquidation below which entries are held.
+        velas_bloqueo: Candles without entries on a side after an exit that the agent did not decide.
         amparo: The resident stops; they are cancelled once the account is flat.
         carpeta: Where the latch is written when the journal fails.
         avanzar: Told at each try to close everything.
@@ -59,6 +61,7 @@ class ControlRiesgo:
         fraccion_fuera_max: float = 1.0,
         escalones: bool = False,
         distancia_minima: float = DISTANCIA_MINIMA,
+        velas_bloqueo: int = 0,
         amparo: Amparo | None = None,
         carpeta: Path | None = None,
         avanzar: Callable[[], None] = _nadie,
@@ -67,6 +70,7 @@ class ControlRiesgo:
         self._reloj = reloj
         self._mercado = mercado
         self._carpeta = carpeta
+        self._velas_bloqueo = velas_bloqueo
         self._monitor = MonitorRiesgo(
             diario, reloj, limite, equity_maximo, con_libro=con_libro, distancia_minima=distancia_minima
         )
@@ -90,9 +94,24 @@ class ControlRiesgo:
         """Why nothing may be opened now."""
         return self._puerta.bloqueos
 
-    def reanudar(self, estado: EstadoRiesgo, anclas: Anclas | None) -> None:
+    @property
+    def veto(self) -> Veto | None:
+        """What entries wait for after an exit that the agent did not decide."""
+        return self._puerta.veto
+
+    def reanudar(self, estado: EstadoRiesgo, anclas: Anclas | None, veto: Veto | None = None) -> None:
         """Go on from what an earlier life of the session saw."""
         self._monitor.estado, self._monitor.anclas = estado, anclas
+        self._puerta.veto = veto
+
+    def vetar(self, antes: float, despues: float) -> None:
+        """A fill that the agent did not decide: signed quantities before and after it."""
+        self._puerta.veto = vetar(self._puerta.veto, antes, despues, self._velas_bloqueo)
+
+    def envejecer_veto(self, accion: TipoAccion, cantidad: float) -> None:
+        """One more decision was carried out; ``cantidad`` is what is held after it, signed."""
+        if self._puerta.veto is not None:
+            self._puerta.veto = envejecer(self._puerta.veto, accion, cantidad)
 
     def verificar_drawdown(self, equity: float, instante_ms: int) -> Vigilancia:
         """Fold one equity into the monitor; while the limit is exceeded nothing is opened."""

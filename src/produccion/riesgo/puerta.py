@@ -17,6 +17,7 @@ from src.nucleo.riesgo import (
     validar_escalones,
 )
 from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.nucleo.veto import Veto, validar_veto
 
 FRACCION_FUERA_AVISO = 0.2
 """Share of cells outside the training range from which a warning is due."""
@@ -64,6 +65,8 @@ class Puerta:
         self._escalones = escalones
         self._avisado_rango = False
         self.bloqueos: set[Bloqueo] = set()
+        self.veto: Veto | None = None
+        """What entries wait for after an exit that the agent did not decide."""
 
     def fijar(self, bloqueo: Bloqueo, *, activo: bool) -> None:
         """Put one reason up or take it down."""
@@ -98,6 +101,10 @@ class Puerta:
             escalones = validar_escalones(plan, equity, anclas, self._limite)
             if not escalones.valida:
                 return escalones
+        if self.veto is not None:
+            vetada = validar_veto(plan, cuenta.cantidad, self.veto)
+            if not vetada.valida:
+                return vetada
         return validar_accion_pre(
             plan, cuenta, precio_orden, mark, self._mercado, self._limites.apalancamiento
         )

@@ -1,4 +1,4 @@
-"""Keeps exactly one resident stop over the position, and knows when there is none."""
+"""Keeps a position's stops and target at the exchange as they should be, and knows when none covers it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from typing import NamedTuple, assert_never
 
 import structlog
 
+from src.nucleo import proteccion as reglas
+from src.nucleo.cartera import aplanar
 from src.nucleo.errores import (
     EmergenciaOperacional,
     ErrorBolsa,
     LecturaFallida,
     ProteccionImposible,
     ProteccionRota,
+    StopInaceptable,
     YaCruzado,
 )
+from src.nucleo.frenos import Freno
 from src.nucleo.ordenes import trocear
+from src.nucleo.proteccion import SIN_PROTECCION, EstadoProteccion, ReglaProteccion
+from src.nucleo.reconciliacion import Deseo, siguiente_de
 from src.nucleo.stops import (
-    FRACCION_LIQUIDACION,
     Cancelar,
     Colocar,
     Paso,
     StopVivo,
     TipoProteccion,
+    TipoStop,
     cruzado,
     cubren,
     lado_que_protege,
-    renovar_nivel,
-    siguiente_paso,
-    siguiente_paso_por_cantidad,
 )
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE
@@ -43,16 +46,8 @@ _MIRADAS_EN_BALDE = 20  # one in so many is made although there is nothing to lo
 log = structlog.get_logger(__name__)
 
 
-class ReglaProteccion(NamedTuple):
-    """The artefact's protection."""
-
-    tipo: TipoProteccion
-    limite: float  # drawdown limit, fraction of the peak
-    fraccion_liquidacion: float = FRACCION_LIQUIDACION
-
-
 class Protector:
-    """The resident stop of one agent; with ``ninguna`` it neither asks nor does anything.
+    """The stops and the target of one agent; with ``ninguna`` it neither asks nor does anything.
 
     Args:
         bolsa: The exchange.
@@ -92,18 +87,40 @@ class Protector:
         self._ignorado_desde: _Instante | None = None
         self._cerrojo = asyncio.Lock()
         self.confirmado = not self._activa
+        self.atr: float | None = None
+        """Average true range of the newest decided candle, where the initial stop is measured in it."""
 
     @property
     def nivel(self) -> float | None:
-        """Trigger price of the stop that is wanted; ``None`` when none is."""
-        return self._puesto.nivel if self._puesto is not None else None
+        """Trigger price of the stop that closes the whole position; ``None`` when none is wanted."""
+        return self.estado.nivel
+
+    @property
+    def freno(self) -> Freno | None:
+        """The stop that trails the market, and the target; ``None`` without one."""
+        return self.estado.freno
+
+    @property
+    def puesto(self) -> NivelPuesto | None:
+        """The operation that is open and what protects it; ``None`` when flat."""
+        return self._puesto if self._ultimo.posicion is not None else None
+
+    @property
+    def gatillo(self) -> float | None:
+        """Trigger price of the stop that the market meets first; ``None`` when none is wanted."""
+        return reglas.gatillo(self.estado, self._ultimo.cantidad)
+
+    @property
+    def estado(self) -> EstadoProteccion:
+        """What should protect the position."""
+        return self._puesto.estado if self._puesto is not None else SIN_PROTECCION
 
     @property
     def cubre(self) -> bool:
         """Whether the exchange is known to hold what is wanted over the position.
 
-        That is one stop at the level. Without a level, which is where no positive price would reach the
-        drawdown limit or liquidation, none is wanted, and the position counts as covered.
+        Without any stop wanted, which is where no positive price would reach the drawdown limit or
+        liquidation, the position counts as covered.
         """
         return self._activa and self.confirmado
 
@@ -119,20 +136,85 @@ class Protector:
 
     @property
     def permite_entrar(self) -> bool:
-        """Whether nothing of ours lives, or may live, besides the stop that is wanted."""
+        """Whether nothing of ours lives, or may live, besides what is wanted."""
         return all(ficha.vive and self._es_el_querido(ficha.vivo) for ficha in self._libro.fichas)
 
     def tocado(self, mark: float) -> bool:
-        """Whether the mark is at or beyond the level: the account is probably no longer what is known."""
-        nivel, cantidad = self.nivel, self._ultimo.cantidad
-        return nivel is not None and cantidad != 0.0 and cruzado(nivel, cantidad, mark)
+        """Whether the mark is beyond a stop or the target: the account is probably not what is known."""
+        cantidad = self._ultimo.cantidad
+        return cantidad != 0.0 and reglas.ya_cruzada(self.estado, cantidad, mark)
+
+    def seguir(self, mark: float, instante_ms: int) -> bool:
+        """Let the stop trail a mark price that triggered nothing; true when the exchange must be told.
+
+        Args:
+            mark: Mark price.
+            instante_ms: Market time of that price.
+        """
+        puesto = self._puesto
+        if puesto is None or self._ultimo.posicion is None:
+            return False
+        antes = puesto.estado
+        estado = reglas.al_mark(antes, mark, instante_ms, self._regla, self._mercado)
+        if estado is antes or estado.freno is None or antes.freno is None:
+            return False
+        self._fijar(puesto.con(estado))
+        movido = estado.freno.stop != antes.freno.stop
+        if movido:
+            self.confirmado = False
+            log.info(
+                "freno_movido",
+                nivel=estado.freno.nivel,
+                stop=estado.freno.stop,
+                anterior=antes.freno.stop,
+                mark=mark,
+            )
+        return movido
+
+    def ajustar_a_mano(
+        self, stop: float | None, objetivo: float | None, nivel: str, mark: float, instante_ms: int
+    ) -> float | None:
+        """Want a stop, a target or both where somebody says; returns the stop that was in force.
+
+        Args:
+            stop: The stop; ``None`` leaves it.
+            objetivo: The target; ``None`` leaves it.
+            nivel: Name of the level that the stop stands for.
+            mark: Mark price.
+            instante_ms: Market time.
+
+        Raises:
+            StopInaceptable: It cannot be there; nothing has changed.
+        """
+        puesto, posicion = self._puesto, self._ultimo.posicion
+        if puesto is None or posicion is None:
+            raise StopInaceptable("No open position to adjust")
+        anterior = self.gatillo
+        estado = reglas.a_mano(
+            puesto.estado, posicion, stop, objetivo, mark, instante_ms, self._mercado, nivel
+        )
+        self._fijar(puesto.con(estado))
+        self.confirmado = False
+        return anterior
+
+    async def mover(self) -> None:
+        """Have at the exchange what should be there, after the stop has moved.
+
+        Raises:
+            PosicionDesprotegida: The position has to be closed.
+            ErrorBolsa: A stop was triggered: the account must be read again.
+        """
+        if not self._activa:
+            return
+        async with self._cerrojo:
+            await self._reconciliar()
 
     def tomar_evento(self, evento: EventoStop) -> bool:
         """Take what the exchange tells of a stop; true when protection must be looked at now."""
         if not self._activa or not evento.stop.id_cliente.startswith(PREFIJO_CLIENTE):
             return False
         es_nuevo = self._libro.tomar(evento.stop)
-        abierta = self._ultimo.posicion is not None and self.nivel is not None
+        abierta = self._ultimo.posicion is not None and self.gatillo is not None
         if abierta and (self._libro.disparandose or not self._cubierta()):
             self.confirmado = False
         return es_nuevo
@@ -148,15 +230,21 @@ class Protector:
         return id_orden in self.hijas
 
     async def tras_operar(
-        self, antes: EstadoCuenta, despues: EstadoCuenta, precio: float, equity_maximo: float
+        self,
+        antes: EstadoCuenta,
+        despues: EstadoCuenta,
+        precio: float,
+        equity_maximo: float,
+        instante_ms: int | None = None,
     ) -> None:
-        """After a decision's fills: renew the level and have its stop at the exchange.
+        """After a decision's fills: renew what should protect the position and have it at the exchange.
 
         Args:
             antes: The account before them.
             despues: The account after them.
             precio: Close of the decided candle.
             equity_maximo: The drawdown monitor's peak at that decision.
+            instante_ms: When that candle closed; now unless given.
 
         Raises:
             PosicionDesprotegida: The position has to be closed.
@@ -165,10 +253,10 @@ class Protector:
             return
         async with self._cerrojo:
             self._mirado = True
-            self._renovar(antes, despues, precio, equity_maximo)
+            self._renovar(antes, despues, precio, equity_maximo, instante_ms)
             if self.tocado(precio):
                 self.confirmado = False
-                raise YaCruzado(f"{precio} is beyond the stop level {self.nivel}")
+                raise YaCruzado(f"{precio} is beyond the stop {self.gatillo} or the target")
             await self._reconciliar()
 
     async def revisar(self, estado: EstadoCuenta, equity_maximo: float, precio: float) -> None:
@@ -234,33 +322,40 @@ class Protector:
         lado = lado_que_protege(estado.cantidad)
         niveles = [v.gatillo for v in self._libro.vivos if v.lado is lado and v.cantidad is None]
         if niveles:
-            self._fijar(NivelPuesto(self._reloj.ahora_ms(), niveles[0], estado.posicion))
+            puesto = NivelPuesto(self._reloj.ahora_ms(), niveles[0], estado.posicion)
+            self._fijar(puesto)
             self._ultimo = estado
 
     def _renovar(
-        self, antes: EstadoCuenta, despues: EstadoCuenta, precio: float, equity_maximo: float
+        self,
+        antes: EstadoCuenta,
+        despues: EstadoCuenta,
+        precio: float,
+        equity_maximo: float,
+        instante_ms: int | None = None,
     ) -> None:
-        regla, puesto = self._regla, self._puesto
+        puesto, ahora_ms = self._puesto, self._reloj.ahora_ms()
         self._ultimo = despues
         if despues.posicion is None:
             self._fijar(None)
             return
-        nivel = renovar_nivel(
-            self.nivel,
-            antes,
-            despues,
+        estado = reglas.tras_operar(
+            self.estado,
+            antes.cantidad,
+            aplanar(despues),
             precio,
+            self.atr,
             equity_maximo,
-            regla.limite,
+            ahora_ms if instante_ms is None else instante_ms,
+            self._regla,
             self._mercado,
-            regla.fraccion_liquidacion,
         )
         misma = puesto is not None and puesto.posicion.cantidad * despues.cantidad > 0.0
-        if puesto is None or not misma or (antes.cantidad == 0.0 and nivel != puesto.nivel):
+        if puesto is None or not misma or (antes.cantidad == 0.0 and estado != puesto.estado):
             self._libro.podar()
-            self._fijar(NivelPuesto(self._reloj.ahora_ms(), nivel, despues.posicion))
-        elif nivel != puesto.nivel or abs(despues.cantidad) > abs(puesto.posicion.cantidad):
-            self._fijar(puesto._replace(nivel=nivel, posicion=despues.posicion))
+            self._fijar(NivelPuesto(ahora_ms, estado.nivel, despues.posicion, estado.freno))
+        elif estado != puesto.estado or abs(despues.cantidad) > abs(puesto.posicion.cantidad):
+            self._fijar(puesto.con(estado)._replace(posicion=despues.posicion))
 
     def _fijar(self, puesto: NivelPuesto | None) -> None:
         if puesto == self._puesto:
@@ -312,7 +407,7 @@ class Protector:
                 if fallo.codigo == SIN_POSICION:
                     raise _Cambiada("the position is gone; the account must be read again") from fallo
                 if fallo.codigo == YA_CRUZADO:
-                    raise YaCruzado(f"the mark is beyond the stop level {self.nivel}") from fallo
+                    raise YaCruzado(f"the mark is beyond the stop {self.gatillo} or the target") from fallo
                 conocido, fallos = False, fallos + 1
                 log.critical("proteccion_fallida", intento=fallos, motivo=str(fallo))
                 if fallos >= self._ajustes.intentos:
@@ -335,10 +430,14 @@ class Protector:
                 assert_never(paso)
 
     def _siguiente(self) -> Paso | None:
-        cantidad, vivos = self._ultimo.cantidad, self._accesibles()
-        if self.nivel is not None and self._sin_sitio():
-            return siguiente_paso_por_cantidad(cantidad, self.nivel, vivos, self._trozos())
-        return siguiente_paso(cantidad, self.nivel, vivos, self._trozos())
+        return siguiente_de(self._deseo(), self._accesibles(), ocupado=self._sin_sitio())
+
+    def _deseo(self) -> Deseo:
+        """What should live at the exchange now."""
+        freno = self.freno
+        if freno is None:
+            return Deseo(self._ultimo.cantidad, self.nivel, trozos=self._trozos())
+        return Deseo(self._ultimo.cantidad, self.nivel, freno.stop, freno.objetivo, self._trozos())
 
     def _trozos(self) -> tuple[float, ...]:
         return trocear(abs(self._ultimo.cantidad), self._mercado.filtros)
@@ -359,10 +458,7 @@ class Protector:
         return all(vivo.cantidad is not None for vivo in self._libro.vivos if vivo.lado is lado)
 
     def _es_el_querido(self, vivo: StopVivo) -> bool:
-        cantidad = self._ultimo.cantidad
-        if cantidad == 0.0 or vivo.gatillo != self.nivel or vivo.lado is not lado_que_protege(cantidad):
-            return False
-        return vivo.cantidad is None or self._sin_sitio()
+        return self._deseo().quiere(vivo, ocupado=self._sin_sitio())
 
     def _listado(self) -> bool:
         """Whether the exchange lists each of ours that is known to live."""
@@ -381,8 +477,7 @@ class Protector:
         Raises:
             ProteccionRota: The exchange lets it wait.
         """
-        espera = any(self._es_el_querido(vivo) for vivo in self._libro.vivos)
-        if not (espera and self.tocado(precio)):
+        if not self._ignora_su_stop(precio):
             self._ignorado_desde = None
             return
         self.confirmado = False
@@ -391,8 +486,18 @@ class Protector:
             return
         self._ignorado_desde = None
         # What was heard may be old: the level may be a newer one, on the far side of the market.
-        if self.tocado(await self._bolsa.precio_mark(self._mercado.simbolo)):
+        if self._ignora_su_stop(await self._bolsa.precio_mark(self._mercado.simbolo)):
             raise ProteccionRota("the mark is beyond the stop level and the stop is not triggered")
+
+    def _ignora_su_stop(self, mark: float) -> bool:
+        """Whether a stop that is wanted waits although the mark is beyond its own trigger."""
+        cantidad = self._ultimo.cantidad
+        return cantidad != 0.0 and any(
+            vivo.tipo is TipoStop.STOP_MARKET
+            and self._es_el_querido(vivo)
+            and cruzado(vivo.gatillo, cantidad, mark)
+            for vivo in self._libro.vivos
+        )
 
     def _ahora(self) -> _Instante:
         return _Instante(asyncio.get_running_loop().time(), self._reloj.ahora_ms())
@@ -430,9 +535,9 @@ class Protector:
             ProteccionImposible: Nothing covers the position.
         """
         self.confirmado = False
-        log.critical("proteccion_sin_confirmar", nivel=self.nivel, motivo=str(motivo))
-        if self._ultimo.posicion is not None and self.nivel is not None and not self._cubierta():
-            raise ProteccionImposible(f"no stop could be placed at {self.nivel}: {motivo}") from motivo
+        log.critical("proteccion_sin_confirmar", stop=self.gatillo, motivo=str(motivo))
+        if self._ultimo.posicion is not None and self.gatillo is not None and not self._cubierta():
+            raise ProteccionImposible(f"no stop could be placed at {self.gatillo}: {motivo}") from motivo
 
 
 class _Instante(NamedTuple):

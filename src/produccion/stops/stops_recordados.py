@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from src.nucleo.frenos import Freno
+from src.nucleo.proteccion import EstadoProteccion
 from src.nucleo.stops import StopVivo, TipoStop
 from src.nucleo.tipos import LadoOrden, Posicion
 from src.produccion.diario.diario import EventoDiario
@@ -13,6 +15,9 @@ from src.produccion.diario.diario import EventoDiario
 AGREGADO_NIVEL = "protection"
 AGREGADO_STOP = "stop:"
 """Followed by the client id."""
+
+_CLAVES_FRENO = ("entry", "long", "initial", "stop", "target", "name", "best", "opened_ms", "adjusted_ms")
+"""The fields of a `Freno`, as the journal calls them."""
 
 
 class FichaStop(NamedTuple):
@@ -33,11 +38,27 @@ class FichaStop(NamedTuple):
 
 
 class NivelPuesto(NamedTuple):
-    """The level of the operation that is open."""
+    """What protects the operation that is open."""
 
     operacion: int  # market time at which it was first set
     nivel: float | None  # ``None`` when no positive price calls for a stop
     posicion: Posicion  # the largest one that it was set for
+    freno: Freno | None = None  # what trails the market before the level
+    anterior: float | None = None  # the stop before the last one that was moved
+    nivel_anterior: str = ""  # its level
+
+    @property
+    def estado(self) -> EstadoProteccion:
+        """The same as the core sees it."""
+        return EstadoProteccion(self.nivel, self.freno)
+
+    def con(self, estado: EstadoProteccion) -> NivelPuesto:
+        """The same operation, protected by something else."""
+        nuevo = self._replace(nivel=estado.nivel, freno=estado.freno)
+        viejo = self.freno
+        if viejo is None or estado.freno is None or viejo.stop == estado.freno.stop:
+            return nuevo
+        return nuevo._replace(anterior=viejo.stop, nivel_anterior=viejo.nivel)
 
 
 class MemoriaStops(NamedTuple):
@@ -82,17 +103,35 @@ def escribir_nivel(puesto: NivelPuesto) -> dict[str, object]:
         "level": puesto.nivel,
         "quantity": puesto.posicion.cantidad,
         "entry": puesto.posicion.precio_entrada,
+        "brake": _escribir_freno(puesto.freno),
+        "previous_stop": puesto.anterior,
+        "previous_level": puesto.nivel_anterior,
     }
 
 
 def leer_nivel(contenido: Mapping[str, object]) -> NivelPuesto:
     """A level from the journal."""
-    nivel = contenido["level"]
+    nivel, anterior = contenido["level"], contenido.get("previous_stop")
     return NivelPuesto(
         int(str(contenido["operation"])),
         None if nivel is None else float(str(nivel)),
         Posicion(float(str(contenido["quantity"])), float(str(contenido["entry"]))),
+        _leer_freno(contenido.get("brake")),
+        None if anterior is None else float(str(anterior)),
+        str(contenido.get("previous_level", "")),
     )
+
+
+def _escribir_freno(freno: Freno | None) -> dict[str, object] | None:
+    if freno is None:
+        return None
+    return dict(zip(_CLAVES_FRENO, freno, strict=True))
+
+
+def _leer_freno(crudo: object) -> Freno | None:
+    if not isinstance(crudo, Mapping):
+        return None
+    return Freno(*(crudo[clave] for clave in _CLAVES_FRENO))
 
 
 def escribir_ficha(ficha: FichaStop) -> dict[str, object]:

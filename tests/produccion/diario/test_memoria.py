@@ -13,6 +13,7 @@ from src.nucleo.contabilidad import Contabilidad, TradeActivo
 from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, TipoAccion, Vela
+from src.nucleo.veto import Veto
 from src.produccion.cuenta import Marcador
 from src.produccion.diario.diario import EventoDiario
 from src.produccion.diario.memoria import (
@@ -77,6 +78,7 @@ instantaneas = st.builds(
     st.none() | st.builds(Anterior, numeros, numeros, st.booleans()),
     positivos,
     st.lists(textos, max_size=3).map(tuple),
+    st.none() | st.builds(Veto, st.booleans(), st.integers(0, 99), st.none() | numeros),
 )
 velas = st.builds(Vela, enteros, positivos, positivos, positivos, positivos, positivos)
 pendientes = st.builds(
@@ -96,6 +98,7 @@ pendientes = st.builds(
         Plan, st.sampled_from(Operacion), st.lists(numeros, max_size=3).map(tuple), st.booleans(), textos
     ),
     textos,
+    st.none() | numeros,
     st.none() | numeros,
 )
 

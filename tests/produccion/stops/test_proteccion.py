@@ -20,10 +20,11 @@ from src.nucleo.errores import (
     ProteccionRota,
     YaCruzado,
 )
+from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.stops import OrdenStop, TipoProteccion, nivel_catastrofe
 from src.nucleo.tipos import EstadoCuenta, LadoOrden
 from src.produccion.puertos import EstadoAlgo, EventoStop, StopBolsa
-from src.produccion.stops.proteccion import Protector, ReglaProteccion
+from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import MemoriaStops, recordar_stops
 from tests.constructores import un_mercado
 from tests.produccion.bucle import BucleVirtual

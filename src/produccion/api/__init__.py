@@ -1,0 +1,1 @@
+"""The HTTP face: requests become rows of the shared store; it holds no keys of the exchange."""

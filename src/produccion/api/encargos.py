@@ -1,0 +1,211 @@
+"""One command per account, given through the shared store, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
+
+from src.nucleo.guardian import AccionGuardian, Solicitud
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.demonios import vivos
+from src.produccion.almacen.esquema import commands
+from src.produccion.almacen.mandos import (
+    EstadoMando,
+    MandoGuardado,
+    MandoNuevo,
+    leer_mando,
+    pedir_mando,
+    vencer_mandos,
+)
+from src.produccion.api.problemas import Problema
+from src.produccion.api.resumen import Resultado
+from src.produccion.api.usuarios import Usuario
+from src.produccion.mandos import accion_de, contenido_de
+
+PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
+    {AccionGuardian.CERRAR: 0.0, AccionGuardian.AJUSTAR: 0.3, AccionGuardian.MEDIO_CIERRE: 0.5}
+)
+"""Wall seconds between the commands of two accounts."""
+
+_NUNCA_MS = -1_000  # expired before it was given: nobody may take it
+
+log = structlog.get_logger(__name__)
+
+
+class Plazos(NamedTuple):
+    """How long the API waits."""
+
+    tomar_ms: int = 5_000  # for a daemon to take a command; then nobody may any more
+    acabar_s: float = 20.0  # for the outcome, from the command on
+    mirar_s: float = 0.2  # between two looks
+
+
+class Encargo(NamedTuple):
+    """A request that was found in order, and the accounts it is for."""
+
+    quien: Usuario
+    solicitud: Solicitud
+    destinos: Sequence[str]
+    para_todos: bool
+    clave: str | None  # Idempotency-Key
+
+    @property
+    def contenido(self) -> dict[str, object]:
+        """Payload of its commands: what tells one request from another."""
+        return {**contenido_de(self.solicitud), "all_users": self.para_todos}
+
+
+class Encargos:
+    """Gives commands and waits for their outcomes, off the event loop.
+
+    Args:
+        almacen: The shared store.
+        plazos: How long to wait.
+    """
+
+    def __init__(self, almacen: Engine, plazos: Plazos | None = None) -> None:
+        self._almacen = almacen
+        self._plazos = plazos or Plazos()
+
+    async def es_repetido(self, encargo: Encargo) -> bool:
+        """Whether a request with this key was taken before.
+
+        Raises:
+            Problema: It was, and asked for something else.
+        """
+        if encargo.clave is None:
+            return False
+        return await asyncio.to_thread(self._comparar, encargo)
+
+    async def cumplir(self, encargo: Encargo) -> list[Resultado]:
+        """Give every account its command, one pause apart, and wait for all of them."""
+        pausa_s = PAUSA_S[encargo.solicitud.accion]
+        return list(
+            await asyncio.gather(
+                *(self._uno(encargo, user_id, i * pausa_s) for i, user_id in enumerate(encargo.destinos))
+            )
+        )
+
+    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float) -> Resultado:
+        await asyncio.sleep(pausa_s)
+        try:
+            mando = await asyncio.to_thread(self._pedir, encargo, user_id)
+        except (DBAPIError, SinConexion) as fallo:
+            log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
+            error = "failed: the shared store did not answer; whether the command was given is unknown"
+            return Resultado(user_id, "", 503, {}, error, 0, None)
+        log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
+        return _resultado(await self._esperar(mando), self._plazos)
+
+    async def _esperar(self, mando: MandoGuardado) -> MandoGuardado:
+        inicio_s = time.monotonic()
+        while not _se_sabe(mando) and time.monotonic() - inicio_s < self._plazos.acabar_s:
+            await asyncio.sleep(self._plazos.mirar_s)
+            # The store's own clock says when a command has expired; this one only says when to ask.
+            tarde = time.monotonic() - inicio_s > self._plazos.tomar_ms / 1_000
+            mirar = self._vencer_y_leer if tarde and mando.status is EstadoMando.PENDING else self._leer
+            try:
+                mando = await asyncio.to_thread(mirar, mando)
+            except (DBAPIError, SinConexion) as fallo:
+                log.warning("mando_no_leido", id=mando.id, motivo=type(fallo).__name__)
+        return mando
+
+    def _pedir(self, encargo: Encargo, user_id: str) -> MandoGuardado:
+        quien, simbolo = encargo.quien, encargo.solicitud.simbolo
+        hay = any(
+            (demonio.client_id, demonio.user_id, demonio.symbol) == (quien.client_id, user_id, simbolo)
+            for demonio in vivos(self._almacen)
+        )
+        return pedir_mando(
+            self._almacen,
+            MandoNuevo(
+                user_id=user_id,
+                symbol=simbolo,
+                action=accion_de(encargo.solicitud.accion),
+                payload=encargo.contenido,
+                requested_by=quien.nombre,
+                plazo_ms=self._plazos.tomar_ms if hay else _NUNCA_MS,
+                client_id=quien.client_id,
+                idempotency_key=encargo.clave,
+            ),
+        )
+
+    def _leer(self, mando: MandoGuardado) -> MandoGuardado:
+        return leer_mando(self._almacen, mando.id) or mando
+
+    def _vencer_y_leer(self, mando: MandoGuardado) -> MandoGuardado:
+        vencer_mandos(self._almacen)
+        return self._leer(mando)
+
+    def _comparar(self, encargo: Encargo) -> bool:
+        consulta = select(commands.c.id).where(
+            commands.c.client_id == encargo.quien.client_id,
+            commands.c.requested_by == encargo.quien.nombre,
+            commands.c.idempotency_key == encargo.clave,
+        )
+        with leer(self._almacen) as conexion:
+            ids = conexion.execute(consulta).scalars().all()
+        for mando in filter(None, (leer_mando(self._almacen, uno) for uno in ids)):
+            pedido = (mando.symbol, mando.action, mando.payload)
+            if pedido != (
+                encargo.solicitud.simbolo,
+                accion_de(encargo.solicitud.accion),
+                encargo.contenido,
+            ) or not (encargo.para_todos or mando.user_id in encargo.destinos):
+                raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
+        return bool(ids)
+
+
+def _sin_demonio(mando: MandoGuardado) -> bool:
+    return mando.expires_at_ms < mando.created_at_ms
+
+
+def _se_sabe(mando: MandoGuardado) -> bool:
+    return mando.status.es_final or _sin_demonio(mando)
+
+
+def _resultado(mando: MandoGuardado, plazos: Plazos) -> Resultado:
+    campos = mando.outcome or {}
+    estado, error = _juzgar(mando, plazos)
+    acabado_ms = mando.created_at_ms if _sin_demonio(mando) else mando.finished_at_ms
+    return Resultado(mando.user_id, mando.id, estado, campos, error, mando.created_at_ms, acabado_ms)
+
+
+def _juzgar(mando: MandoGuardado, plazos: Plazos) -> tuple[int, str]:
+    """HTTP status, and why it was not done."""
+    campos = mando.outcome or {}
+    if _sin_demonio(mando):
+        return 503, f"failed: no daemon trades {mando.symbol} for {mando.user_id}; nothing was done"
+    match mando.status:
+        case EstadoMando.DONE if campos.get("success") is True:
+            return 200, ""
+        case EstadoMando.DONE | EstadoMando.FAILED:
+            return 409, str(
+                campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
+            )
+        case EstadoMando.EXPIRED | EstadoMando.PENDING:
+            return 504, (
+                f"failed: the daemon did not take command {mando.id} within {plazos.tomar_ms / 1_000:g} s; it"
+                " will not be carried out"
+            )
+        case _:
+            return 504, (
+                f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s; ask"
+                f" GET /api/v1/commands/{mando.id} what comes of it"
+            )
+
+
+def reloj_de_pared() -> int:
+    """UTC milliseconds by this machine's clock, which is what requests carry."""
+    return time.time_ns() // 1_000_000
+
+
+Reloj = Callable[[], int]

@@ -1,0 +1,144 @@
+"""``POST /guardian``: close, adjust or half-close, for one account or for all enabled ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Body, Header
+from fastapi.openapi.models import Example
+
+from src.nucleo.errores import SolicitudInvalida
+from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_la_cuenta
+from src.produccion.api.acceso import Autorizado, Compartido, Entorno
+from src.produccion.api.encargos import Encargo
+from src.produccion.api.modelos import RespuestaGuardian, ResumenGuardian, SolicitudGuardian
+from src.produccion.api.problemas import Problema, RespuestaJson, RespuestaProblema, documento
+from src.produccion.api.resumen import Resultado, cuerpo_de, estado_comun, resumir
+from src.produccion.api.rutas import problemas
+from src.produccion.api.usuarios import Usuario
+
+log = structlog.get_logger(__name__)
+rutas_guardian = APIRouter()
+
+_EJEMPLOS = {
+    "adjust": Example(
+        summary="Move the stop of one account",
+        value={
+            "symbol": "BTCUSDT",
+            "action": "adjust",
+            "stop": 44_000.0,
+            "user_id": "User_1",
+            "market_context": {"trigger_price": 44_710.0, "timestamp": 1_728_000_000.456},
+            "level_metadata": {
+                "level_name": "break_even",
+                "level_threshold_pct": 35,
+                "previous_level": "towards_be_20",
+            },
+        },
+    ),
+    "close all": Example(summary="Close everywhere", value={"symbol": "BTCUSDT", "action": "close"}),
+    "half close": Example(
+        summary="Give up half, the rest at break-even",
+        value={"symbol": "BTCUSDT", "action": "half_close", "user_id": "User_2"},
+    ),
+}
+_HECHO: dict[int | str, dict[str, Any]] = {
+    200: {"model": RespuestaGuardian | ResumenGuardian, "description": "Done, by every account asked"},
+    207: {"model": ResumenGuardian, "description": "The accounts did not all end alike"},
+}
+
+Clave = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=255, description="A repeat gets the first answer."
+    ),
+]
+
+
+@rutas_guardian.post(
+    "/guardian",
+    response_model=None,
+    responses=_HECHO | problemas(400, 401, 403, 409, 413, 422, 503, 504),
+    tags=["guardian"],
+)
+@rutas_guardian.post("/guardian/", response_model=None, include_in_schema=False)
+async def guardian(
+    cuerpo: Annotated[SolicitudGuardian, Body(openapi_examples=_EJEMPLOS)],
+    usuario: Autorizado,
+    entorno: Compartido,
+    clave: Clave = None,
+) -> RespuestaJson:
+    """Ask the daemons that hold the keys to act on open positions, and wait for what comes of it.
+
+    409: the daemon refused or failed; 503: no daemon, or no store; 504: no outcome in time.
+    """
+    solicitud = cuerpo.solicitud()
+    destinos = _destinos(entorno, usuario, solicitud, cuerpo.user_id)
+    encargo = Encargo(usuario, solicitud, destinos, cuerpo.user_id is None, clave)
+    if not await entorno.encargos.es_repetido(encargo):
+        _comprobar_edad(solicitud, entorno.ahora_ms())
+    log.info(
+        "guardian_pedido",
+        usuario=usuario.nombre,
+        accion=solicitud.accion.value,
+        simbolo=solicitud.simbolo,
+        cuentas=destinos,
+    )
+    resultados = await entorno.encargos.cumplir(encargo)
+    if cuerpo.user_id is not None:
+        return _de_una(resultados[0], entorno.ahora_ms())
+    return _de_todas(solicitud, resultados, entorno.ahora_ms())
+
+
+def _destinos(entorno: Entorno, usuario: Usuario, solicitud: Solicitud, user_id: str | None) -> list[str]:
+    """The accounts of the user's tenant that a request is for.
+
+    Raises:
+        SolicitudInvalida: None, or the one that was named may not.
+    """
+    propias = entorno.cuentas.de_inquilino(usuario.client_id)
+    rechazos = {
+        nombre: rechazo_de_la_cuenta(
+            solicitud.accion, guardian=cuenta.use_guardian, medio=cuenta.use_guardian_half
+        )
+        for nombre, cuenta in propias.items()
+    }
+    if user_id is None:
+        activas = [nombre for nombre, rechazo in rechazos.items() if rechazo is None]
+        if not activas:
+            raise SolicitudInvalida(f"No active users for {solicitud.accion.value}")
+        return activas
+    if user_id not in rechazos:
+        raise SolicitudInvalida(f"Unknown user_id {user_id!r}")
+    rechazo = rechazos[user_id]
+    if rechazo is not None:
+        raise SolicitudInvalida(f"{user_id}: {rechazo}")
+    return [user_id]
+
+
+def _comprobar_edad(solicitud: Solicitud, ahora_ms: int) -> None:
+    instante_ms = solicitud.instante_ms
+    if instante_ms is not None and caducado(solicitud.accion, instante_ms, ahora_ms):
+        raise SolicitudInvalida(
+            f"'market_context.timestamp' is {(ahora_ms - instante_ms) / 1_000:.1f} s old;"
+            f" {solicitud.accion.value} may be {EDAD_MAXIMA_MS[solicitud.accion] // 1_000} s old: look at the"
+            " market again"
+        )
+
+
+def _de_una(resultado: Resultado, ahora_ms: int) -> RespuestaJson:
+    cuerpo = cuerpo_de(resultado, ahora_ms)
+    if resultado.exito:
+        return RespuestaJson(cuerpo, headers={"Location": f"/api/v1/commands/{resultado.mando_id}"})
+    raise Problema(
+        resultado.estado, resultado.error, **cuerpo, error=resultado.error, command_id=resultado.mando_id
+    )
+
+
+def _de_todas(solicitud: Solicitud, resultados: list[Resultado], ahora_ms: int) -> RespuestaJson:
+    cuerpo = resumir(solicitud, resultados, ahora_ms)
+    estado = estado_comun(resultados)
+    if estado < 400:
+        return RespuestaJson(cuerpo, estado)
+    return RespuestaProblema(documento(estado, resultados[0].error, cuerpo), estado)

@@ -1,0 +1,128 @@
+"""The API as a process."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.api.acceso import Entorno
+from src.produccion.api.aplicacion import crear_aplicacion
+from src.produccion.api.encargos import Encargos
+from src.produccion.config.cuentas import leer_cuentas
+
+_ACABAR_S = 5
+_COLA = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpcionesApi:
+    """What the command line asked for."""
+
+    anfitrion: str = "127.0.0.1"
+    puerto: int = 8000
+    cuentas: Path | None = None
+    estado: Path = Path("estado")
+    remoto: bool = False
+
+
+class _Servidor(uvicorn.Server):
+    """Ends at a signal as at any other end, instead of dying of it afterwards."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Within the block, a signal asks for the end."""
+        antes = {aviso: signal.signal(aviso, self.handle_exit) for aviso in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for aviso, manejador in antes.items():
+                signal.signal(aviso, manejador)
+
+
+def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
+    """Serve until a signal asks to end.
+
+    Args:
+        opciones: From the command line.
+        al_escuchar: Told the address once it listens.
+
+    Raises:
+        ConfiguracionInvalida: Accounts, store or address cannot be used.
+    """
+    comprobar_direccion(opciones)
+    cuentas = leer_cuentas(opciones.cuentas)
+    almacen = abrir_almacen(None, opciones.estado)
+    try:
+        entorno = Entorno(almacen=almacen, cuentas=cuentas, encargos=Encargos(almacen))
+        with escuchar(opciones.anfitrion, opciones.puerto) as enchufe:
+            al_escuchar(direccion_de(enchufe))
+            crear_servidor(entorno).run(sockets=[enchufe])
+    finally:
+        almacen.dispose()
+
+
+def comprobar_direccion(opciones: OpcionesApi) -> None:
+    """Refuse to listen where other machines reach it, unless that is asked for.
+
+    Raises:
+        ConfiguracionInvalida: It is, and was not.
+    """
+    if not (opciones.remoto or _es_local(opciones.anfitrion)):
+        raise ConfiguracionInvalida(
+            f"--host {opciones.anfitrion} is reached by other machines, and tokens would travel in the clear:"
+            " put a reverse proxy with TLS in front and listen on 127.0.0.1, or add --allow-remote"
+        )
+
+
+def escuchar(anfitrion: str, puerto: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    Raises:
+        ConfiguracionInvalida: The address is taken or is none of this machine.
+    """
+    try:
+        familia, _, _, _, direccion = socket.getaddrinfo(anfitrion, puerto, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(direccion[:2], family=familia, backlog=_COLA)
+    except OSError as fallo:
+        raise ConfiguracionInvalida(
+            f"cannot listen on {anfitrion}:{puerto}: {fallo.strerror}; choose another --host or --port"
+        ) from fallo
+
+
+def direccion_de(enchufe: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    anfitrion, puerto = enchufe.getsockname()[:2]
+    return f"http://[{anfitrion}]:{puerto}" if ":" in anfitrion else f"http://{anfitrion}:{puerto}"
+
+
+def crear_servidor(entorno: Entorno) -> uvicorn.Server:
+    """The server; it logs where the process logs, and no request line."""
+    return _Servidor(
+        uvicorn.Config(
+            crear_aplicacion(entorno),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=_ACABAR_S,
+        )
+    )
+
+
+def _es_local(anfitrion: str) -> bool:
+    if anfitrion == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(anfitrion).is_loopback
+    except ValueError:
+        return False

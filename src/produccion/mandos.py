@@ -1,0 +1,256 @@
+"""Commands of people and programs without keys: taken from the shared store, carried out, answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
+
+from src.nucleo.errores import EntradaInvalida, ErrorBolsa
+from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud
+from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.mandos import (
+    MandoGuardado,
+    mandos_tomados,
+    terminar_mando,
+    tomar_mandos,
+    vencer_mandos,
+)
+
+T = TypeVar("T")
+
+DESPEDIDA_S = 2.0
+"""Wall seconds that the end waits for the store to hear of it."""
+
+_PREFIJO = "guardian."
+_PAUSA_MINIMA_S = 0.5
+_PAUSA_MAXIMA_S = 8.0
+_A_MEDIAS = "the daemon ended while it carried this out; look at the position"
+
+log = structlog.get_logger(__name__)
+
+
+class Ritmo(NamedTuple):
+    """Wall seconds between two of the same."""
+
+    mirar_s: float = 0.2  # looks for commands
+    latir_s: float = 2.0  # signs of life; after ten seconds without one nobody sends commands any more
+    vencer_s: float = 10.0  # looks for commands that nobody took in time
+
+
+class Desenlace(NamedTuple):
+    """What came of a command; prices in the quote asset."""
+
+    exito: bool
+    instante_ms: int | None = None  # of the effect; without one, the end by the store's clock
+    direccion: str | None = None  # BUY long, SELL short
+    stop: float | None = None
+    nivel: str | None = None
+    stop_anterior: float | None = None
+    confirmado: bool = False  # the exchange said so
+    redis: bool = False
+    mensaje: str = ""
+
+    def como_json(self) -> dict[str, object]:
+        """The seed's eight fields, and the message as ``message``, or as ``error`` of a failure."""
+        campos: dict[str, object] = {
+            "success": self.exito,
+            "direction": self.direccion,
+            "stop": self.stop,
+            "level_applied": self.nivel,
+            "previous_stop": self.stop_anterior,
+            "adjustment_confirmed": self.confirmado,
+            "redis_updated": self.redis,
+        }
+        if self.instante_ms is not None:
+            campos["timestamp"] = self.instante_ms / 1_000
+        if self.mensaje:
+            campos["message" if self.exito else "error"] = self.mensaje
+        return campos
+
+
+def accion_de(accion: AccionGuardian) -> str:
+    """An action as commands name it."""
+    return _PREFIJO + accion.value
+
+
+def contenido_de(solicitud: Solicitud) -> dict[str, object]:
+    """A request as the payload of a command; symbol and action are columns of their own."""
+    return {
+        "stop": solicitud.stop,
+        "target": solicitud.objetivo,
+        "trigger_price": solicitud.precio_disparo,
+        "timestamp_ms": solicitud.instante_ms,
+        "level_name": solicitud.nivel,
+        "previous_level": solicitud.nivel_anterior,
+    }
+
+
+def solicitud_de(mando: MandoGuardado) -> Solicitud:
+    """What a command asks for.
+
+    Raises:
+        ValueError: The action is none of the guardian's.
+    """
+    contenido = mando.payload
+    return Solicitud(
+        simbolo=mando.symbol,
+        accion=AccionGuardian(mando.action.removeprefix(_PREFIJO)),
+        stop=contenido.get("stop"),
+        objetivo=contenido.get("target"),
+        precio_disparo=contenido.get("trigger_price"),
+        instante_ms=contenido.get("timestamp_ms"),
+        nivel=contenido.get("level_name") or NIVEL_A_MANO,
+        nivel_anterior=contenido.get("previous_level") or "",
+    )
+
+
+class OidorMandos:
+    """Tells the store that a daemon lives, takes its commands one by one, and writes what came of each.
+
+    All it does with the store happens in a thread of its own, so that a store that is slow or down keeps
+    nothing waiting. A command that expired before its turn is never carried out.
+
+    Args:
+        almacen: The shared store.
+        demonio: Whose commands they are.
+        atender: Carries one out. A refusal may be raised as `EntradaInvalida` or `ErrorBolsa`; anything else
+            that it raises ends the service, after the command was answered as failed.
+        ritmo: How often.
+    """
+
+    def __init__(
+        self,
+        almacen: Engine,
+        demonio: DemonioNuevo,
+        atender: Callable[[MandoGuardado], Awaitable[Desenlace]],
+        ritmo: Ritmo | None = None,
+    ) -> None:
+        self._almacen = almacen
+        self._demonio = demonio
+        self._quien = f"{demonio.account_id}:{demonio.symbol}"
+        self._atender = atender
+        self._ritmo = ritmo or Ritmo()
+        self._caido = False
+
+    async def correr(self) -> None:
+        """Listen for ever."""
+        with self._hilo() as hilo:
+            await self._insistir(hilo, self._recoger)
+            partes = (self._escuchar, self._latir, self._vencer)
+            tareas = [asyncio.create_task(parte(hilo), name=parte.__name__) for parte in partes]
+            try:
+                acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
+                for tarea in acabadas:
+                    tarea.result()
+            finally:
+                for tarea in tareas:
+                    tarea.cancel()
+                await asyncio.gather(*tareas, return_exceptions=True)
+                adios = asyncio.get_running_loop().run_in_executor(hilo, self._despedirse)
+                await asyncio.wait({adios}, timeout=DESPEDIDA_S)
+
+    async def _escuchar(self, hilo: ThreadPoolExecutor) -> None:
+        while True:
+            mando = await self._insistir(hilo, self._tomar)
+            if mando is None:
+                await asyncio.sleep(self._ritmo.mirar_s)
+            else:
+                await self._cumplir(hilo, mando)
+
+    async def _cumplir(self, hilo: ThreadPoolExecutor, mando: MandoGuardado) -> None:
+        log.info(
+            "mando_tomado", id=mando.id, accion=mando.action, simbolo=mando.symbol, de=mando.requested_by
+        )
+        try:
+            desenlace = await self._atender(mando)
+        except (EntradaInvalida, ErrorBolsa) as fallo:
+            desenlace = Desenlace(exito=False, mensaje=str(fallo))
+        except Exception as fallo:
+            await self._responder(hilo, mando, Desenlace(exito=False, mensaje=f"the daemon failed: {fallo}"))
+            raise
+        await self._responder(hilo, mando, desenlace)
+
+    async def _responder(self, hilo: ThreadPoolExecutor, mando: MandoGuardado, desenlace: Desenlace) -> None:
+        anotar = log.info if desenlace.exito else log.warning
+        anotar("mando_terminado", id=mando.id, exito=desenlace.exito, mensaje=desenlace.mensaje)
+        campos = desenlace.como_json()
+        if not await self._insistir(
+            hilo, lambda: terminar_mando(self._almacen, mando.id, desenlace.exito, campos)
+        ):
+            log.warning("mando_respondido_tarde", id=mando.id)
+
+    async def _latir(self, hilo: ThreadPoolExecutor) -> None:
+        while True:
+            await self._insistir(hilo, self._dar_senal)
+            await asyncio.sleep(self._ritmo.latir_s)
+
+    async def _vencer(self, hilo: ThreadPoolExecutor) -> None:
+        while True:
+            await self._insistir(hilo, lambda: vencer_mandos(self._almacen))
+            await asyncio.sleep(self._ritmo.vencer_s)
+
+    async def _insistir(self, hilo: ThreadPoolExecutor, paso: Callable[[], T]) -> T:
+        """Do one thing with the store, again and again until it answers."""
+        bucle = asyncio.get_running_loop()
+        pausa_s = _PAUSA_MINIMA_S
+        while True:
+            try:
+                resultado = await bucle.run_in_executor(hilo, paso)
+            except (DBAPIError, SinConexion) as fallo:
+                if not self._caido:
+                    log.error("almacen_no_responde", motivo=type(fallo).__name__)
+                self._caido = True
+                await asyncio.sleep(pausa_s)
+                pausa_s = min(2 * pausa_s, _PAUSA_MAXIMA_S)
+            else:
+                if self._caido:
+                    log.info("almacen_recuperado")
+                self._caido = False
+                return resultado
+
+    def _recoger(self) -> None:
+        """Answer what an earlier run took and did not finish; whether it was done, nobody knows here."""
+        presentarse(self._almacen, self._demonio)
+        for mando in mandos_tomados(self._almacen, self._quien):
+            log.warning("mando_a_medias", id=mando.id, accion=mando.action)
+            terminar_mando(
+                self._almacen, mando.id, False, Desenlace(exito=False, mensaje=_A_MEDIAS).como_json()
+            )
+
+    def _tomar(self) -> MandoGuardado | None:
+        # One at a time: what waits behind a slow one may still expire.
+        tomados = tomar_mandos(
+            self._almacen,
+            self._demonio.user_id,
+            self._demonio.symbol,
+            self._quien,
+            client_id=self._demonio.client_id,
+            limite=1,
+        )
+        return tomados[0] if tomados else None
+
+    def _dar_senal(self) -> None:
+        if not latir(self._almacen, self._demonio.account_id, self._demonio.symbol):
+            presentarse(self._almacen, self._demonio)
+
+    def _despedirse(self) -> None:
+        try:
+            despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
+        except (DBAPIError, SinConexion) as fallo:
+            log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
+
+    @contextmanager
+    def _hilo(self) -> Iterator[ThreadPoolExecutor]:
+        hilo = ThreadPoolExecutor(1, thread_name_prefix="mandos")
+        try:
+            yield hilo
+        finally:
+            hilo.shutdown(wait=False)

@@ -1,0 +1,90 @@
+"""``timonel api`` as the process it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, escuchar
+
+RAIZ = Path(__file__).parents[2]
+PLAZO_S = 60.0
+
+
+def empezar(carpeta: Path, *argumentos: str, **entorno: str) -> subprocess.Popen[str]:
+    limpio = {clave: valor for clave, valor in os.environ.items() if not clave.startswith("TIMONEL_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "src.cli.app", "api", "--state-dir", str(carpeta), *argumentos],
+        cwd=RAIZ,
+        env=limpio | entorno,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
+    proceso = empezar(tmp_path, "--port", "0")
+    try:
+        assert proceso.stderr is not None
+        linea = proceso.stderr.readline()
+        assert linea.startswith("listening on http://127.0.0.1:"), linea
+        url = linea.split()[-1]
+        with urllib.request.urlopen(f"{url}/health", timeout=PLAZO_S) as respuesta:
+            assert json.load(respuesta) == {"status": "ok", "store": "ok"}
+        proceso.send_signal(signal.SIGTERM)
+        _, error = proceso.communicate(timeout=PLAZO_S)
+    finally:
+        proceso.kill()
+        proceso.wait()
+
+    assert proceso.returncode == 0, error
+    assert error == ""
+    assert (tmp_path / "timonel.sqlite").exists()
+    assert (tmp_path / "api.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("argumentos", "entorno", "texto"),
+    [
+        (["--host", "0.0.0.0"], {}, "--allow-remote"),
+        (["--accounts", "nada.yaml"], {}, "nada.yaml cannot be read"),
+        ([], {"TIMONEL_DB_URL": "postgresql://root@127.0.0.1:1/nada"}, "cannot be reached"),
+    ],
+)
+def test_lo_que_no_puede_ser_es_codigo_2(
+    tmp_path: Path, argumentos: list[str], entorno: dict[str, str], texto: str
+):
+    proceso = empezar(tmp_path, "--port", "0", *argumentos, **entorno)
+    _, error = proceso.communicate(timeout=PLAZO_S)
+
+    assert proceso.returncode == 2
+    assert texto in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("anfitrion", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_la_propia_maquina_se_permite(anfitrion: str):
+    comprobar_direccion(OpcionesApi(anfitrion=anfitrion))
+
+
+@pytest.mark.parametrize("anfitrion", ["0.0.0.0", "::", "10.0.0.1", "example.com", ""])
+def test_las_demas_solo_si_se_pide(anfitrion: str):
+    with pytest.raises(ConfiguracionInvalida, match=r"reverse proxy.*--allow-remote"):
+        comprobar_direccion(OpcionesApi(anfitrion=anfitrion))
+    comprobar_direccion(OpcionesApi(anfitrion=anfitrion, remoto=True))
+
+
+def test_un_puerto_ocupado_se_dice():
+    with socket.create_server(("127.0.0.1", 0)) as ocupado:
+        puerto = ocupado.getsockname()[1]
+        with pytest.raises(ConfiguracionInvalida, match=f"cannot listen on 127.0.0.1:{puerto}"):
+            escuchar("127.0.0.1", puerto)

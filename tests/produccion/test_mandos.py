@@ -1,0 +1,264 @@
+"""The daemon's side of commands, over a real store."""
+
+# ruff: noqa: F811 -- fixtures that are imported
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
+
+from src.nucleo.errores import EmergenciaOperacional, OrdenRechazada, SolicitudInvalida
+from src.nucleo.guardian import AccionGuardian, Solicitud
+from src.produccion.almacen import demonios
+from src.produccion.almacen.demonios import DemonioNuevo, vivos
+from src.produccion.almacen.esquema import ahora_bd, commands
+from src.produccion.almacen.mandos import (
+    EstadoMando,
+    MandoGuardado,
+    MandoNuevo,
+    leer_mando,
+    pedir_mando,
+    tomar_mandos,
+)
+from src.produccion.mandos import Desenlace, OidorMandos, Ritmo, accion_de, contenido_de, solicitud_de
+from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
+
+RED = True
+
+YO = DemonioNuevo("sim-1", "BTCUSDT", 10, "aqui", client_id="casa", user_id="User_1")
+HECHO = Desenlace(exito=True, direccion="BUY", stop=45_000.0, nivel="break_even", confirmado=True)
+AJUSTE = Solicitud("BTCUSDT", AccionGuardian.AJUSTAR, stop=45_000.0, objetivo=46_000.0, nivel="break_even")
+
+Atender = Callable[[MandoGuardado], Awaitable[Desenlace]]
+
+
+def pedir(almacen: Engine, solicitud: Solicitud = AJUSTE, **cambios: Any) -> MandoGuardado:
+    mando = MandoNuevo(
+        user_id="User_1",
+        symbol=solicitud.simbolo,
+        action=accion_de(solicitud.accion),
+        payload=contenido_de(solicitud),
+        requested_by="ana",
+        plazo_ms=60_000,
+        client_id="casa",
+    )
+    return pedir_mando(almacen, mando._replace(**cambios))
+
+
+class Demonio:
+    """Remembers what it was asked, and does it."""
+
+    def __init__(self, desenlace: Desenlace | Exception = HECHO) -> None:
+        self.desenlace = desenlace
+        self.atendidos: list[MandoGuardado] = []
+
+    async def atender(self, mando: MandoGuardado) -> Desenlace:
+        self.atendidos.append(mando)
+        if isinstance(self.desenlace, Exception):
+            raise self.desenlace
+        return self.desenlace
+
+
+@asynccontextmanager
+async def oyendo(almacen: Engine, atender: Atender) -> AsyncIterator[asyncio.Task[None]]:
+    oidor = OidorMandos(almacen, YO, atender, Ritmo(mirar_s=0.02, latir_s=0.02, vencer_s=0.02))
+    tarea = asyncio.create_task(oidor.correr())
+    try:
+        yield tarea
+    finally:
+        tarea.cancel()
+        await asyncio.gather(tarea, return_exceptions=True)
+
+
+async def hasta(se_cumple: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not se_cumple():  # noqa: ASYNC110 -- another thread or process brings it about
+            await asyncio.sleep(0.02)
+
+
+async def terminado(almacen: Engine, mando: MandoGuardado) -> MandoGuardado:
+    """The command, once its outcome is known."""
+    await hasta(lambda: como_esta(almacen, mando).status.es_final)
+    return como_esta(almacen, mando)
+
+
+def como_esta(almacen: Engine, mando: MandoGuardado) -> MandoGuardado:
+    ahora = leer_mando(almacen, mando.id)
+    assert ahora is not None
+    return ahora
+
+
+async def test_un_mando_se_atiende_y_se_responde(motor: Engine):
+    demonio = Demonio(HECHO._replace(instante_ms=1_728_000_000_456, redis=True))
+    mando = pedir(motor)
+
+    async with oyendo(motor, demonio.atender):
+        acabado = await terminado(motor, mando)
+
+    assert acabado.status is EstadoMando.DONE
+    assert acabado.outcome == {
+        "success": True,
+        "direction": "BUY",
+        "stop": 45_000.0,
+        "level_applied": "break_even",
+        "previous_stop": None,
+        "adjustment_confirmed": True,
+        "redis_updated": True,
+        "timestamp": 1_728_000_000.456,
+    }
+    assert [solicitud_de(m) for m in demonio.atendidos] == [AJUSTE]
+
+
+async def test_se_atienden_en_orden_y_solo_los_propios(motor: Engine):
+    demonio = Demonio()
+    ajenos = [
+        pedir(motor, user_id="User_2"),
+        pedir(motor, client_id="otra"),
+        pedir(motor, AJUSTE._replace(simbolo="ETHUSDT")),
+    ]
+    propios = [pedir(motor, AJUSTE._replace(stop=float(stop))) for stop in range(1, 6)]
+
+    async with oyendo(motor, demonio.atender):
+        await terminado(motor, propios[-1])
+
+    assert [mando.id for mando in demonio.atendidos] == [mando.id for mando in propios]
+    assert {como_esta(motor, ajeno).status for ajeno in ajenos} == {EstadoMando.PENDING}
+
+
+@pytest.mark.parametrize(
+    "fallo", [SolicitudInvalida("No open position to adjust"), OrdenRechazada("refused", codigo=-2021)]
+)
+async def test_un_rechazo_se_responde_y_se_sigue_oyendo(motor: Engine, fallo: Exception):
+    demonio = Demonio(fallo)
+    primero = pedir(motor)
+
+    async with oyendo(motor, demonio.atender):
+        rechazado = await terminado(motor, primero)
+        demonio.desenlace = HECHO
+        hecho = await terminado(motor, pedir(motor))
+
+    assert rechazado.status is EstadoMando.FAILED
+    assert rechazado.outcome is not None
+    assert (rechazado.outcome["success"], rechazado.outcome["error"]) == (False, str(fallo))
+    assert hecho.status is EstadoMando.DONE
+
+
+@pytest.mark.parametrize("fallo", [EmergenciaOperacional("no more"), RuntimeError("defect")])
+async def test_lo_que_acaba_con_el_demonio_se_responde_antes(motor: Engine, fallo: Exception):
+    mando = pedir(motor)
+
+    async with oyendo(motor, Demonio(fallo).atender) as tarea:
+        acabado = await terminado(motor, mando)
+        with pytest.raises(type(fallo), match=str(fallo)):
+            await asyncio.wait_for(asyncio.shield(tarea), 60)
+
+    assert acabado.status is EstadoMando.FAILED
+    assert vivos(motor) == []
+
+
+async def test_lo_vencido_no_se_hace(motor: Engine):
+    """A command that waits behind another may expire in the meantime."""
+    demonio = Demonio()
+    vencido = pedir(motor)
+    with motor.begin() as conexion:
+        conexion.execute(update(commands).values(expires_at_ms=ahora_bd() - 1))
+    bueno = pedir(motor)
+
+    async with oyendo(motor, demonio.atender):
+        await terminado(motor, bueno)
+        acabado = await terminado(motor, vencido)
+
+    assert acabado.status is EstadoMando.EXPIRED
+    assert [mando.id for mando in demonio.atendidos] == [bueno.id]
+
+
+async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
+    async with oyendo(motor, Demonio().atender):
+        await terminado(motor, pedir(motor))
+        assert [(vivo.user_id, vivo.symbol, vivo.client_id) for vivo in vivos(motor)] == [
+            ("User_1", "BTCUSDT", "casa")
+        ]
+
+    assert vivos(motor) == []
+
+
+async def test_lo_que_un_demonio_muerto_dejo_a_medias_no_se_repite(motor: Engine):
+    demonio = Demonio()
+    mando = pedir(motor)
+    tomar_mandos(motor, "User_1", "BTCUSDT", "sim-1:BTCUSDT", client_id="casa")
+
+    async with oyendo(motor, demonio.atender):
+        acabado = await terminado(motor, mando)
+
+    assert acabado.status is EstadoMando.FAILED
+    assert acabado.outcome is not None
+    assert "look at the position" in acabado.outcome["error"]
+    assert demonio.atendidos == []
+
+
+async def test_un_mando_lento_no_para_los_latidos(motor: Engine):
+    seguir = asyncio.Event()
+
+    async def despacio(_mando: MandoGuardado) -> Desenlace:
+        await seguir.wait()
+        return HECHO
+
+    mando = pedir(motor)
+    async with oyendo(motor, despacio):
+        await hasta(lambda: bool(vivos(motor)))
+        with motor.begin() as conexion:
+            conexion.execute(update(demonios.daemons).values(heartbeat_ms=0))
+        await hasta(lambda: bool(vivos(motor)))
+        seguir.set()
+        assert (await terminado(motor, mando)).status is EstadoMando.DONE
+
+
+class AlmacenCaprichoso:
+    """A store that can be switched off between two transactions."""
+
+    def __init__(self, motor: Engine) -> None:
+        self._motor = motor
+        self.caido = False
+        self.negados = 0
+
+    def __getattr__(self, nombre: str) -> Any:
+        if self.caido and nombre in ("begin", "connect"):
+            self.negados += 1
+            raise OperationalError("SELECT 1", None, ConnectionError("down"))
+        return getattr(self._motor, nombre)
+
+
+async def test_un_almacen_caido_se_cuenta_una_vez_y_se_espera(
+    motor: Engine,
+    bitacora: list[dict[str, Any]],
+):
+    """Also with a command done and not yet answered: the answer is written when the store is back."""
+    caprichoso = AlmacenCaprichoso(motor)
+
+    async def y_se_cae(_mando: MandoGuardado) -> Desenlace:
+        caprichoso.caido = True
+        return HECHO
+
+    mando = pedir(motor)
+    async with oyendo(caprichoso, y_se_cae):  # type: ignore[arg-type]
+        await hasta(lambda: caprichoso.negados >= 3)
+        caprichoso.caido = False
+        acabado = await terminado(motor, mando)
+        await hasta(lambda: "almacen_recuperado" in [evento["event"] for evento in bitacora])
+
+    assert acabado.status is EstadoMando.DONE
+    sucesos = [evento["event"] for evento in bitacora]
+    assert sucesos.count("almacen_no_responde") == 1
+    assert sucesos.count("almacen_recuperado") == 1
+
+
+def test_un_desenlace_dice_por_que():
+    assert HECHO._replace(mensaje="Half-close done; SL moved to BE").como_json()["message"]
+    assert "error" not in HECHO.como_json()
+    assert Desenlace(exito=False, mensaje="no").como_json()["error"] == "no"
