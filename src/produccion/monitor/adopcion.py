@@ -57,6 +57,14 @@ class Pedido(NamedTuple):
     objetivo: float | None
 
 
+class Duenio(NamedTuple):
+    """Whose position it is."""
+
+    client_id: str
+    user_id: str
+    account_id: str
+
+
 class Adoptada(NamedTuple):
     """A position that is protected now."""
 
@@ -72,7 +80,7 @@ class Adopcion:
         libro: The shared store.
         bolsa: The exchange.
         reloj: Market time.
-        account_id: The account.
+        duenio: Tenant, name and id of the account.
         paciencia: How a stop is insisted on.
         ajustes: How a position is closed that no stop will protect.
     """
@@ -82,14 +90,14 @@ class Adopcion:
         libro: Libro,
         bolsa: Bolsa,
         reloj: Reloj,
-        account_id: str,
+        duenio: Duenio,
         paciencia: PacienciaStops | None = None,
         ajustes: AjustesEjecucion | None = None,
     ) -> None:
         self._libro = libro
         self._bolsa = bolsa
         self._reloj = reloj
-        self._account_id = account_id
+        self._duenio = duenio
         self._paciencia = paciencia
         self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), FuenteStop.MANUAL, ajustes)
 
@@ -132,7 +140,7 @@ class Adopcion:
         duenos = [
             demonio
             for demonio in await self._libro.llamando(vivos)
-            if (demonio.account_id, demonio.symbol) == (self._account_id, simbolo)
+            if (demonio.account_id, demonio.symbol) == (self._duenio.account_id, simbolo)
         ]
         if duenos:
             raise ConfiguracionInvalida(
@@ -140,7 +148,7 @@ class Adopcion:
                 " it protects the position itself. Stop it first"
             )
         activas = await self._libro.leyendo(
-            lambda c: operaciones_activas(c, account_id=self._account_id, symbol=simbolo)
+            lambda c: operaciones_activas(c, account_id=self._duenio.account_id, symbol=simbolo)
         )
         if activas:
             raise DatosInvalidos(
@@ -178,16 +186,18 @@ class Adopcion:
     def _fila(
         self, pedido: Pedido, posicion: Posicion, niveles: Niveles, abierta_ms: int
     ) -> OperacionGuardada:
-        operation_id = id_operacion(self._account_id, pedido.simbolo, abierta_ms)
+        operation_id = id_operacion(self._duenio.account_id, pedido.simbolo, abierta_ms)
         stop, ahora_ms = niveles.precio_de(Disparo.STOP_LOSS), self._reloj.ahora_ms()
         return OperacionGuardada(
             operation_id,
-            self._account_id,
+            self._duenio.account_id,
             pedido.simbolo,
             LadoOperacion.BUY if niveles.largo else LadoOperacion.SELL,
             abs(posicion.cantidad),
             posicion.precio_entrada,
             abierta_ms,
+            client_id=self._duenio.client_id,
+            user_id=self._duenio.user_id,
             strategy=_ESTRATEGIA,
             stop_loss_percent=pedido.stop_pct,
             initial_stop_price=stop,
