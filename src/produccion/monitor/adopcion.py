@@ -24,7 +24,6 @@ from src.nucleo.errores import (
 )
 from src.nucleo.frenos import es_mal_lado
 from src.nucleo.tipos import Filtros, Posicion
-from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.almacen.operaciones import (
     LadoOperacion,
@@ -137,14 +136,10 @@ class Adopcion:
         return Adoptada(operacion._replace(residente=True), mark, puesto)
 
     async def _comprobar_cuenta(self, simbolo: str) -> None:
-        duenos = [
-            demonio
-            for demonio in await self._libro.llamando(vivos)
-            if (demonio.account_id, demonio.symbol) == (self._duenio.account_id, simbolo)
-        ]
-        if duenos:
+        demonio = await self._libro.hay_demonio(self._duenio.account_id, simbolo)
+        if demonio is not None:
             raise ConfiguracionInvalida(
-                f"a daemon trades {simbolo} of this account (process {duenos[0].pid} on {duenos[0].host});"
+                f"a daemon trades {simbolo} of this account (process {demonio.pid} on {demonio.host});"
                 " it protects the position itself. Stop it first"
             )
         activas = await self._libro.leyendo(
