@@ -13,20 +13,22 @@ from src.cli.comun_cuenta import (
     ESTADO,
     OpcionActivo,
     OpcionConfig,
+    OpcionCuentas,
     OpcionDetallado,
     OpcionEnsayo,
     OpcionEstado,
     OpcionJson,
     OpcionReal,
     OpcionUrl,
-    opciones_de,
+    OpcionUsuario,
+    elegir_cuenta,
     precio_escrito,
 )
 from src.nucleo.errores import ConfiguracionInvalida
 
 if TYPE_CHECKING:
-    from src.produccion.config.config import Opciones
     from src.produccion.monitor.arrastre import Arrastrada
+    from src.produccion.montaje_monitor import Eleccion
 
 
 def adjust_trailing_stops(
@@ -49,6 +51,8 @@ def adjust_trailing_stops(
     exchange_url: OpcionUrl = None,
     config: OpcionConfig = None,
     state_dir: OpcionEstado = ESTADO,
+    user: OpcionUsuario = None,
+    accounts: OpcionCuentas = None,
     margin_asset: OpcionActivo = ACTIVO,
     verbose: OpcionDetallado = False,
 ) -> None:
@@ -63,10 +67,10 @@ def adjust_trailing_stops(
     at the start, 130 interrupted.
     """
     costo = (fee_percent + slippage_percent) / 100.0
-    opciones = opciones_de(real, exchange_url, config, state_dir)
-    arrastradas = asyncio.run(
-        _arrastrar(opciones, margin_asset, costo, client_id, position_id, ensayo=dry_run, detallado=verbose)
+    eleccion = elegir_cuenta(
+        real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
     )
+    arrastradas = asyncio.run(_arrastrar(eleccion, costo, client_id, position_id, ensayo=dry_run))
     if position_id is not None and not arrastradas:
         raise ConfiguracionInvalida(
             f"--position-id {position_id} is no open hand-made operation of this account"
@@ -77,21 +81,12 @@ def adjust_trailing_stops(
 
 
 async def _arrastrar(
-    opciones: Opciones,
-    activo: str,
-    costo: float,
-    client_id: str | None,
-    operation_id: str | None,
-    *,
-    ensayo: bool,
-    detallado: bool,
+    eleccion: Eleccion, costo: float, client_id: str | None, operation_id: str | None, *, ensayo: bool
 ) -> list[Arrastrada]:
     from src.produccion.monitor.arrastre import Arrastre
     from src.produccion.montaje_monitor import abrir_cuenta
 
-    async with abrir_cuenta(
-        opciones, activo=activo, bitacora="adjust_trailing_stops.log", detallado=detallado
-    ) as cuenta:
+    async with abrir_cuenta(eleccion, bitacora="adjust_trailing_stops.log") as cuenta:
         arrastre = Arrastre(cuenta.libro, cuenta.bolsa, cuenta.reloj, cuenta.account_id, costo, ensayo=ensayo)
         return [arrastrada async for arrastrada in arrastre.recorrer(client_id, operation_id)]
 

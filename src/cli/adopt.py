@@ -13,18 +13,20 @@ from src.cli.comun_cuenta import (
     ESTADO,
     OpcionActivo,
     OpcionConfig,
+    OpcionCuentas,
     OpcionDetallado,
     OpcionEstado,
     OpcionJson,
     OpcionReal,
     OpcionUrl,
-    opciones_de,
+    OpcionUsuario,
+    elegir_cuenta,
     precio_escrito,
 )
 
 if TYPE_CHECKING:
-    from src.produccion.config.config import Opciones
     from src.produccion.monitor.adopcion import Adoptada, Pedido
+    from src.produccion.montaje_monitor import Eleccion
 
 
 def adopt(
@@ -42,6 +44,8 @@ def adopt(
     exchange_url: OpcionUrl = None,
     config: OpcionConfig = None,
     state_dir: OpcionEstado = ESTADO,
+    user: OpcionUsuario = None,
+    accounts: OpcionCuentas = None,
     margin_asset: OpcionActivo = ACTIVO,
     verbose: OpcionDetallado = False,
 ) -> None:
@@ -60,8 +64,10 @@ def adopt(
     from src.produccion.monitor.adopcion import Pedido
 
     pedido = Pedido(symbol.upper(), stop, stop_loss_percent, target)
-    opciones = opciones_de(real, exchange_url, config, state_dir)
-    adoptada = asyncio.run(_adoptar(opciones, pedido, margin_asset, detallado=verbose))
+    eleccion = elegir_cuenta(
+        real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
+    )
+    adoptada = asyncio.run(_adoptar(eleccion, pedido))
     if como_json:
         typer.echo(json.dumps(a_json(adoptada), allow_nan=False))
     else:
@@ -69,14 +75,19 @@ def adopt(
             typer.echo(linea)
 
 
-async def _adoptar(opciones: Opciones, pedido: Pedido, activo: str, *, detallado: bool) -> Adoptada:
-    from src.produccion.monitor.adopcion import Adopcion
+async def _adoptar(eleccion: Eleccion, pedido: Pedido) -> Adoptada:
+    from src.produccion.monitor.adopcion import Adopcion, Duenio
     from src.produccion.montaje_monitor import abrir_cuenta
     from src.produccion.supervision.identidad import candado, carpeta_estado
 
-    async with abrir_cuenta(opciones, activo=activo, bitacora="adopt.log", detallado=detallado) as cuenta:
+    async with abrir_cuenta(eleccion, bitacora="adopt.log") as cuenta:
         with candado(carpeta_estado(cuenta.estado, cuenta.account_id, pedido.simbolo), "timonel adopt"):
-            adopcion = Adopcion(cuenta.libro, cuenta.bolsa, cuenta.reloj, cuenta.account_id)
+            adopcion = Adopcion(
+                cuenta.libro,
+                cuenta.bolsa,
+                cuenta.reloj,
+                Duenio(cuenta.client_id, cuenta.user_id, cuenta.account_id),
+            )
             return await adopcion.adoptar(pedido)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.produccion.config.config import Opciones
+if TYPE_CHECKING:
+    from src.produccion.montaje_monitor import Eleccion
 
 OpcionReal = Annotated[
     bool, typer.Option("--live", help="The REAL account. Without it: the testnet.", show_default=False)
@@ -30,15 +31,35 @@ OpcionJson = Annotated[bool, typer.Option("--json", help="Print the result as JS
 OpcionEnsayo = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 OpcionDetallado = Annotated[bool, typer.Option("--verbose", "-v", help="Show every log event.")]
 
+OpcionUsuario = Annotated[
+    str | None,
+    typer.Option("--user", help="An account of accounts.yaml instead of the usual variables."),
+]
+OpcionCuentas = Annotated[Path | None, typer.Option("--accounts", help="The accounts.yaml of --user.")]
+
 ESTADO = Path("estado")
 ACTIVO = "USDT"
 
 _COTIZADOS = ("USDT", "USDC", "FDUSD", "BUSD", "BTC")
 
 
-def opciones_de(real: bool, url: str | None, config: Path | None, estado: Path) -> Opciones:
-    """Which exchange and state directory."""
-    return Opciones(train_id="", real=real, url=url, config=config, estado=estado)
+def elegir_cuenta(
+    real: bool,
+    url: str | None,
+    config: Path | None,
+    estado: Path,
+    usuario: str | None,
+    cuentas: Path | None,
+    activo: str,
+    *,
+    detallado: bool,
+) -> Eleccion:
+    """Which account of which exchange the options name."""
+    from src.produccion.config.config import Opciones
+    from src.produccion.montaje_monitor import Eleccion
+
+    opciones = Opciones(train_id="", real=real, url=url, config=config, estado=estado)
+    return Eleccion(opciones=opciones, usuario=usuario, cuentas=cuentas, activo=activo, detallado=detallado)
 
 
 def activo_cotizado(simbolo: str) -> str:

@@ -13,22 +13,24 @@ from src.cli.comun_cuenta import (
     ESTADO,
     OpcionActivo,
     OpcionConfig,
+    OpcionCuentas,
     OpcionDetallado,
     OpcionEnsayo,
     OpcionEstado,
     OpcionJson,
     OpcionReal,
     OpcionUrl,
+    OpcionUsuario,
     activo_cotizado,
-    opciones_de,
+    elegir_cuenta,
     precio_escrito,
 )
 from src.cli.salida import consola_de_mensajes
 
 if TYPE_CHECKING:
-    from src.produccion.config.config import Opciones
     from src.produccion.monitor.monitor import MonitorStops, Ronda
     from src.produccion.monitor.tipos import Resultado
+    from src.produccion.montaje_monitor import Eleccion
 
 _PASO_S = 0.5
 
@@ -44,6 +46,8 @@ def monitor_stops(
     exchange_url: OpcionUrl = None,
     config: OpcionConfig = None,
     state_dir: OpcionEstado = ESTADO,
+    user: OpcionUsuario = None,
+    accounts: OpcionCuentas = None,
     margin_asset: OpcionActivo = ACTIVO,
     verbose: OpcionDetallado = False,
 ) -> None:
@@ -59,39 +63,23 @@ def monitor_stops(
     Exit codes: 0 nothing left to do, 1 an operation could not be looked at or executed, 2 bad input,
     6 the exchange did not answer at the start, 130 interrupted.
     """
-    opciones = opciones_de(real, exchange_url, config, state_dir)
-    bien = asyncio.run(
-        _vigilar(
-            opciones,
-            margin_asset,
-            interval if continuous else None,
-            ensayo=dry_run,
-            como_json=como_json,
-            detallado=verbose,
-        )
+    eleccion = elegir_cuenta(
+        real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
     )
+    cada_s = interval if continuous else None
+    bien = asyncio.run(_vigilar(eleccion, cada_s, ensayo=dry_run, como_json=como_json))
     if not bien:
         raise typer.Exit(1)
 
 
-async def _vigilar(
-    opciones: Opciones,
-    activo: str,
-    cada_s: float | None,
-    *,
-    ensayo: bool,
-    como_json: bool,
-    detallado: bool,
-) -> bool:
+async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, como_json: bool) -> bool:
     from src.nucleo.errores import AlmacenCaido
     from src.produccion.almacen.eventos_stop import FuenteStop
     from src.produccion.monitor.cuaderno import Cuaderno
     from src.produccion.monitor.monitor import MonitorStops
     from src.produccion.montaje_monitor import abrir_cuenta
 
-    async with abrir_cuenta(
-        opciones, activo=activo, bitacora="monitor_stops.log", detallado=detallado
-    ) as cuenta:
+    async with abrir_cuenta(eleccion, bitacora="monitor_stops.log") as cuenta:
         monitor = MonitorStops(
             cuenta.libro,
             cuenta.bolsa,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
-from src.nucleo.errores import ArranqueFallido, LecturaFallida
+from src.nucleo.errores import ArranqueFallido, ConfiguracionInvalida, LecturaFallida
 from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.bitacora import configurada
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
@@ -18,9 +17,21 @@ from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import Destino, Opciones, comprobar_opciones, elegir_destino, leer_ajustes
+from src.produccion.config.cuentas import CUENTA_UNICA, claves_de, leer_cuentas
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.identidad import id_cuenta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eleccion:
+    """Which account is worked on; as `live` understands it, or one of ``accounts.yaml``."""
+
+    opciones: Opciones
+    usuario: str | None = None  # its name there; ``None`` takes the environment's usual variables
+    cuentas: Path | None = None  # the file
+    activo: str = "USDT"  # margin asset of the symbols
+    detallado: bool = False  # whether informational events reach the console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,42 +41,69 @@ class CuentaAbierta:
     bolsa: Bolsa
     reloj: Reloj
     libro: Libro
+    client_id: str
+    user_id: str
     account_id: str
     estado: Path
 
 
 @asynccontextmanager
-async def abrir_cuenta(
-    opciones: Opciones, *, activo: str = "USDT", bitacora: str, detallado: bool = False
-) -> AsyncIterator[CuentaAbierta]:
-    """Open the store and the exchange that the environment's keys are of.
+async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[CuentaAbierta]:
+    """Open the store and the exchange that the account's keys are of.
 
     Args:
-        opciones: Which exchange, state directory and settings; as `live` understands them.
-        activo: Margin asset of the symbols.
+        eleccion: Which account.
         bitacora: Name of the log file in the account's directory.
-        detallado: Whether informational events reach the console.
 
     Raises:
         ConfiguracionInvalida: Keys, settings or store cannot be used.
         ArranqueFallido: The exchange does not answer.
     """
+    opciones = eleccion.opciones
     comprobar_opciones(opciones)
-    destino = elegir_destino(opciones)
+    destino, client_id = _elegir(eleccion)
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
     motor = abrir_almacen(None, opciones.estado)
     try:
-        with configurada(opciones.estado / account_id / bitacora, detallado=detallado):
-            async with _abierta(opciones, destino, activo, motor, account_id) as cuenta:
-                yield cuenta
+        with configurada(opciones.estado / account_id / bitacora, detallado=eleccion.detallado):
+            async with _bolsa(opciones, destino, eleccion.activo) as (bolsa, reloj):
+                yield CuentaAbierta(
+                    bolsa=bolsa,
+                    reloj=reloj,
+                    libro=Libro(motor),
+                    client_id=client_id,
+                    user_id=eleccion.usuario or CUENTA_UNICA,
+                    account_id=account_id,
+                    estado=opciones.estado,
+                )
     finally:
         motor.dispose()
 
 
+def _elegir(eleccion: Eleccion, entorno: Mapping[str, str] = os.environ) -> tuple[Destino, str]:
+    """The exchange with its keys, and the tenant."""
+    if eleccion.usuario is None:
+        return elegir_destino(eleccion.opciones, entorno), CUENTA_UNICA
+    cuenta = leer_cuentas(eleccion.cuentas, entorno).una(eleccion.usuario)
+    claves = claves_de(eleccion.usuario, cuenta, entorno)
+    suyas = {
+        f"{prefijo}_{que}": valor
+        for prefijo in ("BINANCE_API", "BINANCE_TESTNET_API", "TIMONEL_SIMULATOR")
+        for que, valor in (("KEY", claves.clave), ("SECRET", claves.secreto))
+    }
+    destino = elegir_destino(eleccion.opciones, {**entorno, **suyas})
+    if destino.modo is not cuenta.environment:
+        raise ConfiguracionInvalida(
+            f"account {eleccion.usuario!r} is of environment {cuenta.environment.value}, the command of"
+            f" {destino.modo.value}: --live is for live, --exchange-url for sim, neither for testnet"
+        )
+    return destino, cuenta.tenant
+
+
 @asynccontextmanager
-async def _abierta(
-    opciones: Opciones, destino: Destino, activo: str, motor: Engine, account_id: str
-) -> AsyncIterator[CuentaAbierta]:
+async def _bolsa(
+    opciones: Opciones, destino: Destino, activo: str
+) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
     ajustes = leer_ajustes(opciones.config).exchange
     reloj = RelojMercado()
     cliente = crear_cliente(
@@ -88,8 +126,6 @@ async def _abierta(
             reloj.sincronizar(await bolsa.hora_ms())
         except LecturaFallida as fallo:
             raise ArranqueFallido(f"the exchange does not answer: {fallo}") from fallo
-        yield CuentaAbierta(
-            bolsa=bolsa, reloj=reloj, libro=Libro(motor), account_id=account_id, estado=opciones.estado
-        )
+        yield bolsa, reloj
     finally:
         await bolsa.cerrar()

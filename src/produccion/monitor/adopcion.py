@@ -24,7 +24,6 @@ from src.nucleo.errores import (
 )
 from src.nucleo.frenos import es_mal_lado
 from src.nucleo.tipos import Filtros, Posicion
-from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.almacen.operaciones import (
     LadoOperacion,
@@ -57,6 +56,14 @@ class Pedido(NamedTuple):
     objetivo: float | None
 
 
+class Duenio(NamedTuple):
+    """Whose position it is."""
+
+    client_id: str
+    user_id: str
+    account_id: str
+
+
 class Adoptada(NamedTuple):
     """A position that is protected now."""
 
@@ -72,7 +79,7 @@ class Adopcion:
         libro: The shared store.
         bolsa: The exchange.
         reloj: Market time.
-        account_id: The account.
+        duenio: Tenant, name and id of the account.
         paciencia: How a stop is insisted on.
         ajustes: How a position is closed that no stop will protect.
     """
@@ -82,14 +89,14 @@ class Adopcion:
         libro: Libro,
         bolsa: Bolsa,
         reloj: Reloj,
-        account_id: str,
+        duenio: Duenio,
         paciencia: PacienciaStops | None = None,
         ajustes: AjustesEjecucion | None = None,
     ) -> None:
         self._libro = libro
         self._bolsa = bolsa
         self._reloj = reloj
-        self._account_id = account_id
+        self._duenio = duenio
         self._paciencia = paciencia
         self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), FuenteStop.MANUAL, ajustes)
 
@@ -129,18 +136,14 @@ class Adopcion:
         return Adoptada(operacion._replace(residente=True), mark, puesto)
 
     async def _comprobar_cuenta(self, simbolo: str) -> None:
-        duenos = [
-            demonio
-            for demonio in await self._libro.llamando(vivos)
-            if (demonio.account_id, demonio.symbol) == (self._account_id, simbolo)
-        ]
-        if duenos:
+        demonio = await self._libro.hay_demonio(self._duenio.account_id, simbolo)
+        if demonio is not None:
             raise ConfiguracionInvalida(
-                f"a daemon trades {simbolo} of this account (process {duenos[0].pid} on {duenos[0].host});"
+                f"a daemon trades {simbolo} of this account (process {demonio.pid} on {demonio.host});"
                 " it protects the position itself. Stop it first"
             )
         activas = await self._libro.leyendo(
-            lambda c: operaciones_activas(c, account_id=self._account_id, symbol=simbolo)
+            lambda c: operaciones_activas(c, account_id=self._duenio.account_id, symbol=simbolo)
         )
         if activas:
             raise DatosInvalidos(
@@ -178,16 +181,18 @@ class Adopcion:
     def _fila(
         self, pedido: Pedido, posicion: Posicion, niveles: Niveles, abierta_ms: int
     ) -> OperacionGuardada:
-        operation_id = id_operacion(self._account_id, pedido.simbolo, abierta_ms)
+        operation_id = id_operacion(self._duenio.account_id, pedido.simbolo, abierta_ms)
         stop, ahora_ms = niveles.precio_de(Disparo.STOP_LOSS), self._reloj.ahora_ms()
         return OperacionGuardada(
             operation_id,
-            self._account_id,
+            self._duenio.account_id,
             pedido.simbolo,
             LadoOperacion.BUY if niveles.largo else LadoOperacion.SELL,
             abs(posicion.cantidad),
             posicion.precio_entrada,
             abierta_ms,
+            client_id=self._duenio.client_id,
+            user_id=self._duenio.user_id,
             strategy=_ESTRATEGIA,
             stop_loss_percent=pedido.stop_pct,
             initial_stop_price=stop,

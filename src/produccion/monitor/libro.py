@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.conexion import escribir, leer
+from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import stop_events
 from src.produccion.almacen.eventos_stop import (
     EventoStopNuevo,
@@ -105,6 +106,11 @@ class Libro:
     async def cerrar(self, operation_id: str, instante_ms: int) -> bool:
         """The position is flat; false when that was known already."""
         return await self.escribiendo(lambda c: cerrar_operacion(c, operation_id, instante_ms))
+
+    async def hay_demonio(self, account_id: str, simbolo: str) -> DemonioVivo | None:
+        """Whoever trades the account and symbol now."""
+        demonios = await self.llamando(vivos)
+        return next((d for d in demonios if (d.account_id, d.symbol) == (account_id, simbolo)), None)
 
     async def revisadas(self, operation_ids: Sequence[str], instante_ms: int) -> None:
         """These operations' stops were looked at."""

@@ -41,6 +41,7 @@ class AjustesMonitor(NamedTuple):
     """How the monitor watches; wall seconds."""
 
     relectura_s: float = 1.0  # of the open operations, in a stream
+    descanso_s: float = 2.0  # of a stop that was not executed, before the stream asks for it again
     ejecucion: AjustesEjecucion = AjustesEjecucion()
 
 
@@ -140,14 +141,14 @@ class MonitorStops:
 
     async def correr(self, simbolo: str, precios: AsyncIterator[Precios]) -> None:
         """Watch a stream of prices for as long as it lasts; what is reached is executed beside it."""
-        enviadas: dict[str, asyncio.Task[Resultado]] = {}
+        en_curso: set[str] = set()
         async with asyncio.TaskGroup() as grupo:
             releyendo = grupo.create_task(self._releer_siempre())
             async for precio in precios:
                 for disparada in self.mirar_precios(simbolo, precio):
-                    clave = disparada.operacion.operation_id
-                    if clave not in enviadas or enviadas[clave].done():
-                        enviadas[clave] = grupo.create_task(self.ejecutar(disparada))
+                    if disparada.operacion.operation_id not in en_curso:
+                        en_curso.add(disparada.operacion.operation_id)
+                        grupo.create_task(self._ejecutar_y_descansar(disparada, en_curso))
             releyendo.cancel()
 
     async def ejecutar(self, disparada: Disparada) -> Resultado:
@@ -196,6 +197,12 @@ class MonitorStops:
             await self._libro.revisadas(vistas, self._reloj.ahora_ms())
         except AlmacenCaido as fallo:
             log.warning("revision_sin_anotar", motivo=str(fallo))
+
+    async def _ejecutar_y_descansar(self, disparada: Disparada, en_curso: set[str]) -> None:
+        resultado = await self.ejecutar(disparada)
+        if resultado.final is not Final.EXECUTED:
+            await asyncio.sleep(self._ajustes.descanso_s)
+        en_curso.discard(disparada.operacion.operation_id)
 
     async def _releer_siempre(self) -> None:
         while True:

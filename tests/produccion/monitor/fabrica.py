@@ -88,7 +88,9 @@ def un_monitor(
     motor: Engine, bolsa: BolsaFalsa, fuente: FuenteStop = FuenteStop.CRON, **cambios: Any
 ) -> MonitorStops:
     cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
-    valores: dict[str, Any] = {"ajustes": AjustesMonitor(relectura_s=0.01, ejecucion=DEPRISA)} | cambios
+    valores: dict[str, Any] = {
+        "ajustes": AjustesMonitor(relectura_s=0.01, descanso_s=0.05, ejecucion=DEPRISA)
+    } | cambios
     return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
 
 

@@ -25,7 +25,7 @@ from src.nucleo.stops import OrdenStop
 from src.nucleo.tipos import LadoOrden
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
-from src.produccion.monitor.adopcion import Adopcion, Pedido, apertura_ms
+from src.produccion.monitor.adopcion import Adopcion, Duenio, Pedido, apertura_ms
 from src.produccion.monitor.libro import Libro
 from src.produccion.monitor.residentes import PacienciaStops
 from src.produccion.puertos import ModoCuenta, Transaccion
@@ -33,11 +33,12 @@ from tests.produccion.falsos import BolsaFalsa, Pierde
 from tests.produccion.monitor import fabrica as f
 
 RED = True
+DUENIO = Duenio("inquilino", "User_1", f.CUENTA)
 PEDIDO = Pedido("BTCUSDT", 88_200.04, None, 93_600.0)
 
 
 def _adopcion(motor: Engine, bolsa: BolsaFalsa) -> Adopcion:
-    return Adopcion(Libro(motor), bolsa, bolsa.reloj, f.CUENTA, PacienciaStops(3, 0.01), f.DEPRISA)
+    return Adopcion(Libro(motor), bolsa, bolsa.reloj, DUENIO, PacienciaStops(3, 0.01), f.DEPRISA)
 
 
 def _puestos(bolsa: BolsaFalsa) -> list[tuple[str, float, float | None]]:
@@ -58,6 +59,7 @@ async def test_queda_protegida_y_registrada(motor: Engine):
         93_600,
     )
     assert guardada.stop_execution_token == adoptada.operacion.token
+    assert (guardada.client_id, guardada.user_id) == ("inquilino", "User_1")
     assert adoptada.objetivo_puesto
 
 

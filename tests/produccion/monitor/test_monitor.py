@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from src.nucleo.disparos import Barrera, Disparo, token_de
 from src.nucleo.errores import AlmacenCaido, OrdenRechazada
 from src.produccion.almacen.conexion import escribir, leer
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, ficha_stop
 from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
@@ -88,6 +89,26 @@ class TestPrecios:
         assert f.operacion(motor, operacion.operation_id).stop_check_count == 0
 
 
+class TestFlujo:
+    async def test_cada_precio_no_es_una_orden(self, motor: Engine):
+        """A hundred ticks beyond the stop while it cannot be executed: a rest between two executions."""
+        f.guardar(motor, f.una_operacion())
+        rechazo = OrdenRechazada("no", codigo=-2019)
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([rechazo] * 1_000))
+        monitor = f.un_monitor(motor, bolsa, FuenteStop.WS)
+        await monitor.releer()
+
+        async def precios():
+            for _ in range(100):
+                yield Precios(88_000.0, 88_001.0, 88_000.0, AHORA_MS, AHORA_MS)
+                await asyncio.sleep(0)
+
+        await monitor.correr("BTCUSDT", precios())
+
+        assert len(bolsa.enviadas) % 3 == 0
+        assert 0 < len(bolsa.enviadas) <= 30
+
+
 class TestPosicion:
     async def test_una_posicion_que_se_fue_cierra_la_operacion_sin_orden(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -144,6 +165,18 @@ class TestPosicion:
         await f.un_monitor(motor, bolsa).revisar()
 
         assert bolsa.stops_vivos == []
+
+    async def test_los_stops_de_un_demonio_vivo_son_suyos(self, motor: Engine):
+        """They may be of the next position already: who swept them would leave it bare."""
+        (operacion,) = f.guardar(motor, f.una_operacion(agent_id="agente"))
+        presentarse(motor, DemonioNuevo(f.CUENTA, "BTCUSDT", 7, "aqui"))
+        bolsa = f.una_bolsa(cantidad=0.0)
+        await bolsa.colocar_stop(orden_residente(operacion, Papel.STOP, 80_000.0))
+
+        await f.un_monitor(motor, bolsa).revisar()
+
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+        assert len(bolsa.stops_vivos) == 1
 
     async def test_un_stop_que_ejecuto_la_bolsa_queda_escrito(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=True))

@@ -1,0 +1,65 @@
+"""Which account a command works on: the environment's usual variables, or one of accounts.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.config.config import Modo, Opciones
+from src.produccion.montaje_monitor import Eleccion, _elegir
+
+ENTORNO = {
+    "BINANCE_TESTNET_API_KEY": "prueba",
+    "BINANCE_TESTNET_API_SECRET": "s",
+    "UNO_KEY": "clave-uno",
+    "UNO_SECRET": "secreto-uno",
+}
+CUENTAS = """
+accounts:
+  Uno: {tenant: casa, environment: testnet, api_key_env: UNO_KEY, api_secret_env: UNO_SECRET}
+  Real: {environment: live, api_key_env: UNO_KEY, api_secret_env: UNO_SECRET}
+  Sin: {api_key_env: OTRA_KEY}
+"""
+
+
+@pytest.fixture
+def cuentas(tmp_path: Path) -> Path:
+    ruta = tmp_path / "accounts.yaml"
+    ruta.write_text(CUENTAS)
+    return ruta
+
+
+def _eleccion(cuentas: Path | None = None, usuario: str | None = None, **opciones: object) -> Eleccion:
+    return Eleccion(opciones=Opciones(train_id="", **opciones), usuario=usuario, cuentas=cuentas)
+
+
+def test_sin_nombre_son_las_claves_de_siempre():
+    destino, inquilino = _elegir(_eleccion(), ENTORNO)
+    assert (destino.modo, destino.credenciales.clave, inquilino) == (Modo.TESTNET, "prueba", "default")
+
+
+def test_con_nombre_son_las_suyas(cuentas: Path):
+    destino, inquilino = _elegir(_eleccion(cuentas, "Uno"), ENTORNO)
+    assert (destino.modo, destino.credenciales.clave, inquilino) == (Modo.TESTNET, "clave-uno", "casa")
+
+
+@pytest.mark.parametrize(
+    ("usuario", "opciones", "motivo"),
+    [
+        ("Nadie", {}, "there is no account 'Nadie'"),
+        ("Sin", {}, "OTRA_KEY"),
+        ("Real", {}, "--live is for live"),
+        ("Uno", {"real": True}, "of environment testnet"),
+        ("Uno", {"url": "http://127.0.0.1:1"}, "of environment testnet"),
+    ],
+)
+def test_lo_que_no_casa_se_nombra(cuentas: Path, usuario: str, opciones: dict[str, object], motivo: str):
+    with pytest.raises(ConfiguracionInvalida, match=motivo):
+        _elegir(_eleccion(cuentas, usuario, **opciones), ENTORNO)
+
+
+def test_la_real_pide_las_dos_cosas(cuentas: Path):
+    destino, _ = _elegir(_eleccion(cuentas, "Real", real=True), ENTORNO)
+    assert (destino.modo, destino.credenciales.clave) == (Modo.REAL, "clave-uno")
