@@ -24,9 +24,9 @@ from src.produccion.config.config import (
     Opciones,
     comprobar_opciones,
     destino_simulado,
-    elegir_destino,
     leer_ajustes,
 )
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
@@ -55,10 +55,10 @@ async def ejecutar(
     comprobar_opciones(opciones)
     ajustes = leer_ajustes(opciones.config)
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
-    async with _destino(opciones, artefacto) as (destino, estado):
-        return await _correr(
-            Lugar(artefacto, ajustes, opciones, destino, politica or artefacto.actor, al_terminar), estado
-        )
+    async with _destino(opciones, artefacto) as (destino, estado, inquilino):
+        quien = politica or artefacto.actor
+        lugar = Lugar(artefacto, ajustes, opciones, destino, quien, al_terminar, inquilino)
+        return await _correr(lugar, estado)
 
 
 def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> bool:
@@ -77,7 +77,8 @@ def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> boo
             missing.
     """
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
-    carpeta = _carpeta(elegir_destino(opciones), artefacto, opciones.estado)
+    destino, _ = destino_de(opciones, opciones.usuario, opciones.cuentas)
+    carpeta = _carpeta(destino, artefacto, opciones.estado)
     if not carpeta.is_dir():
         raise ConfiguracionInvalida(
             f"there is no journal of this account and symbol below {opciones.estado}; name the directory that"
@@ -93,14 +94,15 @@ def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> boo
 
 
 @asynccontextmanager
-async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tuple[Destino, Path]]:
+async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tuple[Destino, Path, str]]:
     if not opciones.simulado:
-        yield elegir_destino(opciones), opciones.estado
+        destino, inquilino = destino_de(opciones, opciones.usuario, opciones.cuentas)
+        yield destino, opciones.estado, inquilino
         return
     argumentos = argumentos_simulador(opciones, artefacto.configuracion, artefacto.mercado)
     async with simulador_embebido(argumentos) as url:
         with tempfile.TemporaryDirectory(prefix="timonel-state-") as estado:
-            yield destino_simulado(url), Path(estado)
+            yield destino_simulado(url), Path(estado), CUENTA_UNICA
 
 
 async def _correr(lugar: Lugar, estado: Path) -> Sesion:

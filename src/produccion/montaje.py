@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from src.nucleo.errores import (
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
+from src.produccion.almacen.alimentador import Titular
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
 from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado, espera_a_sus_agentes
@@ -37,7 +39,9 @@ from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
+from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
+from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
 from src.produccion.grabacion import grabar_calentamiento
@@ -53,6 +57,7 @@ from src.produccion.supervision.identidad import id_cuenta
 from src.produccion.supervision.latido import crear_latido
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
+from src.produccion.ventanilla import URL_ALMACEN, Mostrador, Ventanilla
 
 T = TypeVar("T")
 
@@ -78,6 +83,7 @@ class Lugar:
     destino: Destino
     politica: Politica
     al_terminar: Callable[[Sesion], None]
+    inquilino: str = CUENTA_UNICA
 
     @property
     def simbolo(self) -> str:
@@ -195,7 +201,8 @@ class Montaje:
         motivo, terminada = Motivo.EMERGENCIA, False
         try:
             await self._recuperar(escena)
-            motivo = await self._orquestar(escena, estadisticas)
+            ventanilla = await self._abrir_ventanilla(m, escena)
+            motivo = await self._orquestar(escena, estadisticas, ventanilla)
             terminada = True
         except ErrorTimonel:
             terminada = ciclo.protocolo_cumplido
@@ -235,7 +242,43 @@ class Montaje:
         else:
             ciclo.anotar_velas(escena.datos.tomadas)
 
-    async def _orquestar(self, escena: _Escena, estadisticas: Estadisticas) -> Motivo:
+    async def _abrir_ventanilla(self, m: Materiales, escena: _Escena) -> Ventanilla | None:
+        """What faces others; a market that waits for its agents has nobody to face unless a store is named.
+
+        Raises:
+            ConfiguracionInvalida: The store cannot be used, and nothing is at stake.
+        """
+        if self._espera_agentes and not os.environ.get(URL_ALMACEN):
+            return None
+        opciones = self._lugar.opciones
+        mostrador = Mostrador(
+            titular=Titular(
+                self._lugar.cuenta_id,
+                self._lugar.simbolo,
+                self._agente,
+                self._lugar.inquilino,
+                opciones.usuario or CUENTA_UNICA,
+            ),
+            diario=m.carpeta / NOMBRE,
+            estado=m.carpeta.parents[1],
+            mercado=m.mercado,
+            proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
+            reloj=m.reloj,
+        )
+        ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta)
+        try:
+            await ventanilla.comprobar()
+        except ConfiguracionInvalida as fallo:
+            if escena.nucleo.cuenta.estado.posicion is None:
+                raise
+            log.critical(
+                "almacen_no_abre", motivo=str(fallo), efecto="the position is looked after all the same"
+            )
+        return ventanilla
+
+    async def _orquestar(
+        self, escena: _Escena, estadisticas: Estadisticas, ventanilla: Ventanilla | None
+    ) -> Motivo:
         ciclo, c = escena.ciclo, self._conexiones
         linea = bitacora.LineaEstado()
 
@@ -261,6 +304,8 @@ class Montaje:
             hora=c.bolsa.hora_ms,
             espera_agentes=self._espera_agentes,
         )
+        if ventanilla is not None:
+            orquestador.servicios = (*orquestador.servicios, *ventanilla.servicios(orquestador))
         log.info(
             "sesion_iniciada",
             agente=self._agente,

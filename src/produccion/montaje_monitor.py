@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.nucleo.errores import ArranqueFallido, ConfiguracionInvalida, LecturaFallida
+from src.nucleo.errores import ArranqueFallido, LecturaFallida
 from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.bitacora import configurada
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
@@ -16,8 +15,8 @@ from src.produccion.bolsa.cliente_binance import crear_cliente
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
-from src.produccion.config.config import Destino, Opciones, comprobar_opciones, elegir_destino, leer_ajustes
-from src.produccion.config.cuentas import CUENTA_UNICA, claves_de, leer_cuentas
+from src.produccion.config.config import Destino, Opciones, comprobar_opciones, leer_ajustes
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.identidad import id_cuenta
@@ -61,7 +60,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     """
     opciones = eleccion.opciones
     comprobar_opciones(opciones)
-    destino, client_id = _elegir(eleccion)
+    destino, client_id = destino_de(opciones, eleccion.usuario, eleccion.cuentas)
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
     motor = abrir_almacen(None, opciones.estado)
     try:
@@ -78,26 +77,6 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
                 )
     finally:
         motor.dispose()
-
-
-def _elegir(eleccion: Eleccion, entorno: Mapping[str, str] = os.environ) -> tuple[Destino, str]:
-    """The exchange with its keys, and the tenant."""
-    if eleccion.usuario is None:
-        return elegir_destino(eleccion.opciones, entorno), CUENTA_UNICA
-    cuenta = leer_cuentas(eleccion.cuentas, entorno).una(eleccion.usuario)
-    claves = claves_de(eleccion.usuario, cuenta, entorno)
-    suyas = {
-        f"{prefijo}_{que}": valor
-        for prefijo in ("BINANCE_API", "BINANCE_TESTNET_API", "TIMONEL_SIMULATOR")
-        for que, valor in (("KEY", claves.clave), ("SECRET", claves.secreto))
-    }
-    destino = elegir_destino(eleccion.opciones, {**entorno, **suyas})
-    if destino.modo is not cuenta.environment:
-        raise ConfiguracionInvalida(
-            f"account {eleccion.usuario!r} is of environment {cuenta.environment.value}, the command of"
-            f" {destino.modo.value}: --live is for live, --exchange-url for sim, neither for testnet"
-        )
-    return destino, cuenta.tenant
 
 
 @asynccontextmanager

@@ -70,6 +70,13 @@ def live(
         "entrenamientos"
     ),
     state_dir: Annotated[Path, typer.Option("--state-dir", help="Where journals live.")] = Path("estado"),
+    user: Annotated[
+        str | None, typer.Option("--user", help="Account of accounts.yaml; otherwise the usual keys.")
+    ] = None,
+    accounts: Annotated[
+        Path | None,
+        typer.Option("--accounts", envvar="TIMONEL_ACCOUNTS", help="Accounts file. Default: accounts.yaml."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log event.")] = False,
 ) -> None:
     """Run a trained agent as a daemon: testnet by default, real money only with --live.
@@ -91,6 +98,8 @@ def live(
         capital=capital,
         salida=on_exit,
         detallado=verbose,
+        usuario=user,
+        cuentas=accounts,
     )
     comprobar_opciones(opciones)
     raise typer.Exit(_desenclavar(opciones, unlock, by) if unlock is not None else _vivir(opciones))

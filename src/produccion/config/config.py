@@ -139,6 +139,8 @@ class Opciones:
     capital: float | None = None
     salida: PoliticaSalida | None = None
     detallado: bool = False
+    usuario: str | None = None  # an account of ``accounts.yaml``
+    cuentas: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

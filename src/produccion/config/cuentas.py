@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.config.config import Modo
+from src.produccion.config.config import Destino, Modo, Opciones, elegir_destino
 from src.produccion.puertos import Credenciales
 
 FICHERO_CUENTAS = "TIMONEL_ACCOUNTS"
@@ -119,6 +119,33 @@ def leer_cuentas(ruta: Path | None = None, entorno: Mapping[str, str] = os.envir
         return Cuentas.model_validate(_leer_yaml(elegida))
     except ValidationError as fallo:
         raise ConfiguracionInvalida(f"{elegida}: {_explicar(fallo)}") from None  # the cause quotes values
+
+
+def destino_de(
+    opciones: Opciones, user_id: str | None, ruta: Path | None, entorno: Mapping[str, str] = os.environ
+) -> tuple[Destino, str]:
+    """The exchange with an account's keys, and its tenant; the usual keys when no account is named.
+
+    Raises:
+        ConfiguracionInvalida: There is no such account, it trades elsewhere than the options say, or a key is
+            missing.
+    """
+    if user_id is None:
+        return elegir_destino(opciones, entorno), CUENTA_UNICA
+    cuenta = leer_cuentas(ruta, entorno).una(user_id)
+    claves = claves_de(user_id, cuenta, entorno)
+    suyas = {
+        f"{prefijo}_{que}": valor
+        for prefijo in _PREFIJOS.values()
+        for que, valor in (("KEY", claves.clave), ("SECRET", claves.secreto))
+    }
+    destino = elegir_destino(opciones, {**entorno, **suyas})
+    if destino.modo is not cuenta.environment:
+        raise ConfiguracionInvalida(
+            f"account {user_id!r} is of environment {cuenta.environment.value}, the command of"
+            f" {destino.modo.value}: --live is for live, --exchange-url for sim, neither for testnet"
+        )
+    return destino, cuenta.tenant
 
 
 def claves_de(user_id: str, cuenta: SeccionCuenta, entorno: Mapping[str, str] = os.environ) -> Credenciales:

@@ -1,0 +1,163 @@
+"""Where others see what a daemon does and ask things of it: the shared store, commands, the mirror in Redis.
+
+Nothing here is needed to trade or to protect: it is opened after the position is protected, works in threads
+of its own, and whatever becomes of it the daemon goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from src.nucleo.cartera import equity_de
+from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.niveles import COSTO_FRACCION
+from src.nucleo.proteccion import ReglaProteccion
+from src.nucleo.tipos import Mercado
+from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
+from src.produccion.ciclo import Ciclo
+from src.produccion.cuenta import Cuenta
+from src.produccion.orquestador import Orquestador
+from src.produccion.puertos import Reloj
+from src.produccion.supervision.supervisor import Servicio
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from src.produccion.espejo import EspejoRedis
+    from src.produccion.guardian import Guardian
+
+URL_ALMACEN = "TIMONEL_DB_URL"
+_ENTRE_INTENTOS_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mostrador:
+    """Whose daemon it is and where its files are."""
+
+    titular: Titular
+    diario: Path
+    estado: Path  # --state-dir
+    mercado: Mercado
+    proteccion: ReglaProteccion
+    reloj: Reloj
+
+
+class Ventanilla:
+    """The services that face others.
+
+    Args:
+        mostrador: Whose they are.
+        ciclo: What is shown and asked.
+        cuenta: The account, for its figures.
+    """
+
+    def __init__(self, mostrador: Mostrador, ciclo: Ciclo, cuenta: Cuenta) -> None:
+        self._m = mostrador
+        self._ciclo = ciclo
+        self._cuenta = cuenta
+
+    async def comprobar(self) -> None:
+        """Open the store once, so that one which cannot be used is told before anything is traded.
+
+        Raises:
+            ConfiguracionInvalida: It cannot be used; the text says why.
+        """
+        almacen = await asyncio.to_thread(_abrir, self._m.estado)
+        await asyncio.to_thread(almacen.dispose)
+
+    def servicios(self, orquestador: Orquestador) -> list[Servicio]:
+        """What runs beside the daemon's own services; none of it is essential."""
+        m = self._m
+        url = os.environ.get(URL_ALMACEN)
+        alimentador = Alimentador(m.diario, url, m.estado, m.titular, self._medir)
+        return [
+            Servicio("alimentador", alimentador.correr, esencial=False),
+            Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
+        ]
+
+    async def _atender(self, orquestador: Orquestador) -> None:
+        """Listen to the store's commands and keep the mirror, for ever."""
+        from src.produccion.espejo import crear_espejo
+
+        espejo = crear_espejo()
+        guardian = self._guardian(orquestador, espejo)
+        reflejo = asyncio.create_task(guardian.reflejar_siempre()) if espejo.activo else None
+        almacen = await self._insistir_en_abrir()
+        try:
+            await _escuchar(almacen, self._m.titular, guardian)
+        finally:
+            if reflejo is not None:
+                reflejo.cancel()
+                await asyncio.gather(reflejo, return_exceptions=True)
+            await espejo.cerrar()
+            await asyncio.to_thread(almacen.dispose)
+
+    def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
+        from src.produccion.guardian import Guardian, Reglas
+
+        m, freno = self._m, self._m.proteccion.freno
+        reglas = Reglas(
+            m.titular.user_id,
+            m.mercado.simbolo,
+            m.mercado.filtros,
+            m.proteccion.tipo.value,
+            COSTO_FRACCION if freno is None else freno.costo_fraccion,
+        )
+        return Guardian(self._ciclo, orquestador.pedir, m.reloj, _hora_pared_ms, espejo, reglas)
+
+    async def _insistir_en_abrir(self) -> Engine:
+        while True:
+            try:
+                return await asyncio.to_thread(_abrir, self._m.estado)
+            except ConfiguracionInvalida as fallo:
+                log.error("almacen_no_abre", motivo=str(fallo))
+                await asyncio.sleep(_ENTRE_INTENTOS_S)
+
+    def _medir(self) -> Muestra:
+        estado, mark = self._cuenta.estado, self._ciclo.mark
+        return Muestra(
+            self._m.reloj.ahora_ms(),
+            estado.saldo,
+            equity_de(estado, mark),
+            {
+                "max_drawdown_fraction": self._ciclo.max_drawdown,
+                "position_base": estado.cantidad,
+                "mark_price_quote": mark,
+            },
+        )
+
+
+def _abrir(estado: Path) -> Engine:
+    from src.produccion.almacen.conexion import abrir_almacen
+
+    return abrir_almacen(os.environ.get(URL_ALMACEN), estado)
+
+
+async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> None:
+    from src.produccion.almacen.demonios import DemonioNuevo
+    from src.produccion.mandos import OidorMandos
+
+    demonio = DemonioNuevo(
+        account_id=titular.account_id,
+        symbol=titular.symbol,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        agent_id=titular.agent_id,
+        client_id=titular.client_id,
+        user_id=titular.user_id,
+    )
+    await OidorMandos(almacen, demonio, guardian.atender).correr()
+
+
+def _hora_pared_ms() -> int:
+    return time.time_ns() // 1_000_000
