@@ -140,8 +140,8 @@ stop_events = Table(
 stop_executions = Table(
     "stop_executions",
     metadatos,
-    _clave("execution_id"),
-    _texto("execution_token"),
+    _texto("execution_id"),
+    _clave("execution_token"),
     *(_texto("operation_id", nulo=True), _texto("client_id"), _texto("symbol"), _texto("status")),
     *(_entero("attempt"), _entero("version")),
     *(_numero("stop_price"), _numero("trigger_price"), _numero("quantity"), _texto("side", nulo=True)),
@@ -151,7 +151,6 @@ stop_executions = Table(
     *(_texto("source"), _texto("error_message", nulo=True)),
     _entero("retry_count", 0),
     _ms("updated_at_ms"),
-    UniqueConstraint("execution_token", name="uq_stop_executions_execution_token"),
     Index("ix_stop_executions_client_id_status", "client_id", "status"),
 )
 

@@ -95,7 +95,7 @@ def subir(motor: Engine, oyente: Oyente | None = None, hasta: str | None = None)
     if motor.dialect.name == "sqlite":
         with motor.begin() as conexion:
             return _subir(motor, conexion, oyente, hasta)
-    with _uno_a_la_vez(motor), motor.connect() as conexion:
+    with _uno_a_la_vez(motor), _sesion(motor) as conexion:
         return _subir(motor, conexion, oyente, hasta)
 
 
@@ -112,7 +112,7 @@ def bajar(motor: Engine) -> str | None:
         with motor.begin() as conexion:
             command.downgrade(_configuracion(conexion), "-1")
         return estado.actual
-    with _uno_a_la_vez(motor), motor.connect() as conexion:
+    with _uno_a_la_vez(motor), _sesion(motor) as conexion:
         _con_paciencia(conexion, partial(command.downgrade, _configuracion(conexion), "-1"), estado.actual)
     return estado.actual
 
@@ -164,6 +164,16 @@ def _con_paciencia(conexion: Connection, paso: Callable[[], None], revision: str
         f"step {revision} could not be taken: a long transaction holds one of its tables; end it (see"
         " pg_stat_activity) and run `timonel db upgrade` again"
     )
+
+
+@contextmanager
+def _sesion(motor: Engine) -> Iterator[Connection]:
+    """A connection that nobody gets afterwards: its patience with locks has been changed."""
+    with motor.connect() as conexion:
+        try:
+            yield conexion
+        finally:
+            conexion.invalidate()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -43,10 +44,11 @@ def reconstruir(motor: Engine, progreso: Progreso | None = None) -> Reconstrucci
         _preparar(conexion)
         total = conexion.execute(select(func.count()).select_from(stop_events)).scalar_one()
         ejecuciones, distintas, hasta = 0, 0, None
-        for lote in _lotes(_ejecuciones(conexion, total, progreso)):
-            distintas += _corregir(conexion, lote, hasta)
-            ejecuciones += len(lote)
-            hasta = lote[-1].execution_token
+        with closing(_cursor_de_eventos(conexion)) as cursor:
+            for lote in _lotes(_ejecuciones(cursor, total, progreso)):
+                distintas += _corregir(conexion, lote, hasta)
+                ejecuciones += len(lote)
+                hasta = lote[-1].execution_token
         distintas += _corregir(conexion, (), hasta)
     return Reconstruccion(total, ejecuciones, distintas)
 
@@ -59,21 +61,31 @@ def _preparar(conexion: Connection) -> None:
         conexion.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}")
 
 
-def _ejecuciones(conexion: Connection, total: int, progreso: Progreso | None) -> Iterator[EjecucionStop]:
+def _cursor_de_eventos(conexion: Connection) -> Any:
+    """A driver's cursor over every event, token by token, in the order of versions.
+
+    SQLAlchemy's rows would cost as much as the fold; a cursor with a name leaves them at the server.
+    """
+    nombres = ("event_type" if campo == "tipo" else campo for campo in HechoStop._fields)
+    consulta = select(*(_como_texto(stop_events.c[nombre], conexion) for nombre in nombres))
+    consulta = consulta.order_by(stop_events.c.execution_token, stop_events.c.version)
+    cursor: Any = conexion.connection.cursor(*(["rebuild"] if conexion.dialect.name == "postgresql" else []))
+    cursor.execute(str(consulta.compile(dialect=conexion.dialect)))
+    return cursor
+
+
+def _ejecuciones(cursor: Any, total: int, progreso: Progreso | None) -> Iterator[EjecucionStop]:
     """What the events of each token amount to, in the database's order of tokens."""
-    for _, eventos in groupby(_hechos(conexion, total, progreso), itemgetter(0)):
+    for _, eventos in groupby(_hechos(cursor, total, progreso), itemgetter(0)):
         ejecucion = plegar_todos(eventos)
         if ejecucion is not None:
             yield ejecucion
 
 
-def _hechos(conexion: Connection, total: int, progreso: Progreso | None) -> Iterator[HechoStop]:
-    """Every event, token by token, in the order of versions; numbers stay the database's text."""
-    nombres = ("event_type" if campo == "tipo" else campo for campo in HechoStop._fields)
-    consulta = select(*(_como_texto(stop_events.c[nombre], conexion) for nombre in nombres))
-    consulta = consulta.order_by(stop_events.c.execution_token, stop_events.c.version)
+def _hechos(cursor: Any, total: int, progreso: Progreso | None) -> Iterator[HechoStop]:
+    """Numbers stay the database's text: they are only passed on."""
     vistos = 0
-    for parte in conexion.execute(consulta, execution_options={"yield_per": _LOTE}).partitions():
+    while parte := cursor.fetchmany(_LOTE):
         yield from map(HechoStop._make, parte)
         vistos += len(parte)
         if progreso is not None:
@@ -125,7 +137,8 @@ def _insertar(conexion: Connection, nuevas: Sequence[EjecucionStop]) -> None:
     elif nuevas:
         huecos = ", ".join("?" * len(EjecucionStop._fields))
         orden = f"INSERT INTO stop_executions ({_COLUMNAS}) VALUES ({huecos})"
-        conexion.exec_driver_sql(orden, list(nuevas))
+        # What is no plain text goes through adapters first.
+        conexion.exec_driver_sql(orden, [(*e[:5], e.status.value, *e[6:]) for e in nuevas])
 
 
 def _como_texto(columna: Any, conexion: Connection) -> Any:

@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
+from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import claims
 from src.produccion.almacen.reclamos import ResultadoReclamo, renovar_reclamo, soltar_reclamo, tomar_reclamo
 
@@ -61,6 +62,14 @@ def test_quien_renueva_no_pierde_el_reclamo(motor: Engine):
     assert renovar_reclamo(motor, mio)
 
     assert tomar_reclamo(motor, TOKEN, "b", "tm-b").resultado is ResultadoReclamo.AJENO
+
+
+def test_el_arriendo_dura_diez_segundos_del_reloj_de_la_base(motor: Engine):
+    reclamo = tomar_reclamo(motor, TOKEN, "a", "tm-a")
+
+    with leer(motor) as conexion:
+        fila = conexion.execute(select(claims)).mappings().one()
+    assert fila["lease_until_ms"] == reclamo.hasta_ms == fila["claimed_at_ms"] + 10_000
 
 
 def test_lo_terminado_no_lo_toma_nadie_mas(motor: Engine):

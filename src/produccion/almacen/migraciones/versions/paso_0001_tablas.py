@@ -104,12 +104,11 @@ def _de_stops() -> None:
     _crear(
         "stop_executions",
         columnas(
-            "*execution_id:t execution_token:t operation_id:t? client_id:t symbol:t status:t attempt:i "
+            "execution_id:t *execution_token:t operation_id:t? client_id:t symbol:t status:t attempt:i "
             "version:i stop_price:n? trigger_price:n? quantity:n? side:t? triggered_at_ms:l? "
             "submitted_at_ms:l? executed_at_ms:l? failed_at_ms:l? blocked_at_ms:l? exchange_order_id:t? "
             "fill_price:n? slippage_pct:n? source:t error_message:t? retry_count:i=0 updated_at_ms:l"
         ),
-        UniqueConstraint("execution_token", name="uq_stop_executions_execution_token"),
     )
     _crear(
         "claims",
