@@ -28,8 +28,8 @@ from src.cli.comun_cuenta import (
 from src.cli.salida import consola_de_mensajes
 
 if TYPE_CHECKING:
-    from src.produccion.monitor.monitor import MonitorStops, Ronda
-    from src.produccion.monitor.tipos import Resultado
+    from src.produccion.monitor.monitor import MonitorStops
+    from src.produccion.monitor.tipos import Resultado, Ronda
     from src.produccion.montaje_monitor import Eleccion
 
 _PASO_S = 0.5
@@ -104,7 +104,7 @@ async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, co
 async def _una_vez(monitor: MonitorStops) -> Ronda:
     """One look, and a few more while the exchange still has its time for a resident stop."""
     from src.nucleo.disparos import ESPERA_RESIDENTE_MS
-    from src.produccion.monitor.monitor import Ronda
+    from src.produccion.monitor.tipos import Ronda
 
     ronda = await monitor.revisar()
     limite_s = asyncio.get_running_loop().time() + ESPERA_RESIDENTE_MS / 1_000 + 2 * _PASO_S

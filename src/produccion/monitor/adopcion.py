@@ -229,7 +229,8 @@ class Adopcion:
         ahora_ms = self._reloj.ahora_ms()
         await self._libro.escribiendo(lambda c: guardar_operacion(c, fila))
         await self._libro.escribiendo(lambda c: reglas.alertar(c, alerta, ahora_ms))
-        resultado = await self._ejecutor.ejecutar(Disparada(operacion, Disparo.STOP_LOSS, mark, ahora_ms))
+        disparada = Disparada(operacion, Disparo.STOP_LOSS, mark, ahora_ms, ahora_ms)
+        resultado = await self._ejecutor.ejecutar(disparada)
         if resultado.final in (Final.EXECUTED, Final.CLOSED):
             raise ProteccionImposible(
                 f"no stop could be placed, so the position on {operacion.simbolo} was closed: {motivo}"

@@ -10,7 +10,7 @@ import structlog
 from src.nucleo.disparos import Disparo, ficha_de_intento
 from src.nucleo.errores import ErrorBolsa
 from src.nucleo.ordenes import Orden
-from src.produccion.almacen.eventos_stop import FuenteStop, TipoEventoStop
+from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.almacen.reclamos import Reclamo, ResultadoReclamo
 from src.produccion.monitor import residentes
 from src.produccion.monitor.desenlace import Paciencia, Suerte
@@ -99,9 +99,9 @@ class EjecutorStops:
         if reclamo.resultado is ResultadoReclamo.AJENO:
             return
         if reclamo.mio:
-            disparada = Disparada(
-                operacion, Disparo.STOP_LOSS, operacion.stop or operacion.entrada, self._reloj.ahora_ms()
-            )
+            ahora_ms = self._reloj.ahora_ms()
+            precio = operacion.stop or operacion.entrada
+            disparada = Disparada(operacion, Disparo.STOP_LOSS, precio, ahora_ms, ahora_ms)
             if not await self._relevar(disparada, reclamo):
                 return
             await self._soltar(reclamo, operacion, plana=True, ajena=True)
@@ -154,7 +154,7 @@ class EjecutorStops:
         if not await self._libro.renovar(reclamo, orden.id_cliente):
             return _duplicada(disparada, "the claim was taken over")
         ahora_ms = self._reloj.ahora_ms()
-        disparo = self._relator.evento(TipoEventoStop.STOP_TRIGGERED, curso, ahora_ms, orden.cantidad)
+        disparo = self._relator.disparo(curso, orden)
         eventos = ([disparo] if intento == 1 else []) + await self._vallas.ante(curso)
         if not (await self._libro.anotar(*eventos, self._relator.envio(curso, ahora_ms, orden)))[-1]:
             return _duplicada(disparada, f"attempt {intento} was sent by another process")

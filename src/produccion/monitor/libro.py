@@ -36,6 +36,8 @@ from src.produccion.monitor.tipos import Vigilada
 
 T = TypeVar("T")
 
+PLAZO_S = 10.0
+
 _MINUTO_MS, _HORA_MS = 60_000, 3_600_000
 _FINALES = (TipoEventoStop.EXECUTED.value, TipoEventoStop.FAILED.value)
 
@@ -61,12 +63,14 @@ class Libro:
 
     Args:
         motor: From `abrir_almacen`.
+        plazo_s: Wall seconds that a transaction may take; what takes longer may still happen.
 
     Every method raises `AlmacenCaido` when the store does not answer.
     """
 
-    def __init__(self, motor: Engine) -> None:
+    def __init__(self, motor: Engine, plazo_s: float = PLAZO_S) -> None:
         self._motor = motor
+        self._plazo_s = plazo_s
 
     @property
     def motor(self) -> Engine:
@@ -145,7 +149,10 @@ class Libro:
 
     async def _fuera(self, hacer: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(hacer)
+            async with asyncio.timeout(self._plazo_s):
+                return await asyncio.to_thread(hacer)
+        except TimeoutError as fallo:
+            raise AlmacenCaido(f"the shared store has not answered for {self._plazo_s:g} s") from fallo
         except (DBAPIError, SinConexion) as fallo:
             causa = fallo.orig if isinstance(fallo, DBAPIError) else fallo
             raise AlmacenCaido(f"the shared store does not answer: {str(causa).strip()}") from fallo

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import structlog
 
-from src.nucleo.disparos import Disparo, Espera, esperar, precio_de_salida, vencida
+from src.nucleo.disparos import Espera, esperar, precio_de_salida, vencida
 from src.nucleo.errores import AlmacenCaido, ErrorBolsa
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro
 from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
-from src.produccion.monitor.tipos import Disparada, Final, Resultado, Vigilada
+from src.produccion.monitor.tipos import Disparada, Final, Precios, Resultado, Ronda, Vigilada
 from src.produccion.puertos import Bolsa, Reloj
 
 RECIEN_MS = 60_000
@@ -27,38 +27,12 @@ RECIEN_MS = 60_000
 log = structlog.get_logger(__name__)
 
 
-class Precios(NamedTuple):
-    """What is known of a symbol's prices at an instant."""
-
-    bid: float
-    ask: float
-    mark: float
-    instante_ms: int  # market time of the book
-    mark_ms: int  # market time of the mark
-
-
 class AjustesMonitor(NamedTuple):
     """How the monitor watches; wall seconds."""
 
     relectura_s: float = 1.0  # of the open operations, in a stream
     descanso_s: float = 2.0  # of a stop that was not executed, before the stream asks for it again
     ejecucion: AjustesEjecucion = AjustesEjecucion()
-
-
-class Ronda(NamedTuple):
-    """One look at every open operation."""
-
-    miradas: int
-    resultados: tuple[Resultado, ...]
-    esperando: int  # resident stops that the mark has just gone beyond
-    sin_leer: int  # operations of which the exchange, or the store, said nothing
-
-    @property
-    def bien(self) -> bool:
-        """Whether nothing is left that should have been done."""
-        return not self.sin_leer and not any(
-            r.final in (Final.FAILED, Final.UNKNOWN) for r in self.resultados
-        )
 
 
 class MonitorStops:
@@ -240,11 +214,15 @@ class MonitorStops:
 
     def _alcanzada(self, operacion: Vigilada, precios: Precios) -> Disparada | None:
         """A resident order has its own price and its time first; bid and ask count without one."""
-        niveles = operacion.niveles
+        niveles, ahora_ms = operacion.niveles, self._reloj.ahora_ms()
         if not operacion.residente:
             precio = precio_de_salida(precios.bid, precios.ask, largo=operacion.largo)
             disparo = niveles.alcanzado(precio)
-            return None if disparo is None else Disparada(operacion, disparo, precio, precios.instante_ms)
+            return (
+                None
+                if disparo is None
+                else Disparada(operacion, disparo, precio, precios.instante_ms, ahora_ms)
+            )
         clave = operacion.operation_id
         espera = esperar(self._esperas.get(clave), niveles, precios.mark, precios.mark_ms)
         if espera is None:
@@ -253,7 +231,7 @@ class MonitorStops:
         self._esperas[clave] = espera
         if not vencida(espera, precios.mark_ms):
             return None
-        return Disparada(operacion, Disparo(espera.disparo), precios.mark, precios.mark_ms)
+        return Disparada(operacion, espera.disparo, precios.mark, precios.mark_ms, ahora_ms)
 
 
 def _sin_ejecutar(disparada: Disparada, motivo: str) -> Resultado:

@@ -52,6 +52,11 @@ class Relator:
             payload={"trigger": disparada.disparo.value, "price_at_ms": disparada.instante_ms},
         )
 
+    def disparo(self, curso: Curso, orden: Orden) -> EventoStopNuevo:
+        """A level was reached; at the moment it was seen, from which the latency counts."""
+        visto_ms = curso.disparada.visto_ms
+        return self.evento(TipoEventoStop.STOP_TRIGGERED, curso, visto_ms, orden.cantidad)
+
     def envio(self, curso: Curso, ahora_ms: int, orden: Orden) -> EventoStopNuevo:
         """An order is about to be sent."""
         evento = self.evento(TipoEventoStop.EXECUTION_SUBMITTED, curso, ahora_ms, orden.cantidad)

@@ -8,7 +8,7 @@ import structlog
 
 from src.nucleo.disparos import ficha_de_intento
 from src.nucleo.ordenes import Orden
-from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop
+from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.desenlace import Paciencia, Suerte
 from src.produccion.monitor.relato import Curso, Relator, peor_que
@@ -79,7 +79,7 @@ class EjecutorSinAlmacen:
         ahora_ms = self._reloj.ahora_ms()
         log.critical("stop_sin_almacen", operacion=curso.disparada.operacion.operation_id)
         suerte = await self._salida.enviar(orden, _nada)
-        disparo = self._relator.evento(TipoEventoStop.STOP_TRIGGERED, curso, ahora_ms, orden.cantidad)
+        disparo = self._relator.disparo(curso, orden)
         envio = self._relator.envio(curso, ahora_ms, orden)
         await self._guardar(*((disparo,) if curso.intento == 1 else ()), envio)
         return await self._asentar(curso, suerte)

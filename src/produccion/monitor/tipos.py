@@ -46,6 +46,16 @@ class Vigilada(NamedTuple):
         return max(0.0, cantidad if self.largo else -cantidad)
 
 
+class Precios(NamedTuple):
+    """What is known of a symbol's prices at an instant."""
+
+    bid: float
+    ask: float
+    mark: float
+    instante_ms: int  # market time of the book
+    mark_ms: int  # market time of the mark
+
+
 class Disparada(NamedTuple):
     """An operation whose stop or target has been reached."""
 
@@ -53,6 +63,7 @@ class Disparada(NamedTuple):
     disparo: Disparo
     precio: float  # that reached it
     instante_ms: int  # market time of that price
+    visto_ms: int  # market time at which it was seen
 
     @property
     def esperado(self) -> float:
@@ -81,3 +92,19 @@ class Resultado(NamedTuple):
     slippage: float | None = None  # percent, > 0 is worse than the level
     id_bolsa: int | None = None
     motivo: str = ""
+
+
+class Ronda(NamedTuple):
+    """One look at every open operation."""
+
+    miradas: int
+    resultados: tuple[Resultado, ...]
+    esperando: int  # resident stops that the mark has just gone beyond
+    sin_leer: int  # operations of which the exchange, or the store, said nothing
+
+    @property
+    def bien(self) -> bool:
+        """Whether nothing is left that should have been done."""
+        return not self.sin_leer and not any(
+            r.final in (Final.FAILED, Final.UNKNOWN) for r in self.resultados
+        )

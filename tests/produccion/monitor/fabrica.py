@@ -33,6 +33,7 @@ from tests.constructores import INICIO_MS
 from tests.produccion.falsos import BolsaFalsa, RelojFalso
 
 CUENTA = "sim-0123456789ab"
+AHORA_MS = INICIO_MS + 3_600_000
 ENTRADA, STOP, OBJETIVO = 90_000.0, 88_200.0, 93_600.0
 DEPRISA = AjustesEjecucion(
     pausa_s=0.01, paciencia=Paciencia(validez_s=0.05, plazo_s=0.3, pausa_s=0.01), miradas=3
@@ -95,7 +96,8 @@ def un_monitor(
 
 
 def disparada(operacion: Vigilada, precio: float = 88_000.0, **cambios: Any) -> Disparada:
-    valores: dict[str, Any] = {"instante_ms": INICIO_MS + 3_600_000, "disparo": Disparo.STOP_LOSS} | cambios
+    valores: dict[str, Any] = {"instante_ms": AHORA_MS, "visto_ms": AHORA_MS}
+    valores |= {"disparo": Disparo.STOP_LOSS} | cambios
     return Disparada(operacion, precio=precio, **valores)
 
 

@@ -19,9 +19,8 @@ from src.produccion.almacen.eventos_stop import (
     anotar_evento,
 )
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
-from src.produccion.monitor.monitor import Precios
 from src.produccion.monitor.relleno import por_rellenar, rellenar
-from src.produccion.monitor.tipos import Final
+from src.produccion.monitor.tipos import Final, Precios
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Pierde

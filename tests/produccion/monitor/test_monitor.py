@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from pathlib import Path
 
@@ -18,10 +19,9 @@ from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, f
 from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.libro import Libro, contra_una_entrada
-from src.produccion.monitor.monitor import Precios
 from src.produccion.monitor.relato import Curso, Relator
 from src.produccion.monitor.residentes import Papel, orden_residente
-from src.produccion.monitor.tipos import Final
+from src.produccion.monitor.tipos import Final, Precios
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Parcial, Pierde
@@ -336,6 +336,11 @@ class TestSinAlmacen:
         assert (cuaderno.asentar(motor), cuaderno.vacio) == (1, True)
         cuaderno.guardar(evento)
         assert cuaderno.asentar(motor) == 0
+
+    async def test_un_almacen_que_calla_no_detiene_a_nadie(self, motor: Engine):
+        libro = Libro(motor, plazo_s=0.01)
+        with pytest.raises(AlmacenCaido, match="has not answered"):
+            await libro.llamando(lambda _: time.sleep(0.1))
 
     async def test_sin_haberlas_leido_nunca_no_hay_que_vigilar(self, motor: Engine):
         monitor = f.un_monitor(motor, f.una_bolsa())
