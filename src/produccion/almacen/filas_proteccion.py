@@ -26,6 +26,7 @@ from src.produccion.almacen.tipos_sql import numero
 
 _PROTECCION = "proteccion"
 _NIVEL_POR_DEFECTO = "catastrophe"
+_INICIAL = "initial"
 _CIEN = 100
 
 
@@ -51,15 +52,25 @@ def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: 
         base._replace(
             quantity=abs(contenido["quantity"]),
             average_entry_price=contenido["entry"],
-            target_price=contenido.get("target", base.target_price),
+            target_price=(contenido.get("brake") or {}).get("target", base.target_price),
         ),
     )
     if anterior is None:
         adoptar_trades(conexion, titular, operation_id)
-    nivel = contenido["level"]
-    if nivel is not None and (base.stop_price is None or numero(nivel) != base.stop_price):
-        etiqueta = str(contenido.get("name") or _NIVEL_POR_DEFECTO)
-        poner_stop(conexion, operation_id, StopPuesto(nivel, apunte.instante_ms, etiqueta, resident=True))
+    stop, etiqueta = _stop_de(contenido)
+    if stop is not None and (base.stop_price is None or numero(stop) != base.stop_price):
+        poner_stop(conexion, operation_id, StopPuesto(stop, apunte.instante_ms, etiqueta, resident=True))
+
+
+def _stop_de(contenido: dict[str, Any]) -> tuple[float | None, str]:
+    """The stop that the market meets first, and what it is called."""
+    nivel, freno = contenido["level"], contenido.get("brake")
+    if freno is None:
+        return nivel, _NIVEL_POR_DEFECTO
+    suyo = float(freno["stop"])
+    if nivel is not None and (nivel > suyo if freno["long"] else nivel < suyo):
+        return nivel, _NIVEL_POR_DEFECTO
+    return suyo, str(freno["name"] or _INICIAL)
 
 
 def escribir_cierre(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
@@ -131,9 +142,10 @@ def _evento(operacion: OperacionGuardada, tipo: TipoEventoStop, instante_ms: int
 
 
 def _slippage_pct(operacion: OperacionGuardada, precio: float) -> float | None:
-    """How much worse than its stop it was filled, percent of the stop; negative when better."""
-    if operacion.stop_price is None:
+    """How much worse than its stop, or a target that lies nearer, it was filled; percent, < 0 is better."""
+    disparos = [float(p) for p in (operacion.stop_price, operacion.target_price) if p is not None]
+    if not disparos:
         return None
-    stop = float(operacion.stop_price)
-    peor = stop - precio if operacion.side is LadoOperacion.BUY else precio - stop
-    return peor / stop * _CIEN
+    disparo = min(disparos, key=lambda p: abs(p - precio))
+    peor = disparo - precio if operacion.side is LadoOperacion.BUY else precio - disparo
+    return peor / disparo * _CIEN

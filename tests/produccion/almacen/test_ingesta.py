@@ -159,6 +159,24 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert contar(motor)["alerts"] == 2
 
 
+@pytest.mark.parametrize(("nivel", "puesto"), [(90.0, ("97", "break_even")), (98.0, ("98", "catastrophe"))])
+def test_el_stop_de_una_operacion_es_el_que_el_mercado_encuentra_antes(
+    motor: Engine, tmp_path: Path, nivel: float, puesto: tuple[str, str]
+):
+    freno = {"long": True, "initial": 95.0, "stop": 97.0, "target": 110.0, "name": "break_even"}
+    contenido = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": nivel, "brake": freno}
+    ruta = tmp_path / "diario.sqlite"
+    anadir(ruta, ("protection", "LEVEL_SET", contenido))
+
+    assert alimentar(motor, ruta) == 1
+
+    with leer(motor) as conexion:
+        operacion = ultima_operacion(conexion, "sim-1", "BTCUSDT")
+    assert operacion is not None
+    assert operacion.target_price == 110
+    assert (str(operacion.stop_price), operacion.ts_level_applied) == puesto
+
+
 def test_un_diario_alterado_no_se_toma(motor: Engine, ruta: Path):
     sin_disparadores(ruta, "UPDATE events SET payload_json = '{}' WHERE seq = 3")
 
