@@ -23,7 +23,8 @@ class Comparacion:
     operaciones: Counter[str]
     pagos_funding: int
     liquidaciones: int
-    protecciones: int  # resident stops that were filled
+    protecciones: int  # resident stops and targets that were filled
+    ganadas: int  # those of them in profit: targets, and stops that had trailed the market
     rechazos: int
     emergencia: bool
     equity_entorno: float
@@ -46,6 +47,7 @@ def comparar(nombre: str, entorno: Corrida, daemon: Corrida) -> Comparacion:
         pagos_funding=entorno.pagos_funding,
         liquidaciones=daemon.liquidaciones,
         protecciones=len(daemon.protecciones),
+        ganadas=sum(salida.pnl > 0.0 for salida in daemon.protecciones),
         rechazos=daemon.rechazos,
         emergencia=daemon.emergencia,
         equity_entorno=entorno.equity_final,

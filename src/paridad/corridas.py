@@ -31,7 +31,7 @@ CALENTAMIENTO = 1_500
 
 
 class Proteccion(NamedTuple):
-    """A row that tells of a resident stop's fill."""
+    """A row that tells of a resident stop's or a target's fill."""
 
     instante: str  # ISO 8601, UTC
     precio: float

@@ -125,4 +125,7 @@ def insuficiencias(comparaciones: Sequence[Comparacion], velas_min: int) -> list
     stops = sum(c.protecciones for c in comparaciones)
     if stops < PROTECCIONES_MIN:
         faltan.append(f"{stops} resident stops filled, {PROTECCIONES_MIN} wanted")
+    ganadas = sum(c.ganadas for c in comparaciones)
+    if ganadas < PROTECCIONES_MIN:
+        faltan.append(f"{ganadas} targets and trailed stops filled in profit, {PROTECCIONES_MIN} wanted")
     return faltan

@@ -111,3 +111,4 @@ def test_unas_corridas_cortas_no_prueban_nada():
     assert "no drawdown emergency" in faltan
     assert "no liquidation" in faltan
     assert "1 resident stops filled, 20 wanted" in faltan
+    assert "0 targets and trailed stops filled in profit, 20 wanted" in faltan
