@@ -25,7 +25,8 @@ from src.cli.comun_cuenta import (
 )
 
 if TYPE_CHECKING:
-    from src.produccion.monitor.adopcion import Adoptada, Pedido
+    from src.produccion.monitor.adopcion import Adoptada
+    from src.produccion.monitor.pedido import Pedido
     from src.produccion.montaje_monitor import Eleccion
 
 
@@ -61,7 +62,7 @@ def adopt(
     Exit codes: 0 protected, 2 bad input and nothing was changed, 4 no stop could be placed (the message says
     whether the position was closed), 6 the exchange did not answer at the start, 130 interrupted.
     """
-    from src.produccion.monitor.adopcion import Pedido
+    from src.produccion.monitor.pedido import Pedido
 
     pedido = Pedido(symbol.upper(), stop, stop_loss_percent, target)
     eleccion = elegir_cuenta(

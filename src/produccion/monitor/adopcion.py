@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-from math import fsum
 from typing import NamedTuple
 
 import structlog
 
-from src.nucleo.dinero import al_tick
-from src.nucleo.disparos import Disparo, Niveles, comprobar_precio, stop_de_porcentaje, token_de
+from src.nucleo.disparos import Disparo, Niveles, token_de
 from src.nucleo.errores import (
     BolsaIncompatible,
     ConfiguracionInvalida,
@@ -20,9 +16,7 @@ from src.nucleo.errores import (
     PosicionDesprotegida,
     ProteccionImposible,
     StopFueraDeFiltro,
-    StopMalLado,
 )
-from src.nucleo.frenos import es_mal_lado
 from src.nucleo.tipos import Filtros, Posicion
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.almacen.operaciones import (
@@ -36,24 +30,15 @@ from src.produccion.monitor import reglas, residentes
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
 from src.produccion.monitor.monitor import nombre_propio
+from src.produccion.monitor.pedido import Pedido, apertura_ms, niveles_de
 from src.produccion.monitor.reglas import Alerta, Nivel
 from src.produccion.monitor.residentes import PacienciaStops, Papel
 from src.produccion.monitor.tipos import Disparada, Final, Vigilada
-from src.produccion.puertos import Bolsa, Reloj, StopBolsa, Transaccion
+from src.produccion.puertos import Bolsa, Reloj, StopBolsa
 
 _ESTRATEGIA = "hand_made"
-_DUDA = 1e-9
 
 log = structlog.get_logger(__name__)
-
-
-class Pedido(NamedTuple):
-    """What a person wants of a position."""
-
-    simbolo: str
-    stop: float | None  # quote asset; or
-    stop_pct: float | None  # percent of the entry
-    objetivo: float | None
 
 
 class Duenio(NamedTuple):
@@ -117,7 +102,7 @@ class Adopcion:
                 f"No open position to adopt: the account is flat on {pedido.simbolo}; open it first"
             )
         mark = await self._bolsa.precio_mark(pedido.simbolo)
-        niveles = _niveles(pedido, posicion, mark, filtros)
+        niveles = niveles_de(pedido, posicion, mark, filtros)
         abierta_ms = await self._abierta_ms(pedido.simbolo, posicion)
         fila = self._fila(pedido, posicion, niveles, abierta_ms)
         operacion = vigilada_de(fila)
@@ -239,46 +224,6 @@ class Adopcion:
             f"NO STOP could be placed on {operacion.simbolo} and the position could not be closed"
             f" ({resultado.motivo}); close it at the exchange NOW, or run `timonel panic`: {motivo}"
         ) from motivo
-
-
-def apertura_ms(filas: Sequence[Transaccion], cantidad: float) -> int | None:
-    """When a position left flat, or the other side; ``None`` when the fills do not reach so far back."""
-    for indice in range(len(filas) - 1, -1, -1):
-        antes = cantidad - fsum(fila.cantidad for fila in filas[indice:])
-        if antes * cantidad <= cantidad * cantidad * _DUDA:
-            return filas[indice].instante_ms
-    return None
-
-
-def _niveles(pedido: Pedido, posicion: Posicion, mark: float, filtros: Filtros) -> Niveles:
-    """The absolute prices, on the tick and on the right sides of the mark."""
-    largo = posicion.cantidad > 0
-    if (pedido.stop is None) is (pedido.stop_pct is None):
-        raise DatosInvalidos("give either --stop or --stop-loss-percent")
-    if pedido.stop is not None:
-        stop = comprobar_precio("--stop", pedido.stop)
-    else:
-        entrada = Decimal(repr(posicion.precio_entrada))
-        stop = float(stop_de_porcentaje(entrada, Decimal(str(pedido.stop_pct)), largo=largo))
-    en_tick = al_tick(stop, filtros.escala_tick, hacia_arriba=not largo)
-    if en_tick is None:
-        raise StopFueraDeFiltro(f"Stop {stop} is outside the price filter: the tick is {filtros.tick}")
-    lado = "LONG" if largo else "SHORT"
-    if es_mal_lado(en_tick, mark, largo=largo):
-        donde = "below" if largo else "above"
-        raise StopMalLado(
-            f"Stop {en_tick} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"
-        )
-    if pedido.objetivo is None:
-        return Niveles(largo, en_tick, None)
-    objetivo = comprobar_precio("--target", pedido.objetivo)
-    en_tick_objetivo = al_tick(objetivo, filtros.escala_tick, hacia_arriba=largo)
-    if en_tick_objetivo is None or es_mal_lado(en_tick_objetivo, mark, largo=not largo):
-        donde = "above" if largo else "below"
-        raise StopMalLado(
-            f"Target {objetivo} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"
-        )
-    return Niveles(largo, en_tick, en_tick_objetivo)
 
 
 def _ocupa(stop: StopBolsa, operacion: Vigilada) -> bool:

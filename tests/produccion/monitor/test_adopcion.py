@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from src.nucleo.disparos import Niveles
 from src.nucleo.errores import (
     BolsaIncompatible,
     ConfiguracionInvalida,
     DatosInvalidos,
+    EntradaInvalida,
     FalloPasajero,
     OrdenRechazada,
     PosicionDesprotegida,
@@ -22,13 +24,15 @@ from src.nucleo.errores import (
     StopMalLado,
 )
 from src.nucleo.stops import OrdenStop
-from src.nucleo.tipos import LadoOrden
+from src.nucleo.tipos import LadoOrden, Posicion
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
-from src.produccion.monitor.adopcion import Adopcion, Duenio, Pedido, apertura_ms
+from src.produccion.monitor.adopcion import Adopcion, Duenio
 from src.produccion.monitor.libro import Libro
+from src.produccion.monitor.pedido import Pedido, apertura_ms, niveles_de
 from src.produccion.monitor.residentes import PacienciaStops
 from src.produccion.puertos import ModoCuenta, Transaccion
+from tests.constructores import unos_filtros
 from tests.produccion.falsos import BolsaFalsa, Pierde
 from tests.produccion.monitor import fabrica as f
 
@@ -179,6 +183,31 @@ async def test_un_objetivo_que_no_entra_no_quita_la_proteccion(motor: Engine):
 
 def _filas(cantidades: list[float]) -> list[Transaccion]:
     return [Transaccion(i, i, c, 1.0, 0.0, 0.0, 1_000 + i) for i, c in enumerate(cantidades)]
+
+
+class TestPedido:
+    @pytest.mark.parametrize(
+        ("cambios", "motivo"),
+        [
+            ({"stop": None}, "either --stop or --stop-loss-percent"),
+            ({"stop_pct": 2.0}, "either --stop or --stop-loss-percent"),
+            ({"stop": -5.0}, "--stop -5.0 must be a price greater than 0"),
+            ({"stop": float("nan")}, "--stop nan"),
+            ({"stop": 0.001}, "outside the price filter"),
+            ({"stop": None, "stop_pct": 100.0}, "stop_loss_percent"),
+            ({"objetivo": float("inf")}, "--target inf"),
+            ({"objetivo": 89_000.0}, "Target 89000.0 is on the wrong side"),
+        ],
+    )
+    def test_lo_que_no_puede_ser_nombra_el_precio(self, cambios: dict[str, Any], motivo: str):
+        with pytest.raises(EntradaInvalida, match=motivo):
+            niveles_de(PEDIDO._replace(**cambios), Posicion(0.01, 90_000.0), 90_000.0, unos_filtros())
+
+    def test_se_redondea_hacia_la_perdida(self):
+        corta = Pedido("BTCUSDT", 91_800.01, None, 88_000.09)
+        assert niveles_de(corta, Posicion(-0.01, 90_000.0), 90_000.0, unos_filtros()) == Niveles(
+            False, 91_800.1, 88_000.0
+        )
 
 
 class TestApertura:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -72,10 +73,36 @@ async def _dos_a_la_vez(motor: Engine, url: str, tmp_path: Path, cuantas: int) -
 
 async def test_dos_procesos_una_ejecucion(motor: Engine, url: str, tmp_path: Path):
     """Both begin together on the same operations."""
-    await _dos_a_la_vez(motor, url, tmp_path, 25)
+    dichos = await _dos_a_la_vez(motor, url, tmp_path, 25)
 
     bitacoras = [ruta.read_text() for ruta in tmp_path.rglob("monitor_stops.log")]
     assert len(bitacoras) == 2
+    choques = sum(t["result"] == "DUPLICATE" for dicho in dichos for t in dicho["triggers"])
+    assert "".join(bitacoras).count("Duplicate execution prevented") == choques
+
+
+async def test_sin_fin_hasta_que_se_interrumpe(motor: Engine, url: str, tmp_path: Path):
+    """--continuous looks again and again; Ctrl+C ends it with 130."""
+    operaciones = _operaciones(1)
+    f.guardar(motor, *operaciones)
+    async with una_bolsa_contada([o.symbol for o in operaciones]) as bolsa:
+        proceso = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "src.cli.app", "monitor_stops", "--continuous", "--interval", "0.1"),
+            *("--exchange-url", bolsa.url, "--state-dir", str(tmp_path)),
+            cwd=RAIZ,
+            env=entorno(TIMONEL_DB_URL=url, PYTHONUNBUFFERED="1"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert proceso.stdout is not None
+        lineas = [(await proceso.stdout.readline()).decode().rstrip() for _ in range(4)]
+        proceso.send_signal(signal.SIGINT)
+        codigo = await proceso.wait()
+
+    assert lineas[0] == f"STOP_LOSS: Op#{operaciones[0].operation_id} A0000USDT @ 88000.00"
+    assert lineas[1] == "  Expected PnL: -20.00 USDT"
+    assert lineas[2] == "  STOP_LOSS executed: Order 1, PnL: -20.00, Slippage: 0.23%"
+    assert (lineas[3], codigo, len(bolsa.ordenes)) == ("No triggers", 130, 1)
 
 
 @pytest.mark.slow
