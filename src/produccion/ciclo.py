@@ -136,7 +136,7 @@ class Ciclo:
         """
         await self._completar()
         propias = await self._explicar(exigente=False)
-        # An exit does not wait for its journal: a fill that no decision explains is the newest candle's.
+        # An exit does not wait for its journal: a fill whose intent is lost is the newest candle's.
         self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
         await self._revisar_proteccion()
 
@@ -354,7 +354,7 @@ class Ciclo:
         return self._p.cuenta.estado
 
     async def _explicar(self, *, exigente: bool) -> int:
-        """Book what happened to the account; returns when the last fill of the agent's own did, or −1."""
+        """Book what happened to the account; returns when a fill did that no known intent explains, or −1."""
         if await self._p.ejecutor.resolver_pendientes():
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
@@ -363,8 +363,11 @@ class Ciclo:
         self._p.cronica.anotar_ajenos(novedades.ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
-        propias = (a.instante_ms for a in novedades.ajenos if a.status is StatusFila.OK)
-        return max(propias, default=-1)
+        return max((a.instante_ms for a in novedades.ajenos if self._sin_intencion(a)), default=-1)
+
+    def _sin_intencion(self, ajeno: Ajeno) -> bool:
+        """Whether a fill is the agent's own and what it was sent for did not reach the disk."""
+        return ajeno.status is StatusFila.OK and not self._p.ejecutor.conoce(ajeno.id_cliente)
 
     def _vetar(self, ajenos: Sequence[Ajeno]) -> None:
         """What the agent did not decide holds its entries on that side."""

@@ -37,6 +37,7 @@ class Ajeno(NamedTuple):
     status: StatusFila
     instante_ms: int
     precio: float
+    id_cliente: str = ""  # of the order
 
     def desplazado(self, monto: float) -> Ajeno:
         """The same fills in an account that held ``monto`` more."""
@@ -284,7 +285,7 @@ class Cuenta:
                 )
             for parte in _partir(fila, estado.cantidad, self._mercado.filtros.escala_lote):
                 movimiento = self._asentar(estado, ejecuciones_de([parte])[0])
-                ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio))
+                ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio, id_cliente))
                 estado = movimiento.despues
         return tuple(ajenos)
 

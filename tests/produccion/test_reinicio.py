@@ -20,7 +20,7 @@ from src.nucleo.tipos import EstadoCuenta, Observacion, Vela
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.memoria import Instantanea
 from src.produccion.puertos import ClaseIngreso
-from tests.constructores import HORA_MS, un_mercado, unos_filtros
+from tests.constructores import HORA_MS, un_mercado, una_vela, unos_filtros
 from tests.produccion.banco import (
     N_CALENTAMIENTO,
     Banco,
@@ -28,6 +28,7 @@ from tests.produccion.banco import (
     arrancar,
     frontera,
     mundo_nuevo,
+    pasa,
     un_proveedor,
 )
 from tests.produccion.bucle import BucleVirtual
@@ -231,3 +232,29 @@ def test_muera_las_veces_que_muera_las_filas_explican_la_cuenta(
     decididas = [fila for fila in filas if fila["action"]]
     assert len({fila["timestamp"] for fila in decididas}) == len(decididas)
     assert [int(fila["paso"]) for fila in decididas] == list(range(1, len(decididas) + 1))
+
+
+@pytest.mark.parametrize("con_intencion", [True, False])
+def test_un_cierre_que_no_decidio_el_agente_no_le_quita_la_vela(con_intencion: bool, tmp_path: Path):
+    """Its intent says what it was; an exit whose intent is lost may be the newest candle's own."""
+
+    async def morir_al_cerrar() -> bool:
+        mundo = mundo_nuevo(tmp_path, 0.5, 0.5, proteccion=TipoProteccion.CATASTROFE)
+        banco = await arrancar(mundo)
+        await banco.cerrar_vela(30_100.0)
+        assert banco.bolsa.estado.posicion is not None
+        pasa(banco.bolsa, una_vela(30_200.0, apertura_ms=banco.datos.esperada_ms))
+        escritos = len(mundo.diario.eventos)
+        await banco.control.cerrar_todo("unprotected:x")
+        if not con_intencion:
+            del mundo.diario.eventos[escritos:]
+
+        despues = await banco.volver()
+        try:
+            assert despues.bolsa.estado.posicion is None
+            return despues.ciclo.debe_decidir()
+        finally:
+            despues.registro.cerrar()
+
+    with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        assert corredor.run(morir_al_cerrar()) is con_intencion

@@ -96,6 +96,10 @@ class Ejecutor:
         """Whether something may still come of an order: nothing may be opened until it is resolved."""
         return bool(self._ordenes.pendientes)
 
+    def conoce(self, id_cliente: str) -> bool:
+        """Whether an order's intent is known, and with it what it was sent for."""
+        return id_cliente in self._ordenes
+
     @property
     def abiertos(self) -> tuple[str, ...]:
         """Journal aggregates of the orders of which something may still come."""
