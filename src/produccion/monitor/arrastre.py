@@ -155,9 +155,9 @@ class Arrastre:
             ):
                 await residentes.cancelar(self._bolsa, viva.simbolo, orden.id_cliente)
                 return Arrastrada(viva, Hecho.BUSY, guardada.stop, guardada.stop, guardada.nivel)
-        if (viva.cantidad, viva.entrada) != (guardada.cantidad, guardada.entrada):
-            await self._libro.escribiendo(lambda c: _poner_tamano(c, viva))
         puestos = await residentes.reconciliar(self._bolsa, quiere)
+        if (viva.cantidad, viva.entrada, guardada.residente) != (guardada.cantidad, guardada.entrada, True):
+            await self._libro.escribiendo(lambda c: _poner_al_dia(c, viva))
         if nuevo.stop != guardada.stop:
             log.info("stop_arrastrado", operacion=viva.operation_id, stop=nuevo.stop, nivel=nuevo.nivel)
             return Arrastrada(quiere, Hecho.ADJUSTED, guardada.stop, nuevo.stop, nuevo.nivel)
@@ -180,13 +180,15 @@ def _poner(conexion: Connection, operacion: Vigilada, nuevo: Freno, ahora_ms: in
     return poner_stop(conexion, operacion.operation_id, puesto) is not None
 
 
-def _poner_tamano(conexion: Connection, operacion: Vigilada) -> None:
+def _poner_al_dia(conexion: Connection, operacion: Vigilada) -> None:
+    """Its size as the exchange has it, and that its stop waits there."""
     conexion.execute(
         update(operations)
         .where(operations.c.operation_id == operacion.operation_id)
         .values(
             quantity=operacion.cantidad,
             average_entry_price=operacion.entrada,
+            resident_stop=True,
             updated_at_ms=ahora_bd(),
         )
     )

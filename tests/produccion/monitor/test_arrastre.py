@@ -143,6 +143,16 @@ async def test_lo_que_la_bolsa_perdio_se_pone_otra_vez(motor: Engine):
     assert _gatillos(bolsa) == antes
 
 
+async def test_una_que_no_tenia_nada_en_la_bolsa_lo_tiene_desde_ahora(motor: Engine):
+    """Filled in from a percentage, for example: from then on the monitor gives the exchange its time."""
+    (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=False))
+    bolsa = f.una_bolsa()
+
+    assert (await _mirar(motor, bolsa)).hecho is Hecho.REARMED
+    assert _gatillos(bolsa) == BASE
+    assert f.operacion(motor, operacion.operation_id).resident_stop
+
+
 async def test_una_posicion_mayor_lleva_stops_mayores(motor: Engine):
     operacion, bolsa = await _adoptada(motor)
     bolsa.mover(91_440.0)
