@@ -92,8 +92,6 @@ class Tolva:
             self._muestra = None
         if not self._nombre:
             self._nombre = nombre_diario(self._ruta, f"{self._titular.account_id}/{self._titular.symbol}")
-        if not self._nombre:
-            return False
         return all(
             ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE for _ in range(_LOTES_POR_VUELTA)
         )
