@@ -224,7 +224,7 @@ def _seguir(estado: EjecucionStop, evento: HechoStop, status: EstadoEjecucion) -
         estado.trigger_price if estado.trigger_price is not None else evento.trigger_price,
         evento.quantity if evento.quantity is not None else estado.quantity,
         estado.side or evento.side,
-        estado.triggered_at_ms or (cuando if status is EstadoEjecucion.PENDING else None),
+        _disparado_ms(estado.triggered_at_ms, cuando, status),
         cuando if status is EstadoEjecucion.SUBMITTED else estado.submitted_at_ms,
         cuando if status is EstadoEjecucion.EXECUTED else estado.executed_at_ms,
         cuando if status is EstadoEjecucion.FAILED else estado.failed_at_ms,
@@ -237,3 +237,10 @@ def _seguir(estado: EjecucionStop, evento: HechoStop, status: EstadoEjecucion) -
         intento - 1,
         cuando,
     )
+
+
+def _disparado_ms(antes: int | None, cuando: int, status: EstadoEjecucion) -> int | None:
+    """When it was triggered; what was executed had been by then, even if that was heard of later."""
+    if status is EstadoEjecucion.EXECUTED and antes is not None:
+        return min(antes, cuando)
+    return cuando if antes is None and status is EstadoEjecucion.PENDING else antes

@@ -85,7 +85,7 @@ def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
     if _ya_esta(conexion, evento):
         return False
     fila, hecho = fila_y_hecho(evento, _ultima_version(conexion, token) + 1)
-    conexion.execute(insert(stop_events).values(fila))
+    conexion.execute(insert(stop_events), fila)
     _guardar(conexion, estado, plegar(estado, hecho))
     return True
 
@@ -186,7 +186,7 @@ def _guardar(conexion: Connection, antes: EjecucionStop | None, despues: Ejecuci
         return
     valores = despues._asdict() | {"status": despues.status.value}
     if antes is None:
-        conexion.execute(insert(stop_executions).values(valores))
+        conexion.execute(insert(stop_executions), valores)
         return
     donde = stop_executions.c.execution_token == despues.execution_token
     conexion.execute(update(stop_executions).where(donde).values(valores))

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select, update
 
 from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.escritura import anadir, poner
 from src.produccion.almacen.esquema import alerts, balance_snapshots, positions, trades
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.operaciones import EstadoOperacion, OperacionGuardada, ultima_operacion
-from src.produccion.almacen.tipos_sql import fila_exacta
 
 _APERTURAS = frozenset({"abrir_long", "abrir_short"})
 _COMPRAS = frozenset({"abrir_long", "aumentar_long", "cerrar_short", "reducir_short"})
@@ -26,8 +25,7 @@ def escribir_filas(conexion: Connection, titular: Titular, diario: str, apunte: 
     for i, fila in enumerate(filas):
         if fila["cantidad"] is not None:
             trade = _trade(fila) | {"row_number": i, "operation_id": _nombre_de(operacion, fila)}
-            valores = fila_exacta(trades, titular._asdict() | trade | {"journal": diario, "seq": apunte.seq})
-            conexion.execute(insert(trades).values(valores))
+            anadir(conexion, trades, titular._asdict() | trade | {"journal": diario, "seq": apunte.seq})
     if filas:
         _escribir_saldo(conexion, titular, diario, apunte)
 
@@ -56,7 +54,7 @@ def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte:
         "journal": diario,
         "seq": apunte.seq,
     }
-    conexion.execute(insert(alerts).values(valores))
+    anadir(conexion, alerts, valores)
 
 
 def instante_de(fila: dict[str, Any]) -> int:
@@ -107,9 +105,7 @@ def _escribir_saldo(conexion: Connection, titular: Titular, diario: str, apunte:
         "source": "journal",
         "taken_at_ms": instante_ms,
     }
-    conexion.execute(
-        insert(balance_snapshots).values(fila_exacta(balance_snapshots, titular._asdict() | saldo | rastro))
-    )
+    anadir(conexion, balance_snapshots, titular._asdict() | saldo | rastro)
     posicion = {
         "quantity": cuenta[1] if len(cuenta) > 1 else 0,
         "entry_price": cuenta[2] if len(cuenta) > 1 else None,
@@ -117,9 +113,4 @@ def _escribir_saldo(conexion: Connection, titular: Titular, diario: str, apunte:
         "unrealized_pnl": fila["pnl_no_realizado"],
         "updated_at_ms": instante_ms,
     }
-    valores = fila_exacta(positions, titular._asdict() | posicion | rastro)
-    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
-    clave = ["account_id", "symbol"]
-    conexion.execute(
-        insertar(positions).values(valores).on_conflict_do_update(index_elements=clave, set_=valores)
-    )
+    poner(conexion, positions, titular._asdict() | posicion | rastro)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, update
 
 from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.escritura import poner
 from src.produccion.almacen.esquema import orders
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.tipos_sql import fila_exacta
 
+_CAMBIO = update(orders).where(
+    orders.c.account_id == bindparam("de_cuenta"), orders.c.client_order_id == bindparam("de_orden")
+)
 _PREFIJO_AGREGADO, _PREFIJO_TIPO = "order:", "ORDER_"
 
 
@@ -24,36 +27,28 @@ def escribir_orden(conexion: Connection, titular: Titular, diario: str, apunte: 
         _empezar(conexion, titular, id_cliente, apunte, rastro)
         return
     cambios = fila_exacta(orders, {"status": estado} | _cambios(apunte.contenido) | rastro)
-    suya = (orders.c.account_id == titular.account_id) & (orders.c.client_order_id == id_cliente)
-    conexion.execute(update(orders).where(suya).values(cambios))
+    conexion.execute(_CAMBIO, cambios | {"de_cuenta": titular.account_id, "de_orden": id_cliente})
 
 
 def _empezar(
     conexion: Connection, titular: Titular, id_cliente: str, apunte: Apunte, rastro: dict[str, Any]
 ) -> None:
     contenido = apunte.contenido
-    valores = fila_exacta(
-        orders,
-        {
-            **titular._asdict(),
-            "client_order_id": id_cliente,
-            "symbol": contenido["symbol"],
-            "side": contenido["side"],
-            "token": contenido["token"],
-            "status": "INTENT",
-            "quantity": contenido["quantity"],
-            "reduce_only": contenido["reduce_only"],
-            "executed_quantity": 0,
-            "created_at_ms": apunte.instante_ms,
-            **rastro,
-        },
-    )
-    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
     # The same decision has the same client id: one that was dropped before it was sent begins again.
-    clave = ["account_id", "client_order_id"]
-    conexion.execute(
-        insertar(orders).values(valores).on_conflict_do_update(index_elements=clave, set_=valores)
-    )
+    valores = {
+        **titular._asdict(),
+        "client_order_id": id_cliente,
+        "symbol": contenido["symbol"],
+        "side": contenido["side"],
+        "token": contenido["token"],
+        "status": "INTENT",
+        "quantity": contenido["quantity"],
+        "reduce_only": contenido["reduce_only"],
+        "executed_quantity": 0,
+        "created_at_ms": apunte.instante_ms,
+        **rastro,
+    }
+    poner(conexion, orders, valores)
 
 
 def _cambios(contenido: dict[str, Any]) -> dict[str, Any]:

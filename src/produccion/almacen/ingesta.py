@@ -57,29 +57,23 @@ def ingerir(motor: Engine, ruta: Path, diario: str, titular: Titular, limite: in
     """
     with leer(motor) as conexion:
         cursor = _cursor(conexion, diario)
-    tramo = leer_tramo(ruta, diario, cursor, limite)
-    if tramo.ultimo_seq < cursor:
-        log.warning("diario_mas_corto", diario=diario, cursor=cursor, ultimo=tramo.ultimo_seq)
-        hasta = tramo.ultimo_seq
-    elif not tramo.apuntes:
+    tramo = leer_tramo(ruta, cursor, limite, _ESCRITORES)
+    if tramo.hasta_seq == cursor:
         return 0
-    else:
-        hasta = tramo.apuntes[-1].seq
+    if tramo.hasta_seq < cursor:
+        log.warning("diario_mas_corto", diario=diario, cursor=cursor, ultimo=tramo.hasta_seq)
     with motor.begin() as conexion:
-        if not _avanzar(conexion, diario, cursor, hasta):
+        if not _avanzar(conexion, diario, cursor, tramo.hasta_seq):
             return 0  # another process feeds this journal too, and was faster
         for apunte in tramo.apuntes:
             _escribir(conexion, titular, diario, apunte)
-    return len(tramo.apuntes)
+    return tramo.leidos
 
 
 def _escribir(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    escritores = _ESCRITORES.get(apunte.tipo, ())
-    if not escritores:
-        return
     try:
         with conexion.begin_nested():
-            for escritor in escritores:
+            for escritor in _ESCRITORES[apunte.tipo]:
                 escritor(conexion, titular, diario, apunte)
     except _ILEGIBLE as fallo:
         log.error(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import secrets
+from collections.abc import Container
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from src.produccion.diario.apertura_diario import comprobar_presencia, conectar, corrupto, fallos_explicados
-from src.produccion.diario.formato_diario import COLUMNAS, Registro
+from src.produccion.diario.formato_diario import COLUMNAS, DISTINTO, Registro, suma_de
+
+_MARCA = "diario.id"
 
 
 class Apunte(NamedTuple):
@@ -23,56 +27,65 @@ class Apunte(NamedTuple):
 
 
 class Tramo(NamedTuple):
-    """Some records of a journal, and which journal it is."""
+    """Some records of a journal."""
 
-    diario: str
-    ultimo_seq: int  # of the whole journal; 0 when it is empty
-    apuntes: tuple[Apunte, ...]
+    apuntes: tuple[Apunte, ...]  # those of the types wanted
+    leidos: int  # records, of whatever type
+    hasta_seq: int  # of the last one read; of the whole journal when none was
 
 
 def nombre_diario(ruta: Path, nombre: str) -> str:
-    """What a journal is called in the store; empty while it has no record.
+    """What a journal is called in the store; the same for as long as its directory lives.
 
-    Accounts of dry runs are the same every time, so the first record's checksum tells their journals apart.
+    Accounts of dry runs are the same every time, and so are their records: a random mark beside the journal
+    tells one from the next. It outlives a repair.
 
     Raises:
-        DiarioCorrupto, ConfiguracionInvalida: It cannot be read.
+        OSError: The directory cannot be written.
     """
-    with fallos_explicados(ruta), closing(_abrir(ruta)) as conexion:
-        fila = conexion.execute("SELECT checksum FROM events ORDER BY seq LIMIT 1").fetchone()
-    return "" if fila is None else f"{nombre}#{int(fila[0]):08x}"
+    marca = ruta.with_name(_MARCA)
+    nueva = marca.with_name(f"{_MARCA}.{secrets.token_hex(4)}")
+    if not marca.exists():
+        nueva.write_text(secrets.token_hex(8), encoding="ascii")
+        try:
+            # Whoever else makes one at this moment keeps it.
+            with suppress(FileExistsError):
+                marca.hardlink_to(nueva)
+        finally:
+            nueva.unlink()
+    return f"{nombre}#{marca.read_text(encoding='ascii')}"
 
 
-def leer_tramo(ruta: Path, diario: str, despues_de: int, limite: int) -> Tramo:
-    """The records after a number, in order.
+def leer_tramo(ruta: Path, despues_de: int, limite: int, tipos: Container[str]) -> Tramo:
+    """The records after a number, in order, each compared with its checksum.
 
     Args:
         ruta: The journal's file; its daemon may be writing to it.
-        diario: Its name in the store.
         despues_de: ``seq`` of the last record that is known.
         limite: How many at most.
+        tipos: The types whose contents are wanted.
 
     Raises:
         DiarioCorrupto, ConfiguracionInvalida: It cannot be read, or a record is not what was written.
     """
     consulta = f"SELECT {COLUMNAS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-    with fallos_explicados(ruta), closing(_abrir(ruta)) as conexion:
-        filas = conexion.execute(consulta, (despues_de, limite)).fetchall()
-        (ultimo,) = conexion.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
-    return Tramo(diario, ultimo, tuple(_apunte(fila, ruta) for fila in filas))
+    with fallos_explicados(ruta):
+        comprobar_presencia(ruta)
+        with closing(conectar(ruta, escritura=False)) as conexion:
+            filas = conexion.execute(consulta, (despues_de, limite)).fetchall()
+            (ultimo,) = conexion.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+    registros = [_verificado(fila, ruta) for fila in filas]
+    apuntes = tuple(_apunte(registro) for registro in registros if registro.tipo in tipos)
+    return Tramo(apuntes, len(registros), registros[-1].seq if registros else ultimo)
 
 
-def _abrir(ruta: Path) -> Any:
-    comprobar_presencia(ruta)
-    return conectar(ruta, escritura=False)
+def _verificado(fila: tuple[Any, ...], ruta: Path) -> Registro:
+    registro = Registro._make((*fila[:7], fila[7].encode(), fila[8]))
+    if registro.suma != suma_de(registro):
+        raise corrupto(ruta, f"record {registro.seq} of {registro.agregado}: {DISTINTO}")
+    return registro
 
 
-def _apunte(fila: tuple[Any, ...], ruta: Path) -> Apunte:
-    contenido = fila[7]
-    registro = Registro._make((*fila[:7], contenido.encode(), fila[8]))
-    defecto = registro.defecto()
-    if defecto:
-        raise corrupto(ruta, f"record {registro.seq} of {registro.agregado}: {defecto}")
-    return Apunte(
-        registro.seq, registro.agregado, registro.tipo, registro.instante_ms, orjson.loads(contenido)
-    )
+def _apunte(registro: Registro) -> Apunte:
+    contenido = orjson.loads(registro.contenido)
+    return Apunte(registro.seq, registro.agregado, registro.tipo, registro.instante_ms, contenido)

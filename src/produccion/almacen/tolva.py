@@ -19,10 +19,10 @@ from src.nucleo.errores import EntradaInvalida
 from src.produccion.almacen.alimentador import Muestra, Titular
 from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import balance_snapshots, system_metrics
 from src.produccion.almacen.ingesta import LOTE, ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
-from src.produccion.almacen.tipos_sql import fila_exacta
 
 _PAUSA_S = 1.0
 _CADA_LATIDO_S = 3.0
@@ -92,8 +92,6 @@ class Tolva:
             self._muestra = None
         if not self._nombre:
             self._nombre = nombre_diario(self._ruta, f"{self._titular.account_id}/{self._titular.symbol}")
-        if not self._nombre:
-            return False
         return all(
             ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE for _ in range(_LOTES_POR_VUELTA)
         )
@@ -162,5 +160,4 @@ def _escribir_muestra(motor: Engine, titular: Titular, muestra: Muestra) -> None
         conexion.execute(insert(system_metrics), metricas)
         if muestra.balance is not None:
             saldo = {"balance": muestra.balance, "equity": muestra.equity, "taken_at_ms": muestra.instante_ms}
-            valores = fila_exacta(balance_snapshots, quien | saldo | {"source": "daemon"})
-            conexion.execute(insert(balance_snapshots).values(valores))
+            anadir(conexion, balance_snapshots, quien | saldo | {"source": "daemon"})

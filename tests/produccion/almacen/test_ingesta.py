@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import DiarioCorrupto
@@ -18,6 +18,7 @@ from src.produccion.almacen.esquema import (
     orders,
     positions,
     stop_events,
+    stop_executions,
     trades,
 )
 from src.produccion.almacen.eventos_stop import ejecucion_de
@@ -187,8 +188,30 @@ def test_un_diario_alterado_no_se_toma(motor: Engine, ruta: Path):
 
 
 def test_los_diarios_de_dos_simulaciones_de_la_misma_cuenta_son_dos(tmp_path: Path):
-    primero = escribir_sesion(tmp_path / "a" / "diario.sqlite")
-    segundo = tmp_path / "b" / "diario.sqlite"
-    anadir(segundo, ("agent:x", "SESSION_STARTED", {"session": "otra"}))
+    primero, segundo = (escribir_sesion(tmp_path / carpeta / "diario.sqlite") for carpeta in "ab")
 
-    assert nombre_diario(primero, "sim-1/BTCUSDT") != nombre_diario(segundo, "sim-1/BTCUSDT")
+    nombre = nombre_diario(primero, "sim-1/BTCUSDT")
+
+    assert nombre == nombre_diario(primero, "sim-1/BTCUSDT") != nombre_diario(segundo, "sim-1/BTCUSDT")
+    assert nombre.startswith("sim-1/BTCUSDT#")
+    assert sorted(ruta.name for ruta in (tmp_path / "a").iterdir()) == ["diario.id", "diario.sqlite"]
+
+
+def test_un_diario_mas_corto_que_su_cursor_sigue_desde_su_final(motor: Engine, ruta: Path, bitacora):
+    diario = nombre_diario(ruta, "sim-1/BTCUSDT")
+    with motor.begin() as conexion:
+        conexion.execute(insert(journal_cursors).values(journal=diario, last_seq=99))
+
+    assert alimentar(motor, ruta) == 0
+    anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+
+    assert alimentar(motor, ruta) == 1
+    assert [e["cursor"] for e in bitacora if e["event"] == "diario_mas_corto"] == [99]
+
+
+def test_el_disparo_precede_a_la_ejecucion(motor: Engine, ruta: Path):
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        ejecucion = conexion.execute(select(stop_executions)).mappings().one()
+    assert ejecucion["triggered_at_ms"] == ABIERTA_MS + 20 < ejecucion["executed_at_ms"]

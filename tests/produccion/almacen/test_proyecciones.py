@@ -115,3 +115,13 @@ def test_una_reconstruccion_interrumpida_no_deja_nada(motor: Engine):
         reconstruir(motor, cortar)
 
     assert reconstruir(motor) == Reconstruccion(1, 1, 0)
+
+
+def test_un_disparo_que_se_supo_tarde_no_es_posterior_a_su_ejecucion():
+    tarde = EventoStopNuevo("a", TipoEventoStop.STOP_TRIGGERED, 900, "BTCUSDT", FuenteStop.WS)
+    antes = tarde._replace(tipo=TipoEventoStop.EXECUTED, occurred_at_ms=800)
+
+    ejecucion = plegar_todos(fila_y_hecho(evento, i)[1] for i, evento in enumerate((tarde, antes), 1))
+
+    assert ejecucion is not None
+    assert (ejecucion.triggered_at_ms, ejecucion.executed_at_ms) == (800, 800)
