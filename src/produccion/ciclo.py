@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from math import isclose
 from typing import NamedTuple, NoReturn
 
 import structlog
@@ -37,6 +38,7 @@ from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
+_AUMENTOS = (Operacion.AUMENTAR_LONG, Operacion.AUMENTAR_SHORT)
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,13 @@ class Piezas(NamedTuple):
     reloj: Reloj
 
 
+class _Aumento(NamedTuple):
+    """What the newest decision added to a position."""
+
+    cantidad: float  # signed
+    instante_ms: int
+
+
 class Ciclo:
     """One agent's way through its candles.
 
@@ -71,6 +80,7 @@ class Ciclo:
         self._pendiente: Pendiente | None = None
         self._reanudada = False
         self._propia_hasta_ms = -1
+        self._aumento: _Aumento | None = None
         self.mark = mark
         self.stop_tocado = False
         self.freno_movido = False
@@ -363,7 +373,18 @@ class Ciclo:
         self._p.cronica.anotar_ajenos(novedades.ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
+        if self._solo_queda_el_aumento(novedades.ajenos):
+            log.critical("aumento_sin_posicion", cantidad=self._p.cuenta.estado.cantidad)
+            self._aumento = None
+            await self.cerrar_y_seguir("vanished", self._p.reloj.ahora_ms())
         return max((a.instante_ms for a in novedades.ajenos if self._sin_intencion(a)), default=-1)
+
+    def _solo_queda_el_aumento(self, ajenos: Sequence[Ajeno]) -> bool:
+        """Whether a position was closed before its increase came: that opened one which nobody decided to."""
+        aumento, cantidad = self._aumento, self._p.cuenta.estado.cantidad
+        if aumento is None or cantidad == 0.0 or not isclose(cantidad, aumento.cantidad, rel_tol=1e-9):
+            return False
+        return any(a.status is not StatusFila.OK and a.instante_ms <= aumento.instante_ms for a in ajenos)
 
     def _sin_intencion(self, ajeno: Ajeno) -> bool:
         """Whether a fill is the agent's own and what it was sent for did not reach the disk."""
@@ -407,6 +428,7 @@ class Ciclo:
     async def _decidir(self, cuenta: EstadoCuenta, cierre_ms: int, impedimento: str) -> None:
         p, vela = self._p, self._p.datos.ultima
         p.cronica.empezar_vela()
+        self._aumento = None
         equity = equity_de(cuenta, vela.close)
         riesgo = p.control.verificar_drawdown(equity, cierre_ms)
         p.control.anclar(equity, cierre_ms)
@@ -428,6 +450,10 @@ class Ciclo:
         accion = pendiente.interpretacion.tipo_accion
         self._p.control.envejecer_veto(accion, movimiento.despues.cantidad)
         self._p.protector.atr = pendiente.atr
+        if pendiente.plan.operacion in _AUMENTOS and informe.transacciones:
+            self._aumento = _Aumento(
+                sum(t.cantidad for t in informe.transacciones), informe.transacciones[0].instante_ms
+            )
         self._p.cronica.anotar_resultado(pendiente, informe, movimiento)
         self._pendiente, self._reanudada = None, False
         self._p.cuenta.en_vuelo = False

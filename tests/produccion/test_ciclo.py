@@ -18,6 +18,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.registro import StatusFila
 from src.nucleo.stops import TipoProteccion
+from src.nucleo.tipos import Observacion
 from src.produccion.diario.memoria import MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import ClaseIngreso, EventoMargen, EventoMark
@@ -25,7 +26,7 @@ from src.produccion.riesgo.control_riesgo import Bloqueo
 from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
 from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
-from tests.produccion.falsos import BolsaFalsa, Parcial, Pierde
+from tests.produccion.falsos import BolsaFalsa, Parcial, Pierde, PoliticaGuion
 
 Abrir = Callable[..., Awaitable[Banco]]
 
@@ -739,3 +740,31 @@ async def test_antes_de_la_primera_decision_tambien_se_sabe_lo_que_habia(abrir: 
 
     assert columna(banco, "status") == ["manual"]
     comprobar_conservacion(banco, 10_000.0)
+
+
+class PoliticaQueVeCaer(PoliticaGuion):
+    """While it thinks for the second time, the market falls through the stop and comes back."""
+
+    bolsa: BolsaFalsa
+
+    def predecir(self, observacion: Observacion) -> float:
+        if len(self.vistas) == 1:
+            precio = self.bolsa.precio_actual
+            self.bolsa.mover(precio * 0.5)
+            self.bolsa.mover(precio)
+        return super().predecir(observacion)
+
+
+async def test_un_aumento_cuya_posicion_ya_no_estaba_no_es_una_entrada(tmp_path: Path):
+    politica = PoliticaQueVeCaer(0.4, 0.8, 0.0)
+    banco = await montar(tmp_path, politica=politica, proteccion=TipoProteccion.CATASTROFE)
+    politica.bolsa = banco.bolsa
+    await banco.cerrar_vela(30_000.0)
+
+    await banco.cerrar_vela(30_000.0)
+    await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+
+    assert banco.bolsa.estado.posicion is None
+    assert banco.cuenta.estado == banco.bolsa.estado
+    assert [fila["status"] for fila in banco.filas] == ["ok", "ok", "proteccion", "proteccion"]
+    assert list(banco.bolsa.stops_vivos) == []
