@@ -755,9 +755,9 @@ class PoliticaQueVeCaer(PoliticaGuion):
         return super().predecir(observacion)
 
 
-async def test_un_aumento_cuya_posicion_ya_no_estaba_no_es_una_entrada(tmp_path: Path):
+async def test_un_aumento_cuya_posicion_ya_no_estaba_no_es_una_entrada(abrir: Abrir):
     politica = PoliticaQueVeCaer(0.4, 0.8, 0.0)
-    banco = await montar(tmp_path, politica=politica, proteccion=TipoProteccion.CATASTROFE)
+    banco = await abrir(politica=politica, proteccion=TipoProteccion.CATASTROFE)
     politica.bolsa = banco.bolsa
     await banco.cerrar_vela(30_000.0)
 
