@@ -28,6 +28,7 @@ from caos.terreno import AJUSTES, CALENTAMIENTO, Terreno, preparar
 _RONDA_S = 1.0
 _ATASCO_S = 120.0
 _PASOS_ENTRE_LIBROS = 1_000 * PUNTOS_POR_VELA
+_LIBROS_DE_PRISA = 400  # ended orders that the exchange remembers, and steps between two looks, in real time
 _CALENTAR = 0.25  # share of the run after which nothing may grow
 _VELOCIDAD = 60  # market seconds per second: a candle of a minute each second
 _DE_PRISA = AJUSTES.replace("recv_window_ms: 1000", "recv_window_ms: 60000")
@@ -70,6 +71,7 @@ class Corredor:
         self._terreno = terreno
         self._minutos = minutos
         self._corte_cada_s = corte_cada_s
+        self._entre_libros = _PASOS_ENTRE_LIBROS if minutos is None else _LIBROS_DE_PRISA
         self._libreta = Libreta()
         self._r = Resistencia()
 
@@ -78,6 +80,8 @@ class Corredor:
         velocidad = "max" if self._minutos is None else str(_VELOCIDAD)
         inicio = time.monotonic()
         opciones = [*self._terreno.opciones_simulador(velocidad), "--recent-books"]
+        if self._minutos is not None:
+            opciones += ["--books-size", str(_LIBROS_DE_PRISA)]
         with simulador(self._terreno.carpeta, opciones) as (mando, pid):
             ajustes = AJUSTES if self._minutos is None else _DE_PRISA
             encargo = self._terreno.encargo(mando.url, f"{ajustes}session: {{on_exit: keep}}\n")
@@ -114,7 +118,7 @@ class Corredor:
             elif ahora - visto_s > _ATASCO_S:
                 self._anotar("the run moves on", f"nothing moved for {_ATASCO_S:g} s")
                 return
-            if paso - leido >= _PASOS_ENTRE_LIBROS:
+            if paso - leido >= self._entre_libros:
                 leido = paso
                 self._libreta.tomar(mando.libros(self._libreta.hasta_ms))
             if self._minutos is None:

@@ -69,6 +69,10 @@ def simulator(
             help="With --control: forget old orders and fills, as without it, to run for days.",
         ),
     ] = False,
+    books_size: Annotated[
+        int,
+        typer.Option(min=1, help="Ended orders kept where old ones are forgotten; twice the fills."),
+    ] = 5_000,
     list_faults: Annotated[
         bool, typer.Option("--list-faults", help="Tell every kind of fault with its parameters, and end.")
     ] = False,
@@ -143,7 +147,7 @@ def simulator(
         hasta_eof=until_eof,
         guion=leer_guiones(scenario or ()),
         control=control,
-        recuerda_todo=control and not recent_books,
+        recuerda=None if control and not recent_books else books_size,
     )
     if synthetic:
         series = fuentes.sinteticas(symbol or ["BTCUSDT"], interval or "1h", candles, seed)

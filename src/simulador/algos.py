@@ -8,9 +8,7 @@ from enum import StrEnum
 
 from src.nucleo.tipos import LadoOrden
 from src.simulador.numeros import CERO
-from src.simulador.ordenes import Orden, Origen, TipoOrden, Vigencia
-
-MAX_TERMINADOS = 5_000
+from src.simulador.ordenes import RECUERDA, Orden, Origen, TipoOrden, Vigencia
 
 
 class TipoAlgo(StrEnum):
@@ -100,11 +98,11 @@ class LibroAlgos:
     """Conditional orders of one account; ended ones are forgotten oldest first.
 
     Args:
-        recuerda_todo: Forget nothing.
+        recuerda: Ended ones that are remembered; ``None`` for all.
     """
 
-    def __init__(self, *, recuerda_todo: bool = False) -> None:
-        self._max_terminados = None if recuerda_todo else MAX_TERMINADOS
+    def __init__(self, recuerda: int | None = RECUERDA) -> None:
+        self._max_terminados = recuerda
         self.abiertos: dict[int, Algo] = {}
         self._ids_abiertos: dict[str, int] = {}
         self._terminados: dict[int, Algo] = {}

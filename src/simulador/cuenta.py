@@ -11,9 +11,10 @@ from typing import NamedTuple
 from src.nucleo.tipos import TipoMargen
 from src.simulador.contrato import APALANCAMIENTO_INICIAL, Contrato
 from src.simulador.numeros import CERO, EXACTO, ganancia, producto, promedio, redondear
-from src.simulador.ordenes import Ingreso
+from src.simulador.ordenes import RECUERDA, Ingreso
 
-MAX_INGRESOS = 20_000
+POR_ORDEN = 4
+"""Postings that are remembered for each ended order."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Cuenta:
     posiciones: dict[str, PosicionSimbolo]
     modo_cobertura: bool = False
     multiactivo: bool = False
-    ingresos: deque[Ingreso] = field(default_factory=lambda: deque(maxlen=MAX_INGRESOS))
+    ingresos: deque[Ingreso] = field(default_factory=lambda: deque(maxlen=POR_ORDEN * RECUERDA))
     suma_ingresos: dict[str, Decimal] = field(default_factory=dict)
     _siguiente_ingreso: int = 1
 

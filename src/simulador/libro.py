@@ -6,22 +6,19 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import takewhile
 
-from src.simulador.ordenes import EstadoOrden, Operada, Orden
-
-MAX_CERRADAS = 5_000
-MAX_OPERADAS = 10_000
+from src.simulador.ordenes import RECUERDA, EstadoOrden, Operada, Orden
 
 
 class Libro:
     """Orders of one account; closed ones are forgotten oldest first.
 
     Args:
-        recuerda_todo: Forget nothing.
+        recuerda: Ended orders that are remembered, and twice as many fills; ``None`` for all.
     """
 
-    def __init__(self, *, recuerda_todo: bool = False) -> None:
-        self._max_cerradas = None if recuerda_todo else MAX_CERRADAS
-        self._max_operadas = None if recuerda_todo else MAX_OPERADAS
+    def __init__(self, recuerda: int | None = RECUERDA) -> None:
+        self._max_cerradas = recuerda
+        self._max_operadas = None if recuerda is None else 2 * recuerda
         self.abiertas: dict[int, Orden] = {}
         self._operadas: deque[Operada] = deque()
         self._por_orden: dict[int, list[Operada]] = {}

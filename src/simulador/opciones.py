@@ -12,6 +12,7 @@ from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.tipos import Camino
 from src.simulador.contrato import APALANCAMIENTO_INICIAL
 from src.simulador.fallas.lectura import SIN_FALLAS, Guion
+from src.simulador.ordenes import RECUERDA
 
 CALENTAMIENTO = 1_500
 CUENTA_POR_DEFECTO = "simulador"
@@ -48,7 +49,7 @@ class Opciones:
     hasta_eof: bool = False  # end when standard input closes
     guion: Guion = SIN_FALLAS  # faults that are armed from the start
     control: bool = False  # whether faults can be armed and books read from outside
-    recuerda_todo: bool = False  # whether orders, fills and postings are never forgotten
+    recuerda: int | None = RECUERDA  # ended orders; twice the fills, four times the postings; None is all
 
     @property
     def con_fallas(self) -> bool:

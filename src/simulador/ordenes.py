@@ -10,6 +10,9 @@ from typing import NamedTuple
 from src.nucleo.tipos import LadoOrden
 from src.simulador.numeros import CERO
 
+RECUERDA = 5_000
+"""Ended orders of an account that are remembered unless told otherwise."""
+
 
 class TipoOrden(StrEnum):
     """Types that the order endpoint takes, and the exchange's own."""

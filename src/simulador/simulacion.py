@@ -77,9 +77,7 @@ class Simulacion:
             raise ConfiguracionInvalida("all symbols of a simulator must share one margin asset")
         titulares = {}
         for inicial in opciones.cuentas:
-            titular = abrir_titular(
-                inicial, contratos, opciones.apalancamiento, recuerda_todo=opciones.recuerda_todo
-            )
+            titular = abrir_titular(inicial, contratos, opciones.apalancamiento, recuerda=opciones.recuerda)
             if inicial.saldo:
                 depositar(titular, inicial.saldo, self.reproductor.inicio_ms)
             titulares[inicial.clave] = titular

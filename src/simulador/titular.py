@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from src.simulador.algos import LibroAlgos
 from src.simulador.contrato import Contrato
-from src.simulador.cuenta import MAX_INGRESOS, Cuenta, PosicionSimbolo
+from src.simulador.cuenta import POR_ORDEN, Cuenta, PosicionSimbolo
 from src.simulador.libro import Libro
 from src.simulador.numeros import redondear
 from src.simulador.opciones import CuentaInicial
+from src.simulador.ordenes import RECUERDA
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ def abrir_titular(
     contratos: Mapping[str, Contrato],
     apalancamiento: int,
     *,
-    recuerda_todo: bool = False,
+    recuerda: int | None = RECUERDA,
 ) -> Titular:
     """Open an account that is flat in every symbol; its balance is a deposit.
 
@@ -43,7 +44,7 @@ def abrir_titular(
         inicial: Key and secret.
         contratos: What can be traded.
         apalancamiento: Leverage of every symbol, as far as it allows.
-        recuerda_todo: Whether orders, fills and postings are never forgotten.
+        recuerda: Ended orders remembered, twice the fills, four times the postings; ``None`` for all.
     """
     activo = next(iter(contratos.values())).activo_margen
     cuenta = Cuenta(
@@ -55,9 +56,9 @@ def abrir_titular(
             simbolo: PosicionSimbolo(contrato, min(apalancamiento, contrato.apalancamiento_max))
             for simbolo, contrato in contratos.items()
         },
-        ingresos=deque(maxlen=None if recuerda_todo else MAX_INGRESOS),
+        ingresos=deque(maxlen=None if recuerda is None else POR_ORDEN * recuerda),
     )
-    return Titular(cuenta, Libro(recuerda_todo=recuerda_todo), LibroAlgos(recuerda_todo=recuerda_todo))
+    return Titular(cuenta, Libro(recuerda), LibroAlgos(recuerda))
 
 
 def depositar(titular: Titular, monto: Decimal, tiempo_ms: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from src.simulador.algos import EstadoAlgo
-from src.simulador.ordenes import EstadoOrden
+from src.simulador.ordenes import RECUERDA, EstadoOrden
 from src.simulador.trastornos import Disparo
 from tests.simulador.banco import HORA_MS, el_titular, ordenar, planas, una_simulacion
 from tests.simulador.banco_algo import Averia, Oido, proteger
@@ -593,15 +593,13 @@ def test_cancelar_todas_las_ordenes_no_toca_los_condicionales():
 
 
 def test_lo_terminado_se_olvida_de_lo_mas_viejo():
-    from src.simulador import algos
-
     simulacion = una_simulacion()
     primero = proteger(simulacion, quantity="0.1", triggerPrice="19500", clientAlgoId="primero")
     titular = el_titular(simulacion)
     simulacion.motor.cancelar_algo(titular, primero, 0)
-    for _ in range(algos.MAX_TERMINADOS):
+    for _ in range(RECUERDA):
         simulacion.motor.cancelar_algo(titular, proteger(simulacion, quantity="0.1", triggerPrice="19500"), 0)
 
     assert titular.algos.buscar(primero.id, "") is None
     assert titular.algos.buscar(None, "primero") is None
-    assert len(titular.algos.todos()) == algos.MAX_TERMINADOS
+    assert len(titular.algos.todos()) == RECUERDA

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from src.simulador.fallos_api import ErrorApi
-from src.simulador.ordenes import EstadoOrden
+from src.simulador.ordenes import RECUERDA, EstadoOrden
 from tests.simulador.banco import el_titular, ordenar, planas, una_simulacion
 
 D = Decimal
@@ -170,13 +170,11 @@ def test_dos_limites_alcanzados_se_llenan_en_el_orden_del_camino():
 
 def test_el_pasado_se_olvida_de_lo_mas_viejo():
     """Memory stays flat: only the newest closed orders are remembered."""
-    from src.simulador import libro
-
     simulacion = una_simulacion()
     primera = ordenar(simulacion, quantity="0.01", newClientOrderId="primera")
-    for i in range(libro.MAX_CERRADAS):
+    for i in range(RECUERDA):
         ordenar(simulacion, side="SELL" if i % 2 == 0 else "BUY", quantity="0.01")
 
     assert el_titular(simulacion).libro.buscar(primera.id, None) is None
     assert el_titular(simulacion).libro.buscar(None, "primera") is None
-    assert len(list(el_titular(simulacion).libro.todas())) == libro.MAX_CERRADAS
+    assert len(list(el_titular(simulacion).libro.todas())) == RECUERDA

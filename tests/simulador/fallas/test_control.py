@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.simulador.cuenta import MAX_INGRESOS
-from src.simulador.libro import MAX_CERRADAS
+from src.simulador.ordenes import RECUERDA
 from tests.simulador.banco import el_titular, ordenar, una_simulacion
 from tests.simulador.fallas.banco import Bolsa
 
@@ -106,10 +105,10 @@ async def test_los_libros_desde_un_momento_callan_lo_anterior(bolsa: Bolsa):
 
 
 def test_con_control_nada_se_olvida():
-    s = una_simulacion(control=True, recuerda_todo=True)
-    for i in range(MAX_CERRADAS + 5):
+    s = una_simulacion(control=True, recuerda=None)
+    for i in range(RECUERDA + 5):
         ordenar(s, side="SELL" if i % 2 else "BUY", quantity="0.01")
     titular = el_titular(s)
-    assert len(list(titular.libro.todas())) == MAX_CERRADAS + 5
+    assert len(list(titular.libro.todas())) == RECUERDA + 5
     assert titular.cuenta.ingresos.maxlen is None
-    assert el_titular(una_simulacion()).cuenta.ingresos.maxlen == MAX_INGRESOS
+    assert el_titular(una_simulacion()).cuenta.ingresos.maxlen == 4 * RECUERDA
