@@ -5,7 +5,6 @@ A conftest that wants the fixtures imports `motor`, `url`, `url_vacia` and `base
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen
 from src.produccion.almacen.esquema import metadatos
 from src.produccion.almacen.migrar import subir
+from tests.produccion.servidor_postgresql import servidor
 
-SERVIDOR = os.environ.get("TIMONEL_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
 BASES = ("sqlite", "postgresql")
 
 
@@ -66,15 +65,16 @@ def motor(url: str, tmp_path: Path) -> Iterator[Engine]:
 def base_nueva() -> Iterator[str]:
     """A PostgreSQL database without tables, dropped in the end."""
     nombre = f"timonel_{uuid.uuid4().hex[:12]}"
-    servidor = create_engine(SERVIDOR, isolation_level="AUTOCOMMIT")
-    with servidor.connect() as conexion:
+    direccion = servidor()
+    motor = create_engine(direccion, isolation_level="AUTOCOMMIT")
+    with motor.connect() as conexion:
         conexion.execute(text(f"CREATE DATABASE {nombre}"))
     try:
-        yield make_url(SERVIDOR).set(database=nombre).render_as_string(hide_password=False)
+        yield make_url(direccion).set(database=nombre).render_as_string(hide_password=False)
     finally:
-        with servidor.connect() as conexion:
+        with motor.connect() as conexion:
             conexion.execute(text(f"DROP DATABASE {nombre} WITH (FORCE)"))
-        servidor.dispose()
+        motor.dispose()
 
 
 def _vaciar(url: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
+
+from tests.produccion.servidor_postgresql import falta
 
 PLAZO_S = 20.0
 
@@ -15,6 +18,8 @@ class ServidorRedis:
     """Listens on loopback; what it holds is lost when it stops."""
 
     def __init__(self, carpeta: Path) -> None:
+        if shutil.which("redis-server") is None:
+            falta("Redis")
         self._carpeta = carpeta
         with socket.socket() as libre:
             libre.bind(("127.0.0.1", 0))
