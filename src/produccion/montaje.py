@@ -460,4 +460,8 @@ def _senales(parar: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for senal in puestas:
-            bucle.remove_signal_handler(senal)
+            if pedidas:
+                # Whoever asked twice asked for what is happening: what is left takes a moment.
+                bucle.add_signal_handler(senal, log.info, "ya_acaba")
+            else:
+                bucle.remove_signal_handler(senal)

@@ -8,7 +8,7 @@ import pytest
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import Modo, Opciones
-from src.produccion.montaje_monitor import Eleccion, _elegir
+from src.produccion.config.cuentas import destino_de
 
 ENTORNO = {
     "BINANCE_TESTNET_API_KEY": "prueba",
@@ -31,17 +31,13 @@ def cuentas(tmp_path: Path) -> Path:
     return ruta
 
 
-def _eleccion(cuentas: Path | None = None, usuario: str | None = None, **opciones: object) -> Eleccion:
-    return Eleccion(opciones=Opciones(train_id="", **opciones), usuario=usuario, cuentas=cuentas)
-
-
 def test_sin_nombre_son_las_claves_de_siempre():
-    destino, inquilino = _elegir(_eleccion(), ENTORNO)
+    destino, inquilino = destino_de(Opciones(train_id=""), None, None, ENTORNO)
     assert (destino.modo, destino.credenciales.clave, inquilino) == (Modo.TESTNET, "prueba", "default")
 
 
 def test_con_nombre_son_las_suyas(cuentas: Path):
-    destino, inquilino = _elegir(_eleccion(cuentas, "Uno"), ENTORNO)
+    destino, inquilino = destino_de(Opciones(train_id=""), "Uno", cuentas, ENTORNO)
     assert (destino.modo, destino.credenciales.clave, inquilino) == (Modo.TESTNET, "clave-uno", "casa")
 
 
@@ -57,9 +53,9 @@ def test_con_nombre_son_las_suyas(cuentas: Path):
 )
 def test_lo_que_no_casa_se_nombra(cuentas: Path, usuario: str, opciones: dict[str, object], motivo: str):
     with pytest.raises(ConfiguracionInvalida, match=motivo):
-        _elegir(_eleccion(cuentas, usuario, **opciones), ENTORNO)
+        destino_de(Opciones(train_id="", **opciones), usuario, cuentas, ENTORNO)
 
 
 def test_la_real_pide_las_dos_cosas(cuentas: Path):
-    destino, _ = _elegir(_eleccion(cuentas, "Real", real=True), ENTORNO)
+    destino, _ = destino_de(Opciones(train_id="", real=True), "Real", cuentas, ENTORNO)
     assert (destino.modo, destino.credenciales.clave) == (Modo.REAL, "clave-uno")
