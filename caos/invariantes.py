@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from caos.mayor import saldos
+from caos.proteccion import cierra_lo_abierto, solo_aprieta
 from caos.pruebas import Evento, Pruebas
 from src.nucleo.registro import textos_de
 
@@ -244,5 +245,7 @@ COMPROBACIONES: tuple[tuple[str, Comprobacion], ...] = (
     ("every candle once", velas_una_vez),
     ("versions have no gaps", versiones_sin_huecos),
     ("never without a stop", nunca_desnuda),
+    ("a stop only tightens", solo_aprieta),
+    ("stops close what was open", cierra_lo_abierto),
     ("the ledger is the exchange's", saldos),
 )

@@ -93,6 +93,26 @@ def unos_libros(**cambios: Any) -> Libros:
     return replace(libros, **cambios)
 
 
+def un_nivel(**cambios: Any) -> tuple[str, str, int, dict[str, Any]]:
+    """The stops of the position that is bought on the first candle."""
+    freno = {
+        "entry": 100.0,
+        "long": True,
+        "initial": 90.0,
+        "stop": 90.0,
+        "target": 120.0,
+        "name": "",
+        "best": 100.0,
+        "opened_ms": HORA,
+        "adjusted_ms": HORA,
+    }
+    instante = cambios.pop("instante", HORA)
+    contenido = {"operation": HORA, "level": 80.0, "quantity": 2.0, "entry": 100.0, "brake": freno}
+    for clave in cambios.keys() & freno.keys() - {"entry"}:
+        freno[clave] = cambios.pop(clave)
+    return ("protection", "LEVEL_SET", instante, contenido | cambios)
+
+
 class Taller:
     """The right run, open to changes."""
 

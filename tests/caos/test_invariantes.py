@@ -10,7 +10,7 @@ import pytest
 
 from caos.invariantes import COMPROBACIONES, comprobar
 from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, Tramo
-from tests.caos.fabrica import AGENTE, COMPRA, HORA, VENTA, Taller, una_fila
+from tests.caos.fabrica import AGENTE, COMPRA, HORA, VENTA, Taller, un_nivel, una_fila
 
 Romper = Callable[[Taller], None]
 
@@ -118,6 +118,65 @@ def cartera_que_no_suma(t: Taller) -> None:
     t.libros = replace(t.libros, saldo=Decimal("1009.4"))
 
 
+def nivel_mas_flojo(t: Taller) -> None:
+    t.crudos += [un_nivel(), un_nivel(level=79.9)]
+
+
+def nivel_de_un_corto_mas_flojo(t: Taller) -> None:
+    corto = {"quantity": -2.0, "long": False, "initial": 110.0}
+    t.crudos += [un_nivel(**corto, stop=110.0, level=120.0), un_nivel(**corto, stop=110.1, level=121.0)]
+
+
+def nivel_perdido(t: Taller) -> None:
+    t.crudos += [un_nivel(), un_nivel(level=None)]
+
+
+def stop_mas_flojo(t: Taller) -> None:
+    t.crudos += [un_nivel(stop=95.0, name="break_even"), un_nivel(stop=94.9, name="profit_20")]
+
+
+def stop_quitado(t: Taller) -> None:
+    t.crudos += [un_nivel(), un_nivel(brake=None)]
+
+
+def stop_inicial_cambiado(t: Taller) -> None:
+    t.crudos += [un_nivel(), un_nivel(initial=91.0, stop=92.0, name="break_even")]
+
+
+def stop_mas_alla_del_mercado(t: Taller) -> None:
+    """The market of these candles never left 1."""
+    t.crudos += [un_nivel(), un_nivel(stop=99.0, name="profit_20", adjusted_ms=HORA + HORA // 2)]
+
+
+def stop_de_un_corto_mas_alla_del_mercado(t: Taller) -> None:
+    corto = {"quantity": -2.0, "long": False, "initial": 3.0, "level": 4.0}
+    movido = un_nivel(**corto, stop=1.0, name="profit_20", adjusted_ms=HORA + HORA // 2)
+    t.crudos += [un_nivel(**corto, stop=3.0), movido]
+
+
+def stop_que_abre(t: Taller) -> None:
+    t.libros = replace(t.libros, hijas=frozenset({1}))
+
+
+def stop_que_da_la_vuelta(t: Taller) -> None:
+    fill = t.libros.fills[1]._replace(cantidad=Decimal(-3))
+    t.libros = replace(t.libros, hijas=frozenset({2}), fills=[t.libros.fills[0], fill])
+
+
+def stop_sin_fila(t: Taller) -> None:
+    t.libros = replace(t.libros, hijas=frozenset({2}))
+
+
+def fila_de_proteccion_sin_stop(t: Taller) -> None:
+    fila = {"status": "proteccion", "operacion": "cerrar_long", "cantidad_reducida": 2.0}
+    t.contenido("ROWS", 1)["rows"][0].update(fila)
+
+
+def proteccion_que_abre(t: Taller) -> None:
+    fila = {"status": "proteccion", "operacion": "abrir_long", "cantidad_reducida": None}
+    t.contenido("ROWS", 1)["rows"][0].update(fila)
+
+
 ROTURAS: list[tuple[Romper, str, str]] = [
     (orden_dos_veces, "orders happen once", "executed 2 times"),
     (orden_de_mas, "orders happen once", "executed 2 of 1.5 intended"),
@@ -136,6 +195,20 @@ ROTURAS: list[tuple[Romper, str, str]] = [
     (vela_perdida, "every candle once", f"{3 * HORA} was neither decided nor written down"),
     (desnuda, "never without a stop", "2.001 s of market time"),
     (stop_que_sobra, "never without a stop", "1 stops wait at the exchange for a position of 0"),
+    (nivel_mas_flojo, "a stop only tightens", "catastrophe level loosened from 80.0 to 79.9"),
+    (nivel_de_un_corto_mas_flojo, "a stop only tightens", "catastrophe level loosened from 120.0 to 121.0"),
+    (nivel_de_un_corto_mas_flojo, "a stop only tightens", "the stop loosened from 110.0 to 110.1"),
+    (nivel_perdido, "a stop only tightens", "catastrophe level loosened from 80.0 to None"),
+    (stop_mas_flojo, "a stop only tightens", "the stop loosened from 95.0 to 94.9"),
+    (stop_quitado, "a stop only tightens", "the stop 90.0 was taken away"),
+    (stop_inicial_cambiado, "a stop only tightens", "initial stop changed from 90.0 to 91.0"),
+    (stop_mas_alla_del_mercado, "a stop only tightens", "of a long was moved to 99.0"),
+    (stop_de_un_corto_mas_alla_del_mercado, "a stop only tightens", "of a short was moved to 1.0"),
+    (stop_que_abre, "stops close what was open", "order 1 made 2 of 0"),
+    (stop_que_da_la_vuelta, "stops close what was open", "order 2 made -1 of 2"),
+    (stop_sin_fila, "stops close what was open", "protection closed 0; the exchange's stops closed 2"),
+    (fila_de_proteccion_sin_stop, "stops close what was open", "protection closed 2.0"),
+    (proteccion_que_abre, "stops close what was open", "said to have done abrir_long"),
     (saldo_que_no_es, "the ledger is the exchange's", "is no sum of funding and transfers"),
     (funding_ignorado, "the ledger is the exchange's", "at the end the daemon knows a balance"),
     (comision_que_no_es, "the ledger is the exchange's", "of commissions"),
@@ -247,5 +320,43 @@ def test_un_ingreso_ajeno_al_final_no_falta():
     taller.libros = replace(
         taller.libros, ingresos=[*taller.libros.ingresos, tardio], saldo=Decimal("1009.1")
     )
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_un_stop_que_sigue_al_mercado_no_es_una_violacion():
+    """Tighter, on its side of the market; another operation begins where it wants."""
+    taller = Taller()
+    taller.crudos += [
+        un_nivel(initial=0.5, stop=0.5, level=0.4),
+        un_nivel(initial=0.5, stop=0.9, level=0.4, name="break_even", adjusted_ms=HORA + HORA // 2),
+        ("protection", "LEVEL_CLEARED", 2 * HORA, {}),
+        un_nivel(initial=0.2, stop=0.2, level=0.1),
+        un_nivel(operation=3 * HORA, initial=0.1, stop=0.1, level=0.05),
+    ]
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_un_freno_que_nace_otra_vez_con_otra_entrada_empieza_de_nuevo():
+    """A position that was opened, lost and opened again while the market stood still."""
+    taller = Taller()
+    taller.crudos += [un_nivel(), un_nivel(entry=99.0, initial=89.0, stop=89.0)]
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_lo_que_cierra_un_stop_esta_en_una_fila_de_proteccion():
+    taller = Taller()
+    taller.libros = replace(taller.libros, hijas=frozenset({2}))
+    fila_de_proteccion_sin_stop(taller)
+
+    assert comprobar(taller.pruebas()) == []
+
+
+def test_una_posicion_que_cierra_el_demonio_por_no_tener_stop_cuenta_como_proteccion():
+    taller = Taller()
+    taller.contenido("ORDER_INTENT", 1)["token"] = f"unprotected:agent:{HORA}:3:1:0"
+    fila_de_proteccion_sin_stop(taller)
 
     assert comprobar(taller.pruebas()) == []

@@ -44,7 +44,11 @@ class Fallas:
         self.castigos = Castigos()
         self.rezagos = Rezagos()
         self.velas = Velas(simulacion.difusor, simulacion.acuerdo)
-        self.vigilia = Vigilia(simulacion.titulares.values(), simulacion.reloj.mercado_ms)
+        self.vigilia = Vigilia(
+            simulacion.titulares.values(),
+            simulacion.reloj.mercado_ms,
+            lambda simbolo: simulacion.plazas[simbolo].precio,
+        )
         self.detenciones = Detenciones(simulacion.reloj.pausar, self._soltado)
         self._efectos = Efectos(simulacion, self.lineas)
         self._al_soltar: Callable[[], None] | None = None

@@ -1,4 +1,4 @@
-"""How long positions have stood without a live stop behind the whole of them."""
+"""How long positions have stood without live stops, on the right side of the market, behind all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from src.simulador.algos import Algo, EstadoAlgo, TipoAlgo
 from src.simulador.numeros import CERO
@@ -61,6 +62,7 @@ class Vigilia:
     Args:
         titulares: The accounts.
         ahora_ms: Market time, whatever the exchange's clock shows.
+        precio_de: Mark price of a symbol.
         monotono: Real seconds.
     """
 
@@ -68,10 +70,12 @@ class Vigilia:
         self,
         titulares: Iterable[Titular],
         ahora_ms: Callable[[], int],
+        precio_de: Callable[[str], Decimal],
         monotono: Callable[[], float] = time.monotonic,
     ) -> None:
         self._titulares = tuple(titulares)
         self._ahora_ms = ahora_ms
+        self._precio_de = precio_de
         self._monotono = monotono
         self._por_cuenta: dict[str, dict[str, Desnudez]] = {
             titular.clave: {simbolo: Desnudez() for simbolo in titular.cuenta.posiciones}
@@ -83,7 +87,8 @@ class Vigilia:
         ahora_ms, ahora_s = self._ahora_ms(), self._monotono()
         for titular in self._titulares:
             for simbolo, desnudez in self._por_cuenta[titular.clave].items():
-                desnudez.mirar(not esta_cubierta(titular, simbolo), ahora_ms, ahora_s)
+                cubierta = esta_cubierta(titular, simbolo, self._precio_de(simbolo))
+                desnudez.mirar(not cubierta, ahora_ms, ahora_s)
 
     def de(self, clave: str) -> dict[str, Desnudez]:
         """An account's, by symbol, as of now."""
@@ -91,19 +96,24 @@ class Vigilia:
         return self._por_cuenta[clave]
 
 
-def esta_cubierta(titular: Titular, simbolo: str) -> bool:
-    """Whether a symbol is flat, or live stops close all of its position."""
+def esta_cubierta(titular: Titular, simbolo: str, precio: Decimal) -> bool:
+    """Whether a symbol is flat, or live stops that the price has yet to reach close all of its position."""
     cantidad = titular.cuenta.posiciones[simbolo].cantidad
     if not cantidad:
         return True
     cubierta = CERO
     for algo in titular.algos.abiertos.values():
-        if _protege(algo, simbolo) and algo.signo * cantidad < 0:
+        if algo.simbolo == simbolo and algo.signo * cantidad < 0 and _protege(algo, precio):
             if algo.cierra_posicion:
                 return True
             cubierta += algo.cantidad
     return cubierta >= abs(cantidad)
 
 
-def _protege(algo: Algo, simbolo: str) -> bool:
-    return algo.simbolo == simbolo and algo.tipo in _STOPS and algo.estado is EstadoAlgo.NEW
+def _protege(algo: Algo, precio: Decimal) -> bool:
+    """Whether it waits where a loss takes the price; a trailing stop follows the price by itself."""
+    if algo.tipo not in _STOPS or algo.estado is not EstadoAlgo.NEW:
+        return False
+    if algo.tipo is TipoAlgo.TRAILING_STOP_MARKET:
+        return True
+    return algo.gatillo < precio if algo.signo < 0 else algo.gatillo > precio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.simulador.banco import planas
 from tests.simulador.fallas.banco import Bolsa, una_bolsa
 
 HORA_MS = 3_600_000
@@ -61,3 +62,24 @@ async def test_plana_no_esta_desnuda():
         assert libros["naked_ms"]["total"] == 0
         assert libros["positions"][0]["naked_ms"]["stretches"] == 1
         assert libros["positions"][0]["naked_ms"]["now"] is False
+
+
+async def test_un_stop_que_el_mercado_ya_paso_no_viste():
+    """One that should have been triggered and was not protects nobody."""
+    async with una_bolsa(planas(20_000, 20_000, 18_000, 18_000, 20_000, 20_000)) as bolsa:
+        bolsa.simulacion.avanzar()
+        await bolsa.comprar()
+        await bolsa.poner_stop("19000")
+        await bolsa.armar("stop_ignored", times="always")
+        for _ in range(4):
+            bolsa.simulacion.avanzar()
+
+        assert (await desnudez(bolsa))["total"] == 2 * HORA_MS
+
+
+async def test_un_objetivo_no_viste(bolsa: Bolsa):
+    await bolsa.comprar()
+    await bolsa.poner_stop("30000", type="TAKE_PROFIT_MARKET")
+    bolsa.simulacion.avanzar()
+
+    assert (await desnudez(bolsa))["total"] == HORA_MS
