@@ -130,9 +130,9 @@ class Ciclo:
             return False
         return cuenta.estado.posicion is None or self._p.protector.cubre
 
-    def no_abrir(self, bloqueo: Bloqueo) -> None:
-        """Hold entries for the rest of the session."""
-        self._p.control.bloqueos.add(bloqueo)
+    def no_abrir(self, bloqueo: Bloqueo, *, activo: bool = True) -> None:
+        """Hold entries until this reason is taken down again."""
+        (self._p.control.bloqueos.add if activo else self._p.control.bloqueos.discard)(bloqueo)
 
     def retomar(self, pendiente: Pendiente) -> None:
         """Take up a decision of an earlier life whose effect is not in the record."""
