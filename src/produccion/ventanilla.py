@@ -25,7 +25,7 @@ from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
 from src.produccion.orquestador import Orquestador
-from src.produccion.puertos import Reloj
+from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.supervisor import Servicio
 
@@ -52,6 +52,7 @@ class Mostrador:
     mercado: Mercado
     proteccion: ReglaProteccion
     reloj: Reloj
+    bolsa: Bolsa
 
 
 class Ventanilla:
@@ -95,11 +96,19 @@ class Ventanilla:
         ]
 
     async def _vigilar_vallas(self) -> None:
-        """Keep the gate like the store, for ever."""
+        """Keep the gate like the store, and share its claims, for ever."""
+        from src.produccion.cierre_reclamado import CierreReclamado
+
         almacen = await self._insistir_en_abrir()
+        titular = self._m.titular
+        quien = f"{titular.account_id}:{titular.symbol}:{socket.gethostname()}:{os.getpid()}"
+        reclamado = CierreReclamado(almacen, titular, self._m.bolsa, quien)
+        self._ciclo.compartido = reclamado
         try:
             await self._vallas().correr(almacen)
         finally:
+            self._ciclo.compartido = None
+            await asyncio.to_thread(reclamado.cerrar)
             await asyncio.to_thread(almacen.dispose)
 
     def _vallas(self) -> VigiaVallas:
