@@ -343,11 +343,14 @@ class Ciclo:
         self._p.cuenta.en_vuelo = True
         informe = await self._p.ejecutor.ejecutar(plan, ficha, posicion_previa=antes)
         if informe.resultado is Resultado.INCIERTA:
+            self._p.control.bloqueos.add(Bloqueo.INCIERTO)
             raise ResultadoIncierto(f"what the order did is not known yet: {informe.error}")
         novedades = await self._p.cuenta.actualizar()
         self._p.cuenta.en_vuelo = False
         self._vetar(novedades.ajenos)
         self._p.cronica.anotar_cierre(novedades.ajenos, StatusFila.MANUAL, ahora_ms, self.mark)
+        if novedades.transferido:
+            self._seguir_transferencia(novedades.transferido)
         if not informe.transacciones:
             raise OrdenRechazada(informe.error, codigo=informe.codigo)
         await self._revisar_proteccion()
