@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from math import isclose
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
 
@@ -15,8 +15,10 @@ from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
     ErrorBolsa,
+    LecturaFallida,
     OrdenRechazada,
     PosicionDesprotegida,
+    ProteccionRota,
     ResultadoIncierto,
 )
 from src.nucleo.ordenes import Plan, trocear
@@ -57,6 +59,18 @@ class Piezas(NamedTuple):
     reloj: Reloj
 
 
+class CierreCompartido(Protocol):
+    """Settles with whoever else watches the position who closes it when its stop does not."""
+
+    async def lo_hizo_otro(self, abierta_ms: int) -> bool:
+        """Whether somebody else has closed the operation opened then; never waits long to know."""
+        ...
+
+    def hecho(self) -> None:
+        """It was closed here."""
+        ...
+
+
 class _Aumento(NamedTuple):
     """What the newest decision added to a position."""
 
@@ -81,6 +95,8 @@ class Ciclo:
         self._reanudada = False
         self._propia_hasta_ms = -1
         self._aumento: _Aumento | None = None
+        self.compartido: CierreCompartido | None = None
+        """Asked before a position is closed for its stop; ``None`` while nobody else may."""
         self.mark = mark
         self.stop_tocado = False
         self.freno_movido = False
@@ -130,9 +146,9 @@ class Ciclo:
             return False
         return cuenta.estado.posicion is None or self._p.protector.cubre
 
-    def no_abrir(self, bloqueo: Bloqueo) -> None:
-        """Hold entries for the rest of the session."""
-        self._p.control.bloqueos.add(bloqueo)
+    def no_abrir(self, bloqueo: Bloqueo, *, activo: bool = True) -> None:
+        """Hold entries until this reason is taken down again."""
+        (self._p.control.bloqueos.add if activo else self._p.control.bloqueos.discard)(bloqueo)
 
     def retomar(self, pendiente: Pendiente) -> None:
         """Take up a decision of an earlier life whose effect is not in the record."""
@@ -327,11 +343,14 @@ class Ciclo:
         self._p.cuenta.en_vuelo = True
         informe = await self._p.ejecutor.ejecutar(plan, ficha, posicion_previa=antes)
         if informe.resultado is Resultado.INCIERTA:
+            self._p.control.bloqueos.add(Bloqueo.INCIERTO)
             raise ResultadoIncierto(f"what the order did is not known yet: {informe.error}")
         novedades = await self._p.cuenta.actualizar()
         self._p.cuenta.en_vuelo = False
         self._vetar(novedades.ajenos)
         self._p.cronica.anotar_cierre(novedades.ajenos, StatusFila.MANUAL, ahora_ms, self.mark)
+        if novedades.transferido:
+            self._seguir_transferencia(novedades.transferido)
         if not informe.transacciones:
             raise OrdenRechazada(informe.error, codigo=informe.codigo)
         await self._revisar_proteccion()
@@ -418,12 +437,21 @@ class Ciclo:
             await tarea
         except PosicionDesprotegida as fallo:
             log.critical("posicion_sin_stop", motivo=str(fallo))
-            await self.cerrar_y_seguir("unprotected", instante_ms)
+            await self._cerrar_desprotegida(fallo, instante_ms)
         self._p.control.vigilar_proteccion(
             abierta=self._p.cuenta.estado.posicion is not None,
             confirmada=self._p.protector.confirmado,
             permite_entrar=self._p.protector.permite_entrar,
         )
+
+    async def _cerrar_desprotegida(self, motivo: PosicionDesprotegida, instante_ms: int) -> None:
+        puesto = self._p.protector.puesto
+        compartido = self.compartido if isinstance(motivo, ProteccionRota) else None
+        if compartido is not None and puesto is not None and await compartido.lo_hizo_otro(puesto.operacion):
+            raise LecturaFallida("another process closed the position; the account must be read again")
+        await self.cerrar_y_seguir("unprotected", instante_ms)
+        if compartido is not None:
+            compartido.hecho()
 
     async def _decidir(self, cuenta: EstadoCuenta, cierre_ms: int, impedimento: str) -> None:
         p, vela = self._p, self._p.datos.ultima

@@ -264,6 +264,7 @@ class Montaje:
             mercado=m.mercado,
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
+            bolsa=m.bolsa,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta)
         try:

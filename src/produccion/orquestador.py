@@ -88,6 +88,7 @@ class _Freno(NamedTuple):
 
 class _Pedido(NamedTuple):
     tarea: Callable[[], Awaitable[None]]
+    rechazar: Callable[[], None]
 
 
 class _Ceguera(NamedTuple):
@@ -138,6 +139,7 @@ class Orquestador:
     _ultimo_dato_s: float = 0.0
     _paso_inicial: int = 0
     _acabando: bool = False
+    _terminada: bool = False
 
     @property
     def decididas(self) -> int:
@@ -163,15 +165,22 @@ class Orquestador:
                 if not respuesta.done():
                     respuesta.set_exception(fallo)
                 self._pedir_refresco()
-            except ErrorTimonel as fallo:
+            except Exception as fallo:  # whoever asked is answered, and the session ends by it
                 if not respuesta.done():
-                    respuesta.set_exception(LecturaFallida(str(fallo)))
+                    respuesta.set_exception(LecturaFallida(str(fallo) or repr(fallo)))
                 raise
             else:
                 if not respuesta.done():
                     respuesta.set_result(resultado)
 
-        self._poner(_Pedido(hacer))
+        def rechazar() -> None:
+            if not respuesta.done():
+                respuesta.set_exception(LecturaFallida("the session ends; look at the position"))
+
+        if self._terminada:
+            rechazar()
+        else:
+            self._poner(_Pedido(hacer, rechazar))
         return await respuesta
 
     async def correr(self) -> Motivo:
@@ -294,15 +303,21 @@ class Orquestador:
         self._poner(evento)
 
     async def _consumir(self) -> Motivo:
-        while True:
-            _, _, evento = await self._cola.get()
-            if isinstance(evento, EventoConexion):
-                self._conexion_pendiente = False
-            if self._acabando and not isinstance(evento, _Parar):
-                continue
-            motivo = await self._insistir(evento)
-            if motivo is not None:
-                return motivo
+        try:
+            while True:
+                _, _, evento = await self._cola.get()
+                if isinstance(evento, EventoConexion):
+                    self._conexion_pendiente = False
+                if self._acabando and not isinstance(evento, _Parar):
+                    _rechazar(evento)
+                    continue
+                motivo = await self._insistir(evento)
+                if motivo is not None:
+                    return motivo
+        finally:
+            self._terminada = True
+            while not self._cola.empty():
+                _rechazar(self._cola.get_nowait()[2])
 
     async def _insistir(self, evento: _Encargo) -> Motivo | None:
         """Treat an event, again while the exchange does not let it through and nothing else waits."""
@@ -476,3 +491,9 @@ class Orquestador:
             case _:
                 ahora = self.reloj.ahora_ms()
                 await self.ciclo.cerrar_posicion("exit", ahora, StatusFila.MANUAL)
+
+
+def _rechazar(encargo: _Encargo) -> None:
+    """Nobody waits for what is not done any more."""
+    if isinstance(encargo, _Pedido):
+        encargo.rechazar()

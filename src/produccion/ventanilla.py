@@ -25,7 +25,8 @@ from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
 from src.produccion.orquestador import Orquestador
-from src.produccion.puertos import Reloj
+from src.produccion.puertos import Bolsa, Reloj
+from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.supervisor import Servicio
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.vallas import VigiaVallas
 
 URL_ALMACEN = "TIMONEL_DB_URL"
 _ENTRE_INTENTOS_S = 10.0
@@ -50,6 +52,7 @@ class Mostrador:
     mercado: Mercado
     proteccion: ReglaProteccion
     reloj: Reloj
+    bolsa: Bolsa
 
 
 class Ventanilla:
@@ -65,15 +68,21 @@ class Ventanilla:
         self._m = mostrador
         self._ciclo = ciclo
         self._cuenta = cuenta
+        self._vigia: VigiaVallas | None = None
 
     async def comprobar(self) -> None:
         """Open the store once, so that one which cannot be used is told before anything is traded.
+
+        What it holds against entries is known from then on.
 
         Raises:
             ConfiguracionInvalida: It cannot be used; the text says why.
         """
         almacen = await asyncio.to_thread(_abrir, self._m.estado)
-        await asyncio.to_thread(almacen.dispose)
+        try:
+            await self._vallas().mirar(almacen)
+        finally:
+            await asyncio.to_thread(almacen.dispose)
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
@@ -83,7 +92,34 @@ class Ventanilla:
         return [
             Servicio("alimentador", alimentador.correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
+            Servicio("vallas", self._vigilar_vallas, esencial=False),
         ]
+
+    async def _vigilar_vallas(self) -> None:
+        """Keep the gate like the store, and share its claims, for ever."""
+        from src.produccion.cierre_reclamado import CierreReclamado
+
+        almacen = await self._insistir_en_abrir()
+        titular = self._m.titular
+        quien = f"{titular.account_id}:{titular.symbol}:{socket.gethostname()}:{os.getpid()}"
+        reclamado = CierreReclamado(almacen, titular, self._m.bolsa, quien)
+        self._ciclo.compartido = reclamado
+        try:
+            await self._vallas().correr(almacen)
+        finally:
+            self._ciclo.compartido = None
+            await asyncio.to_thread(reclamado.cerrar)
+            await asyncio.to_thread(almacen.dispose)
+
+    def _vallas(self) -> VigiaVallas:
+        from src.produccion.vallas import VigiaVallas
+
+        def fijar(bloqueo: Bloqueo, activo: bool) -> None:
+            self._ciclo.no_abrir(bloqueo, activo=activo)
+
+        if self._vigia is None:
+            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar)
+        return self._vigia
 
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever."""

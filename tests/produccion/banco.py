@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -200,15 +200,16 @@ def mundo_nuevo(
     capital: float | None = None,
     proteccion: TipoProteccion = TipoProteccion.NINGUNA,
     fraccion_liquidacion: float = FRACCION_LIQUIDACION,
+    freno: Mapping[str, Any] | None = None,
     fraccion_fuera_max: float = 1.0,
     rango: tuple[float, float] | None = None,
     politica: Politica | None = None,
     **bolsa: Any,
 ) -> Mundo:
-    """A market at 30,000 that nobody has traded."""
+    """A market at 30,000 that nobody has traded; ``freno`` adds to the section of the protection."""
     falsa = BolsaFalsa(**({"historia": list(historia())} | bolsa))
     falsa.reloj.instante_ms = frontera()
-    protege = Proteccion(tipo=proteccion, fraccion_liquidacion=fraccion_liquidacion)
+    protege = Proteccion(tipo=proteccion, fraccion_liquidacion=fraccion_liquidacion, **(freno or {}))
     artefacto = un_artefacto(max_drawdown_permitido=limite, proteccion=protege)
     return Mundo(
         carpeta=carpeta,

@@ -36,6 +36,9 @@ class Bloqueo(StrEnum):
     MARGEN = "liquidation is near"
     SIN_REGISTRO = "the journal cannot be written"
     CUENTA = "the account is not what the agent needs"
+    INQUILINO = "the tenant has paused trading"
+    CORTACIRCUITOS = "the symbol's circuit breaker is open"
+    RITMO = "too many executions lately"
 
 
 class Puerta:

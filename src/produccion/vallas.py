@@ -1,0 +1,162 @@
+"""What the shared store holds against opening anything: a paused tenant, an open breaker, too many exits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from src.nucleo.disparos import Barrera, Situacion, barreras
+from src.nucleo.errores import AlmacenCaido
+from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
+from src.produccion.monitor.libro import Libro, vallas_de
+from src.produccion.monitor.reglas import Alerta, Nivel, alertar
+from src.produccion.puertos import Reloj
+from src.produccion.riesgo.puerta import Bloqueo
+
+ENTRE_MIRADAS_S = 1.0
+
+_BLOQUEOS: Mapping[Barrera, Bloqueo] = MappingProxyType(
+    {
+        Barrera.KILL_SWITCH: Bloqueo.INQUILINO,
+        Barrera.CIRCUIT_BREAKER: Bloqueo.CORTACIRCUITOS,
+        Barrera.RATE_LIMIT: Bloqueo.RITMO,
+    }
+)
+_EVENTOS: Mapping[Bloqueo, TipoEventoStop] = MappingProxyType(
+    {
+        Bloqueo.INQUILINO: TipoEventoStop.KILL_SWITCH,
+        Bloqueo.CORTACIRCUITOS: TipoEventoStop.CIRCUIT_BREAKER,
+        Bloqueo.RITMO: TipoEventoStop.BLOCKED,
+    }
+)
+
+log = structlog.get_logger(__name__)
+
+
+class _Mirada(NamedTuple):
+    """What stands against an entry, and why the tenant says so."""
+
+    bloqueos: frozenset[Bloqueo]
+    motivo: str
+
+
+class _Cambio(NamedTuple):
+    """A reason that came or went, still to be written down."""
+
+    bloqueo: Bloqueo
+    activo: bool
+    motivo: str
+    instante_ms: int
+
+
+class VigiaVallas:
+    """Keeps the daemon's gate like the store; while that is down its last answer holds.
+
+    Exits never come here: they are let through by the gate itself.
+
+    Args:
+        titular: Whose entries these are.
+        reloj: Market time.
+        fijar: Puts one reason up, or takes it down.
+        entre_miradas_s: Wall seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        titular: Titular,
+        reloj: Reloj,
+        fijar: Callable[[Bloqueo, bool], None],
+        entre_miradas_s: float = ENTRE_MIRADAS_S,
+    ) -> None:
+        self._titular = titular
+        self._reloj = reloj
+        self._fijar = fijar
+        self._entre_miradas_s = entre_miradas_s
+        self._puestos: frozenset[Bloqueo] = frozenset()
+        self._por_anotar: list[_Cambio] = []
+        self._caido = False
+
+    async def correr(self, almacen: Engine) -> None:
+        """Look for ever at a store that is open."""
+        while True:
+            await self.mirar(almacen)
+            await asyncio.sleep(self._entre_miradas_s)
+
+    async def mirar(self, almacen: Engine) -> None:
+        """One look; a store that does not answer is told once and changes nothing."""
+        libro, ahora_ms = Libro(almacen), self._reloj.ahora_ms()
+        try:
+            self._aplicar(await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms)), ahora_ms)
+            await self._anotar(libro)
+        except AlmacenCaido as fallo:
+            if not self._caido:
+                log.error("vallas_sin_almacen", motivo=str(fallo), efecto="what was known last holds")
+            self._caido = True
+        else:
+            self._caido = False
+
+    def _aplicar(self, mirada: _Mirada, ahora_ms: int) -> None:
+        for bloqueo in sorted(mirada.bloqueos ^ self._puestos):
+            activo = bloqueo in mirada.bloqueos
+            motivo = mirada.motivo if bloqueo is Bloqueo.INQUILINO and activo else ""
+            self._fijar(bloqueo, activo)
+            log.warning(
+                "entradas_bloqueadas" if activo else "entradas_permitidas", por=bloqueo, motivo=motivo
+            )
+            self._por_anotar.append(_Cambio(bloqueo, activo, motivo, ahora_ms))
+        self._puestos = mirada.bloqueos
+
+    async def _anotar(self, libro: Libro) -> None:
+        cambios = tuple(self._por_anotar)
+        if cambios:
+            await libro.escribiendo(lambda c: _escribir(c, self._titular, cambios))
+            del self._por_anotar[: len(cambios)]
+
+
+def _mirar(conexion: Connection, titular: Titular, ahora_ms: int) -> _Mirada:
+    reglas, disyuntor, en_un_minuto, en_una_hora = vallas_de(
+        conexion, titular.client_id, titular.symbol, ahora_ms
+    )
+    situacion = Situacion(
+        disyuntor=disyuntor.en(ahora_ms).estado, en_un_minuto=en_un_minuto, en_una_hora=en_una_hora
+    )
+    levantadas = barreras(situacion, reglas)
+    return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), reglas.motivo_pausa)
+
+
+def _escribir(conexion: Connection, titular: Titular, cambios: tuple[_Cambio, ...]) -> None:
+    for cambio in cambios:
+        if cambio.activo:
+            anotar_evento(conexion, _evento(titular, cambio))
+        alertar(conexion, _alerta(titular, cambio), cambio.instante_ms)
+
+
+def _evento(titular: Titular, cambio: _Cambio) -> EventoStopNuevo:
+    """No execution is meant: its token names the account's entries and the moment."""
+    return EventoStopNuevo(
+        f"{titular.account_id}:{titular.symbol}:entries:{cambio.instante_ms}",
+        _EVENTOS[cambio.bloqueo],
+        cambio.instante_ms,
+        titular.symbol,
+        FuenteStop.WS,
+        client_id=titular.client_id,
+        payload={"guardrail": cambio.bloqueo.value, "reason": cambio.motivo, "held_back": "entries"},
+    )
+
+
+def _alerta(titular: Titular, cambio: _Cambio) -> Alerta:
+    motivo = f"{cambio.bloqueo.value}: {cambio.motivo}" if cambio.motivo else cambio.bloqueo.value
+    return Alerta(
+        Nivel.WARNING if cambio.activo else Nivel.INFO,
+        "entries_blocked" if cambio.activo else "entries_allowed",
+        motivo if cambio.activo else f"no longer: {motivo}",
+        titular.client_id,
+        titular.account_id,
+        titular.symbol,
+    )
