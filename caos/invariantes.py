@@ -219,13 +219,29 @@ def versiones_sin_huecos(p: Pruebas) -> Iterator[str]:
 
 
 def nunca_desnuda(p: Pruebas) -> Iterator[str]:
-    """No position stands without a live stop for long; at the end exactly one covers what is open."""
+    """No position stands without a live stop for long; at the end what is open has its stops, nothing else.
+
+    That is one that closes all of it, and of each kind of the others as much as the position.
+    """
     for tramo in p.libros.desnuda:
         if tramo.dura_s > DESNUDA_MAX_S:
             yield f"a position stood without a stop for {tramo.dura_s:g} s of market time: {tramo}"
-    vivos = len(p.libros.stops_vivos)
-    if vivos != (p.libros.cantidad != 0):
-        yield f"at the end {vivos} stops wait at the exchange for a position of {p.libros.cantidad}"
+    vivos, cantidad = p.libros.stops_vivos, p.libros.cantidad
+    donde = f"wait at the exchange for a position of {cantidad}"
+    if cantidad == 0:
+        if vivos:
+            yield f"at the end {len(vivos)} stops {donde}"
+        return
+    ajenos = [vivo for vivo in vivos if vivo.compra is (cantidad > 0)]
+    if ajenos:
+        yield f"at the end stops of the other side {donde}: {ajenos}"
+    cierran = [vivo for vivo in vivos if vivo.cantidad is None]
+    if len(cierran) != 1:
+        yield f"at the end {len(cierran)} stops that close all of it {donde}"
+    for tipo in {vivo.tipo for vivo in vivos}:
+        partes = [(v.gatillo, v.cantidad) for v in vivos if v.tipo == tipo and v.cantidad is not None]
+        if partes and (len({g for g, _ in partes}) > 1 or sum(c for _, c in partes) != abs(cantidad)):
+            yield f"at the end these {tipo} orders {donde}: {partes}"
 
 
 def _cantidad_de(cuenta: list[float]) -> Decimal:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from caos.pruebas import FillBolsa, IngresoBolsa, Libros, OrdenBolsa, Tramo
+from caos.pruebas import FillBolsa, IngresoBolsa, Libros, OrdenBolsa, StopEnEspera, Tramo
 
 Cuerpo = Mapping[str, Any]
 
@@ -55,9 +55,7 @@ class Libreta:
             entrada=Decimal(posicion["entry"]),
             hijas=frozenset(self._hijas),
             stops_vivos=[
-                str(algo["clientAlgoId"])
-                for algo in self._ultimo["open_algo_orders"]
-                if algo["algoStatus"] == "NEW"
+                _stop(algo) for algo in self._ultimo["open_algo_orders"] if algo["algoStatus"] == "NEW"
             ],
             desnuda=[tramo for tramo in tramos if not _disculpado(tramo, disculpas)],
         )
@@ -88,6 +86,16 @@ def _fill(fila: Cuerpo) -> FillBolsa:
         Decimal(fila["commission"]),
         Decimal(fila["realizedPnl"]),
         int(fila["time"]),
+    )
+
+
+def _stop(fila: Cuerpo) -> StopEnEspera:
+    return StopEnEspera(
+        str(fila["clientAlgoId"]),
+        str(fila["orderType"]),
+        fila["side"] == "BUY",
+        Decimal(fila["triggerPrice"]),
+        None if fila["closePosition"] else Decimal(fila["quantity"]),
     )
 
 

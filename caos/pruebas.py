@@ -79,6 +79,16 @@ class Tramo(NamedTuple):
         return (self.hasta_ms - self.desde_ms) / 1_000
 
 
+class StopEnEspera(NamedTuple):
+    """A conditional order that waits for its trigger."""
+
+    id_cliente: str
+    tipo: str  # STOP_MARKET or TAKE_PROFIT_MARKET
+    compra: bool
+    gatillo: Decimal
+    cantidad: Decimal | None  # unsigned; ``None`` when it closes the whole position
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Libros:
     """The exchange's books of one account and symbol."""
@@ -90,7 +100,7 @@ class Libros:
     cantidad: Decimal  # signed
     entrada: Decimal
     hijas: frozenset[int] = frozenset()  # orders that conditional orders became
-    stops_vivos: Sequence[str] = ()  # client ids of the conditional orders that wait
+    stops_vivos: Sequence[StopEnEspera] = ()
     desnuda: Sequence[Tramo] = ()
 
     def total(self, *tipos: str) -> Decimal:

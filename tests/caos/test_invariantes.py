@@ -9,10 +9,13 @@ from decimal import Decimal
 import pytest
 
 from caos.invariantes import COMPROBACIONES, comprobar
-from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, Tramo
+from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, StopEnEspera, Tramo
 from tests.caos.fabrica import AGENTE, COMPRA, HORA, VENTA, Taller, un_nivel, una_fila
 
 Romper = Callable[[Taller], None]
+
+CIERRA = StopEnEspera("tm-CIERRA", "STOP_MARKET", False, Decimal(90), None)
+FRENA = StopEnEspera("tm-FRENA", "STOP_MARKET", False, Decimal(95), Decimal(1))
 
 
 def test_una_corrida_correcta_no_tiene_violaciones():
@@ -53,7 +56,7 @@ def posicion_que_no_es(t: Taller) -> None:
 
 def posicion_final_desconocida(t: Taller) -> None:
     fill = FillBolsa(3, 3, Decimal(1), Decimal(105), Decimal(0), Decimal(0), 3 * HORA)
-    t.libros = replace(t.libros, fills=[*t.libros.fills, fill], cantidad=Decimal(1), stops_vivos=["s"])
+    t.libros = replace(t.libros, fills=[*t.libros.fills, fill], cantidad=Decimal(1), stops_vivos=[CIERRA])
 
 
 def fila_perdida(t: Taller) -> None:
@@ -94,7 +97,7 @@ def desnuda(t: Taller) -> None:
 
 
 def stop_que_sobra(t: Taller) -> None:
-    t.libros = replace(t.libros, stops_vivos=["tm-STOP"])
+    t.libros = replace(t.libros, stops_vivos=[CIERRA])
 
 
 def saldo_que_no_es(t: Taller) -> None:
@@ -360,3 +363,29 @@ def test_una_posicion_que_cierra_el_demonio_por_no_tener_stop_cuenta_como_protec
     fila_de_proteccion_sin_stop(taller)
 
     assert comprobar(taller.pruebas()) == []
+
+
+@pytest.mark.parametrize(
+    ("vivos", "dicho"),
+    [
+        ([CIERRA], ""),
+        ([CIERRA, FRENA], ""),
+        ([CIERRA, FRENA._replace(cantidad=Decimal("0.5")), FRENA._replace(cantidad=Decimal("0.5"))], ""),
+        ([FRENA], "0 stops that close all of it"),
+        ([CIERRA, CIERRA], "2 stops that close all of it"),
+        ([CIERRA._replace(compra=True)], "of the other side"),
+        ([CIERRA, FRENA._replace(cantidad=Decimal("0.4"))], "these STOP_MARKET orders"),
+        ([CIERRA, FRENA, FRENA._replace(gatillo=Decimal(96))], "these STOP_MARKET orders"),
+        (
+            [CIERRA, FRENA._replace(tipo="TAKE_PROFIT_MARKET", cantidad=Decimal(2))],
+            "these TAKE_PROFIT_MARKET",
+        ),
+    ],
+)
+def test_al_final_lo_abierto_tiene_sus_stops_y_nada_mas(vivos: list[StopEnEspera], dicho: str):
+    pruebas = Taller().pruebas()
+    abierta = replace(pruebas, libros=replace(pruebas.libros, cantidad=Decimal(1), stops_vivos=vivos))
+
+    dichas = [v.detalle for v in comprobar(abierta) if v.invariante == "never without a stop"]
+
+    assert [dicho in detalle for detalle in dichas] == [True] * bool(dicho)
