@@ -266,3 +266,27 @@ async def test_la_vela_que_se_mira_es_la_del_cierre():
 
     assert datos.ultima == vela
     assert datos.ventana()[-1, 3] == np.float32(31_234.5)
+
+
+async def test_se_guardan_tantas_velas_recientes_como_se_piden():
+    datos, bolsa = await calentado(recientes=VENTANA + 3)
+    assert datos.recientes == tuple(TODAS[N_CALENTAMIENTO - VENTANA - 3 : N_CALENTAMIENTO])
+
+    await datos.actualizar(hasta(bolsa, N_CALENTAMIENTO))
+
+    assert datos.recientes == tuple(TODAS[N_CALENTAMIENTO - VENTANA - 2 : N_CALENTAMIENTO + 1])
+
+
+async def test_nunca_se_guardan_menos_que_la_ventana():
+    datos, _ = await calentado(recientes=1)
+
+    assert len(datos.recientes) == VENTANA
+
+
+async def test_se_sabe_cuando_cierra_la_vela_que_se_forma():
+    datos, bolsa = await calentado()
+    assert datos.siguiente_cierre_ms == TODAS[N_CALENTAMIENTO].apertura_ms + HORA_MS
+
+    await datos.actualizar(hasta(bolsa, N_CALENTAMIENTO))
+
+    assert datos.siguiente_cierre_ms == TODAS[N_CALENTAMIENTO].apertura_ms + 2 * HORA_MS

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional, LecturaFallida
+from src.nucleo.errores import (
+    EmergenciaDrawdown,
+    EmergenciaOperacional,
+    ErrorTimonel,
+    LecturaFallida,
+    OrdenRechazada,
+    SolicitudInvalida,
+)
 from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import LadoOrden, Vela
 from src.produccion.config.config import PoliticaSalida
@@ -827,3 +834,98 @@ async def test_una_orden_en_camino_vuelve_antes_de_dar_la_cuenta_por_plana(abrir
 
     assert [orden.solo_reduce for orden in banco.bolsa.aceptadas] == [False, True]
     assert banco.bolsa.estado.posicion is None
+
+
+# --- what is asked between two steps ---
+
+
+async def test_lo_que_se_pide_se_hace_entre_dos_pasos_y_se_responde(abrir: Abrir):
+    guion = Guion(await abrir(0.5, 0.0), salida=PoliticaSalida.MANTENER)
+    respuestas: list[float] = []
+
+    async def mirar() -> float:
+        return guion.banco.bolsa.estado.cantidad
+
+    async def preguntar() -> None:
+        assert guion.orquestador is not None
+        respuestas.append(await guion.orquestador.pedir(mirar))
+
+    tareas: list[asyncio.Task[None]] = []
+    pregunta = [lambda: tareas.append(asyncio.create_task(preguntar()))]
+    await guion.correr(guion.cierra(0), pregunta, FIN)
+
+    assert respuestas == [guion.banco.bolsa.estado.cantidad]
+    assert respuestas[0] > 0.0
+
+
+@pytest.mark.parametrize("fallo", [SolicitudInvalida("no"), OrdenRechazada("no"), LecturaFallida("no")])
+async def test_una_negativa_vuelve_a_quien_pregunto_y_la_sesion_sigue(abrir: Abrir, fallo: Exception):
+    guion = Guion(await abrir(0.0), salida=PoliticaSalida.MANTENER)
+    oidos: list[BaseException] = []
+
+    async def negarse() -> None:
+        raise fallo
+
+    async def preguntar() -> None:
+        assert guion.orquestador is not None
+        try:
+            await guion.orquestador.pedir(negarse)
+        except ErrorTimonel as negativa:
+            oidos.append(negativa)
+
+    tareas: list[asyncio.Task[None]] = []
+    pregunta = [lambda: tareas.append(asyncio.create_task(preguntar()))]
+    motivo = await guion.correr(guion.cierra(0), pregunta, guion.cierra(1), FIN)
+
+    assert (motivo, oidos) == (Motivo.FIN_DE_DATOS, [fallo])
+    assert velas_decididas(guion.banco)[-1] == vela(1).apertura_ms
+
+
+async def test_un_defecto_en_lo_que_se_pide_se_responde_y_cierra_la_posicion(abrir: Abrir):
+    guion = Guion(await abrir(0.5))
+    oidos: list[str] = []
+
+    async def romperse() -> None:
+        raise ZeroDivisionError("a defect")
+
+    async def preguntar() -> None:
+        assert guion.orquestador is not None
+        try:
+            await guion.orquestador.pedir(romperse)
+        except LecturaFallida as negativa:
+            oidos.append(str(negativa))
+
+    tareas: list[asyncio.Task[None]] = []
+    pregunta = [lambda: tareas.append(asyncio.create_task(preguntar()))]
+    with pytest.raises(EmergenciaOperacional):
+        await guion.correr(guion.cierra(0), pregunta, FIN)
+    await asyncio.gather(*tareas)
+
+    assert oidos == ["a defect"]
+    assert guion.banco.bolsa.estado.posicion is None
+
+
+async def test_lo_que_la_sesion_ya_no_hace_se_responde(abrir: Abrir):
+    """Stopping goes first: what waits behind it is refused, and so is what comes later."""
+    guion = Guion(await abrir(0.0), salida=PoliticaSalida.MANTENER)
+    hechos: list[int] = []
+
+    async def hacer() -> None:
+        hechos.append(1)
+
+    async def preguntar() -> None:
+        assert guion.orquestador is not None
+        await guion.orquestador.pedir(hacer)
+
+    tareas: list[asyncio.Task[None]] = []
+
+    def preguntar_y_parar() -> None:
+        tareas.append(asyncio.create_task(preguntar()))
+        asyncio.get_running_loop().call_soon(guion.parar)
+
+    await guion.correr(guion.cierra(0), [preguntar_y_parar])
+    tareas.append(asyncio.create_task(preguntar()))
+
+    fallos = await asyncio.gather(*tareas, return_exceptions=True)
+    assert [str(fallo) for fallo in fallos] == ["the session ends; look at the position"] * 2
+    assert hechos == []
