@@ -5,9 +5,10 @@ DATA ?=
 N ?= 200
 SEED ?= 1
 CANDLES ?=
+DAEMON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test demo test test-slow check format lint types contracts parity chaos soak bench clean
+.PHONY: help install install-test demo test test-slow check format lint types contracts parity trailing chaos soak bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +57,9 @@ contracts: install-test
 
 parity: install ## Training = evaluation = dry run, counted: make parity DATA=candles.csv.gz
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m src.paridad $(if $(DATA),--data $(DATA))
+
+trailing: install ## The same entries under each trailing stop, every move checked: make trailing DATA=ADAUSDT-1m.csv.gz [CANDLES=43200] [DAEMON=1]
+	$(BIN)/python -m src.paridad.frenos $(if $(DATA),--data $(DATA)) $(if $(CANDLES),--candles $(CANDLES)) $(if $(DAEMON),--daemon)
 
 chaos: install-test ## N kill -9s and 5·N faults, then the books: make chaos N=200 SEED=1 [CANDLES=5000] [DATA=file]
 	$(BIN)/python -m caos --kills $(N) --seed $(SEED) $(if $(CANDLES),--candles $(CANDLES)) $(if $(DATA),--data $(DATA))

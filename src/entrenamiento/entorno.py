@@ -12,7 +12,7 @@ from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.entrenamiento.datos_entorno import DatosEntorno, calcular_filas
 from src.entrenamiento.operativa import SIN_INCIDENCIAS, Operativa
 from src.entrenamiento.paso import Asiento, PasoEntorno, armar_paso
-from src.entrenamiento.recorrido import Vencimiento, atravesar, liquidar_funding, travesia_de
+from src.entrenamiento.recorrido import OyenteFreno, Vencimiento, atravesar, liquidar_funding, travesia_de
 from src.entrenamiento.salidas import Incidencia
 from src.nucleo.accion import interpretar_accion
 from src.nucleo.cartera import CuentaPlana, aplanar, cuenta_de, equity_en, no_cubre_mantenimiento
@@ -44,6 +44,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         configuracion: The artefact's rules.
         semilla: Of the random starts; ``None`` draws one.
         inicio_aleatorio: Otherwise every episode starts on the first row where a window fits.
+        oyente: Told of each move of a brake; ``None`` tells nobody.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         configuracion: ConfiguracionArtefacto,
         semilla: int | None = None,
         inicio_aleatorio: bool = True,
+        oyente: OyenteFreno | None = None,
     ) -> None:
         entorno, portafolio = configuracion.entorno, configuracion.portafolio
         self.datos = datos
@@ -64,7 +66,7 @@ class EntornoTrading(gym.Env[ObservacionGym, MatrizF32]):
         self._capital = float(portafolio.capital_inicial)
         self._apalancamiento = float(portafolio.apalancamiento)
         self._limite = entorno.max_drawdown_permitido
-        self._operativa = Operativa(configuracion, datos)
+        self._operativa = Operativa(configuracion, datos, oyente)
         self._con_escalones = entorno.escalones_riesgo
         self._regla_accion = configuracion.regla_accion()
         self._regla_recompensa = configuracion.regla_recompensa()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from src.artefactos.configuracion import ConfiguracionArtefacto
 from src.entrenamiento.datos_entorno import DatosEntorno, PreciosFila
 from src.entrenamiento.paso import Asiento
-from src.entrenamiento.recorrido import Terreno
+from src.entrenamiento.recorrido import OyenteFreno, Terreno
 from src.entrenamiento.salidas import Incidencia, cerrar_por_proteccion
 from src.nucleo.cartera import CuentaPlana, aplanar, asentar, cuenta_de
 from src.nucleo.ordenes import Plan, trocear
@@ -47,11 +47,14 @@ class Operativa:
     Args:
         configuracion: The artefact's rules.
         datos: Candles, and filters, brackets and fees of their market.
+        oyente: Told of each move of a brake.
     """
 
-    def __init__(self, configuracion: ConfiguracionArtefacto, datos: DatosEntorno) -> None:
+    def __init__(
+        self, configuracion: ConfiguracionArtefacto, datos: DatosEntorno, oyente: OyenteFreno | None = None
+    ) -> None:
         portafolio, regla = configuracion.portafolio, configuracion.regla_proteccion()
-        self.terreno = Terreno(datos.mercado, portafolio.slippage, regla)
+        self.terreno = Terreno(datos.mercado, portafolio.slippage, regla, oyente)
         self.con_stop = regla.tipo is not TipoProteccion.NINGUNA
         self._solo_nivel = regla.freno is None
         self._regla = regla
@@ -149,7 +152,7 @@ class Operativa:
 
     def seguir(self, proteccion: EstadoProteccion, precios: PreciosFila) -> EstadoProteccion:
         """Move the brake by a candle's close, after the decision on it."""
-        return al_mark(proteccion, precios.cierre, precios.cierre_ms, self._regla, self._mercado)
+        return self.terreno.seguir(proteccion, precios.cierre, precios.cierre_ms)
 
     def esta_quieta(
         self, proteccion: EstadoProteccion, cantidad: float, peor: float, mejor: float, instante_ms: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from src.entrenamiento.datos_entorno import PreciosFila
@@ -54,12 +54,24 @@ def travesia_de(vela: Vela, camino: Camino, fila: PreciosFila) -> Travesia:
     return Travesia(camino_intravela(vela, camino), vela.apertura_ms, duracion_ms, fila.tasa_funding)
 
 
+OyenteFreno = Callable[[EstadoProteccion, EstadoProteccion, float, int], None]
+"""Told of each move of a brake: what protected before and after it, the mark, and its market time."""
+
+
 class Terreno(NamedTuple):
     """What an account lives through every candle with."""
 
     mercado: Mercado  # brackets, filters and fees
     slippage: float  # fraction of the price, against the account, of a market order that nobody decided
     regla: ReglaProteccion
+    oyente: OyenteFreno | None = None
+
+    def seguir(self, proteccion: EstadoProteccion, mark: float, instante_ms: int) -> EstadoProteccion:
+        """Move the brake by a mark that triggered nothing, and tell who listens."""
+        movida = al_mark(proteccion, mark, instante_ms, self.regla, self.mercado)
+        if self.oyente is not None and movida is not proteccion:
+            self.oyente(proteccion, movida, mark, instante_ms)
+        return movida
 
 
 def atravesar(
@@ -83,7 +95,7 @@ def atravesar(
         terreno: Market, slippage and rules.
         proteccion: What protects the position.
     """
-    mercado, slippage, regla = terreno
+    mercado, slippage, regla, _ = terreno
     incidencias: list[Incidencia] = []
     funding, anterior = 0.0, travesia.puntos[0].precio
     for punto in travesia.puntos:
@@ -103,7 +115,7 @@ def atravesar(
         if cuenta.posicion is None:
             proteccion = SIN_PROTECCION
         elif fraccion < 1.0:
-            proteccion = al_mark(proteccion, precio, instante_ms, regla, mercado)
+            proteccion = terreno.seguir(proteccion, precio, instante_ms)
         anterior = precio
     return Recorrido(cuenta, riesgo, proteccion, tuple(incidencias), funding, False)
 
@@ -119,7 +131,7 @@ def _salir(
 ) -> tuple[EstadoCuenta, tuple[Incidencia, ...]]:
     """What the exchange closes on the way from the price before to a point."""
     precio, _, salto = punto
-    mercado, slippage, _ = terreno
+    mercado, slippage, _, _ = terreno
     disparo = buscar_disparo(proteccion, cuenta, precio, mercado, salto=salto)
     if disparo is not None:
         cuenta, incidencia = cerrar_por_proteccion(

@@ -12,27 +12,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from src.artefactos.artefacto import Artefacto
-from src.artefactos.configuracion import interpretar_configuracion
 from src.cli.salida import con_codigo_de_salida
 from src.datos.continuidad import inferir_intervalo
 from src.datos.sintetico import generar
-from src.datos.velas import TablaVelas, escribir_velas, leer_velas, rellenar_huecos
+from src.datos.velas import TablaVelas, leer_velas, rellenar_huecos
 from src.nucleo.errores import DatosInvalidos
+from src.paridad.aprendiz import entrenar_pequeno
 from src.paridad.comparacion import Comparacion
 from src.paridad.corridas import CALENTAMIENTO
 from src.paridad.medicion import insuficiencias, medir
 
 _ENTRENAMIENTO = 3_000
 """Candles that the small agent is trained on; the runs begin after them."""
-
-_CONFIGURACION = {
-    "entorno.total_timesteps": 2_000,
-    "SACmodel.learning_starts": 200,
-    "SACmodel.batch_size": 64,
-    "policy_kwargs.net_arch.pi": [64, 64],
-    "policy_kwargs.net_arch.qf": [64, 64],
-}
 
 consola = Console(highlight=False)
 
@@ -48,7 +39,7 @@ def paridad(
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="timonel-parity-") as carpeta:
         tabla = _tabla(data, _ENTRENAMIENTO + CALENTAMIENTO + candles)
-        artefacto = _entrenar(tabla[:_ENTRENAMIENTO], Path(carpeta))
+        artefacto = entrenar_pequeno(tabla[:_ENTRENAMIENTO], Path(carpeta), consola)
         tramo = tabla[_ENTRENAMIENTO : _ENTRENAMIENTO + CALENTAMIENTO + candles]
         comparaciones = []
         for comparacion in medir(artefacto, tramo, Path(carpeta)):
@@ -75,22 +66,6 @@ def _tabla(ruta: Path | None, necesarias: int) -> TablaVelas:
             f"{ruta} has {len(tabla)} candles, {necesarias} are needed; give more, or a lower --candles"
         )
     return tabla
-
-
-def _entrenar(tabla: TablaVelas, carpeta: Path) -> Artefacto:
-    from src.entrenamiento.datos import Fuente
-    from src.entrenamiento.plan import Peticion, planear
-    from src.entrenamiento.sesion import entrenar
-
-    ruta = carpeta / "train.csv.gz"
-    escribir_velas(tabla, ruta)
-    cambios = {
-        **_CONFIGURACION,
-        "data_downloader.interval": inferir_intervalo(tabla),
-        "Output.base_dir": str(carpeta / "entrenamientos"),
-    }
-    configuracion = interpretar_configuracion("", "parity", cambios)
-    return entrenar(planear(configuracion, Peticion(fuente=Fuente(fichero=ruta))), consola).artefacto
 
 
 def _contar(c: Comparacion) -> None:
