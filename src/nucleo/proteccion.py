@@ -161,9 +161,11 @@ def a_mano(
     actual = gatillo(estado, posicion.cantidad)
     freno = estado.freno
     if freno is None:
-        inicio = stop if actual is None else actual
+        inicio = actual
+        if actual is None and stop is not None and isfinite(stop):
+            inicio = al_tick(stop, tick, hacia_arriba=not largo)
         if inicio is None:
-            raise StopMalLado("a target needs a stop beside it; give 'stop' as well")
+            raise StopMalLado("a target needs a stop beside it; give a 'stop' that is a price as well")
         freno = nuevo_freno(posicion.precio_entrada, inicio, None, mark, instante_ms, largo=largo)
     elif actual is not None:
         freno = freno._replace(stop=actual)

@@ -66,6 +66,7 @@ def armar_nucleo(m: Materiales) -> Nucleo:
     instantanea = m.recuerdo.agente.instantanea
     if instantanea is not None:
         cuenta.reanudar(instantanea.cuenta, instantanea.marcador)
+        protector.atr = instantanea.atr
     bolsa = m.ajustes.exchange
     ajustes = AjustesEjecutor(ventana_ms=bolsa.recv_window_ms, pausa_mirada_s=bolsa.lookup_pause_s)
     ejecutor = Ejecutor(m.bolsa, m.diario, m.reloj, simbolo, ajustes, m.recuerdo.ordenes)

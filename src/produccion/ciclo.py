@@ -40,6 +40,15 @@ from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
+_STATUS_POR_MOTIVO = {
+    "unprotected": StatusFila.PROTECCION,
+    "blind": StatusFila.PROTECCION,
+    "vanished": StatusFila.PROTECCION,
+    "guardian": StatusFila.MANUAL,
+    "exit": StatusFila.MANUAL,
+}
+"""What exits that the agent did not decide were sent for."""
+
 _AUMENTOS = (Operacion.AUMENTAR_LONG, Operacion.AUMENTAR_SHORT)
 
 log = structlog.get_logger(__name__)
@@ -95,6 +104,7 @@ class Ciclo:
         self._reanudada = False
         self._propia_hasta_ms = -1
         self._aumento: _Aumento | None = None
+        self._cerrada_por_otro = False
         self.compartido: CierreCompartido | None = None
         """Asked before a position is closed for its stop; ``None`` while nobody else may."""
         self.mark = mark
@@ -345,16 +355,29 @@ class Ciclo:
         if informe.resultado is Resultado.INCIERTA:
             self._p.control.bloqueos.add(Bloqueo.INCIERTO)
             raise ResultadoIncierto(f"what the order did is not known yet: {informe.error}")
-        novedades = await self._p.cuenta.actualizar()
-        self._p.cuenta.en_vuelo = False
-        self._vetar(novedades.ajenos)
-        self._p.cronica.anotar_cierre(novedades.ajenos, StatusFila.MANUAL, ahora_ms, self.mark)
-        if novedades.transferido:
-            self._seguir_transferencia(novedades.transferido)
         if not informe.transacciones:
+            self._p.cuenta.en_vuelo = False
             raise OrdenRechazada(informe.error, codigo=informe.codigo)
-        await self._revisar_proteccion()
+        await self._anotar_reduccion(informe, ahora_ms)
         return self._p.cuenta.estado.posicion
+
+    async def _anotar_reduccion(self, informe: Informe, ahora_ms: int) -> None:
+        """Book what was given up by hand: it is done, whatever cannot be read of it now."""
+        try:
+            movimiento = await self._p.cuenta.tras_ejecutar(informe.transacciones)
+        except ErrorBolsa as fallo:
+            log.error("cuenta_sin_leer", motivo=str(fallo))
+            movimiento = self._p.cuenta.sin_leer(informe.transacciones)
+        self._p.cuenta.en_vuelo = False
+        ajeno = Ajeno(movimiento, StatusFila.MANUAL, ahora_ms, informe.transacciones[-1].precio)
+        self._vetar([ajeno])
+        self._p.cronica.anotar_ajenos([ajeno])
+        try:
+            await self._explicar(exigente=True)
+            await self._revisar_proteccion()
+        except ErrorBolsa as fallo:
+            log.error("proteccion_sin_mirar", motivo=str(fallo))
+            self.stop_tocado = True
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
         if razon is Razon.DRAWDOWN:
@@ -388,15 +411,26 @@ class Ciclo:
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
-        self._vetar([a for a in novedades.ajenos if a.status is not StatusFila.OK])
-        self._p.cronica.anotar_ajenos(novedades.ajenos)
+        ajenos = [self._con_su_motivo(ajeno) for ajeno in novedades.ajenos]
+        self._cerrada_por_otro = self._cerrada_por_otro and not ajenos
+        self._vetar([a for a in ajenos if a.status is not StatusFila.OK])
+        self._p.cronica.anotar_ajenos(ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
-        if self._solo_queda_el_aumento(novedades.ajenos):
+        if self._solo_queda_el_aumento(ajenos):
             log.critical("aumento_sin_posicion", cantidad=self._p.cuenta.estado.cantidad)
             self._aumento = None
             await self.cerrar_y_seguir("vanished", self._p.reloj.ahora_ms())
-        return max((a.instante_ms for a in novedades.ajenos if self._sin_intencion(a)), default=-1)
+        return max((a.instante_ms for a in ajenos if self._sin_intencion(a)), default=-1)
+
+    def _con_su_motivo(self, ajeno: Ajeno) -> Ajeno:
+        """A fill of our own that the agent did not decide is no decision's, whoever was there to book it."""
+        if ajeno.status is not StatusFila.OK:
+            return ajeno
+        if self._cerrada_por_otro and self._sin_intencion(ajeno):
+            return ajeno._replace(status=StatusFila.PROTECCION)
+        motivo = self._p.ejecutor.motivo_de(ajeno.id_cliente)
+        return ajeno._replace(status=_STATUS_POR_MOTIVO.get(motivo, StatusFila.OK))
 
     def _solo_queda_el_aumento(self, ajenos: Sequence[Ajeno]) -> bool:
         """Whether a position was closed before its increase came: that opened one which nobody decided to."""
@@ -448,6 +482,7 @@ class Ciclo:
         puesto = self._p.protector.puesto
         compartido = self.compartido if isinstance(motivo, ProteccionRota) else None
         if compartido is not None and puesto is not None and await compartido.lo_hizo_otro(puesto.operacion):
+            self._cerrada_por_otro = True
             raise LecturaFallida("another process closed the position; the account must be read again")
         await self.cerrar_y_seguir("unprotected", instante_ms)
         if compartido is not None:
@@ -465,6 +500,7 @@ class Ciclo:
         if riesgo.confirmado or equity <= 0.0:
             await self.emergencia(Razon.DRAWDOWN, cierre_ms, f"drawdown {riesgo.drawdown.actual:.6f}")
         self._pendiente = self._decisor.decidir(cuenta, equity, cierre_ms, recompensa, impedimento)
+        p.protector.atr = self._pendiente.atr
         p.cronica.anotar_decision(self._pendiente)
 
     async def _completar(self) -> None:
@@ -494,8 +530,12 @@ class Ciclo:
                 ),
                 pendiente.cierre_ms,
             )
-        if self._p.protector.seguir(pendiente.vela.close, pendiente.cierre_ms):
+        if self._p.protector.seguir(self._cierre_prudente(pendiente.vela.close), pendiente.cierre_ms):
             await self._proteger(self._p.protector.mover(), pendiente.cierre_ms)
+
+    def _cierre_prudente(self, cierre: float) -> float:
+        """The candle's close, or the mark where it is the less favourable one: marks trigger stops."""
+        return min(cierre, self.mark) if self._p.cuenta.estado.cantidad > 0.0 else max(cierre, self.mark)
 
     async def _ejecutar(self, pendiente: Pendiente) -> Informe:
         if pendiente.plan.operacion is Operacion.MANTENER:

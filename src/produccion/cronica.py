@@ -219,6 +219,7 @@ class Cronica:
             self.capital_referencia,
             (*self._ejecutor.abiertos, *self._protector.abiertos),
             self._control.veto,
+            self._protector.atr,
         )
 
     def _guardar(self, filas: Sequence[Fila]) -> None:

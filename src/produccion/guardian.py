@@ -23,6 +23,9 @@ from src.produccion.puertos import Reloj
 
 T = TypeVar("T")
 
+ESPERA_MS = 20_000
+"""Wall time that whoever asks waits for what became of it."""
+
 _ENTRE_REFLEJOS_S = 1.0
 _REFRESCO_S = 3_600.0
 
@@ -85,16 +88,28 @@ class Guardian:
         """
         solicitud = solicitud_de(mando)
         comprobar_precios(solicitud)
-        instante_ms = solicitud.instante_ms
-        if instante_ms is not None and caducado(solicitud.accion, instante_ms, self._hora_pared_ms()):
-            raise SolicitudInvalida(f"request too old to {solicitud.accion.value}; look again and repeat it")
-        desenlace = await self._turno(lambda: self._cumplir(solicitud))
+        self._comprobar_edad(mando, solicitud)
+
+        async def cumplir() -> Desenlace:
+            # Its turn may come long after it was taken: nobody waits for it any more then.
+            self._comprobar_edad(mando, solicitud)
+            return await self._cumplir(solicitud)
+
+        desenlace = await self._turno(cumplir)
         return desenlace._replace(redis=await self._reflejar()) if desenlace.exito else desenlace
+
+    def _comprobar_edad(self, mando: MandoGuardado, solicitud: Solicitud) -> None:
+        ahora_ms, instante_ms = self._hora_pared_ms(), solicitud.instante_ms
+        if instante_ms is not None and caducado(solicitud.accion, instante_ms, ahora_ms):
+            raise SolicitudInvalida(f"request too old to {solicitud.accion.value}; look again and repeat it")
+        if ahora_ms - mando.created_at_ms > ESPERA_MS:
+            raise SolicitudInvalida("nobody waits for this request any more; look again and repeat it")
 
     async def reflejar_siempre(self) -> None:
         """Keep the copy in Redis like the position, for ever."""
         refrescada_s = 0.0
         bucle = asyncio.get_running_loop()
+        await self._reflejar()  # an earlier life may have left the copy of an operation that is over
         while True:
             if self._operacion() != self._reflejada:
                 await self._reflejar()
@@ -170,6 +185,15 @@ class Guardian:
     def _tras_ajustar(
         self, posicion: Posicion, anterior: float | None, nivel: str | None, mensaje: str
     ) -> Desenlace:
+        if self._ciclo.operacion is None:
+            return Desenlace(
+                exito=False,
+                instante_ms=self._reloj.ahora_ms(),
+                direccion=_direccion(posicion),
+                stop_anterior=anterior,
+                confirmado=True,
+                mensaje="the market was beyond the stop already: the position was closed",
+            )
         confirmado = self._ciclo.stop is not None
         return Desenlace(
             exito=confirmado,

@@ -59,6 +59,8 @@ from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import URL_ALMACEN, Mostrador, Ventanilla
 
+_ALMACEN_S = 10.0  # that the start waits for the shared store
+
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -267,11 +269,15 @@ class Montaje:
             bolsa=m.bolsa,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta)
+        nucleo = escena.nucleo
         try:
-            await ventanilla.comprobar()
-        except ConfiguracionInvalida as fallo:
-            if escena.nucleo.cuenta.estado.posicion is None:
-                raise
+            async with asyncio.timeout(_ALMACEN_S):
+                await ventanilla.comprobar()
+        except (ConfiguracionInvalida, TimeoutError) as fallo:
+            if nucleo.cuenta.estado.posicion is None and not nucleo.ejecutor.hay_incierta:
+                raise ConfiguracionInvalida(
+                    str(fallo) or f"the store does not answer within {_ALMACEN_S:g} s"
+                ) from fallo
             log.critical(
                 "almacen_no_abre", motivo=str(fallo), efecto="the position is looked after all the same"
             )

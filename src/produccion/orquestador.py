@@ -325,7 +325,8 @@ class Orquestador:
             try:
                 with self.progreso.trabajando("consumidor"):
                     motivo = await self._tratar(evento)
-                self.paciencia.alivio(de_refresco=isinstance(evento, _Refresco))
+                if not isinstance(evento, _Pedido):  # its failure went to whoever asked
+                    self.paciencia.alivio(de_refresco=isinstance(evento, _Refresco))
                 return motivo
             except ErrorBolsa as fallo:
                 espera_s = self.paciencia.contar(

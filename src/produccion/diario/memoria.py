@@ -38,6 +38,7 @@ class Instantanea(NamedTuple):
     capital_referencia: float  # equity that maps to 1.0 in the observation
     abiertos: tuple[str, ...] = ()  # aggregates of orders and stops that are not over
     veto: Veto | None = None
+    atr: float | None = None  # average true range of the newest decided candle, where it is needed
 
 
 class Pendiente(NamedTuple):
@@ -137,6 +138,7 @@ def escribir_instantanea(i: Instantanea) -> dict[str, object]:
         "reference": i.capital_referencia,
         "open": list(i.abiertos),
         "veto": list(i.veto) if i.veto is not None else None,
+        "atr": i.atr,
     }
 
 
@@ -156,6 +158,7 @@ def leer_instantanea(crudo: Any) -> Instantanea:
         float(crudo["reference"]),
         tuple(crudo["open"]),
         Veto(*veto) if (veto := crudo.get("veto")) else None,
+        None if crudo.get("atr") is None else float(crudo["atr"]),
     )
 
 

@@ -100,6 +100,10 @@ class Ejecutor:
         """Whether an order's intent is known, and with it what it was sent for."""
         return id_cliente in self._ordenes
 
+    def motivo_de(self, id_cliente: str) -> str:
+        """The first word of what an order was sent for; empty when its intent is not known."""
+        return self._ordenes[id_cliente].ficha.partition(":")[0] if self.conoce(id_cliente) else ""
+
     @property
     def abiertos(self) -> tuple[str, ...]:
         """Journal aggregates of the orders of which something may still come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 import structlog
@@ -18,7 +19,7 @@ from src.nucleo.errores import (
     StopInaceptable,
     YaCruzado,
 )
-from src.nucleo.frenos import Freno
+from src.nucleo.frenos import Freno, nuevo_freno
 from src.nucleo.ordenes import trocear
 from src.nucleo.proteccion import SIN_PROTECCION, EstadoProteccion, ReglaProteccion
 from src.nucleo.reconciliacion import Deseo, siguiente_de
@@ -33,7 +34,7 @@ from src.nucleo.stops import (
     cubren,
     lado_que_protege,
 )
-from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.nucleo.tipos import EstadoCuenta, Mercado, Posicion
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE
 from src.produccion.puertos import Bolsa, Diario, EventoStop, Reloj
 from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, NivelPuesto, escribir_nivel
@@ -161,7 +162,6 @@ class Protector:
         self._fijar(puesto.con(estado))
         movido = estado.freno.stop != antes.freno.stop
         if movido:
-            self.confirmado = False
             log.info(
                 "freno_movido",
                 nivel=estado.freno.nivel,
@@ -187,6 +187,8 @@ class Protector:
             StopInaceptable: It cannot be there; nothing has changed.
         """
         puesto, posicion = self._puesto, self._ultimo.posicion
+        if not self._activa:
+            raise StopInaceptable("the agent was trained without stops (proteccion: ninguna); none is placed")
         if puesto is None or posicion is None:
             raise StopInaceptable("No open position to adjust")
         anterior = self.gatillo
@@ -194,7 +196,6 @@ class Protector:
             puesto.estado, posicion, stop, objetivo, mark, instante_ms, self._mercado, nivel
         )
         self._fijar(puesto.con(estado))
-        self.confirmado = False
         return anterior
 
     async def mover(self) -> None:
@@ -319,12 +320,24 @@ class Protector:
         primera, self._mirado = not self._mirado, True
         if not primera or estado.posicion is None:
             return
-        lado = lado_que_protege(estado.cantidad)
-        niveles = [v.gatillo for v in self._libro.vivos if v.lado is lado and v.cantidad is None]
-        if niveles:
-            puesto = NivelPuesto(self._reloj.ahora_ms(), niveles[0], estado.posicion)
-            self._fijar(puesto)
+        nuestros = [v for v in self._libro.vivos if v.lado is lado_que_protege(estado.cantidad)]
+        niveles = [v.gatillo for v in nuestros if v.cantidad is None]
+        if niveles or nuestros:
+            freno = self._freno_hallado(estado.posicion, nuestros)
+            nivel = niveles[0] if niveles else None
+            self._fijar(NivelPuesto(self._reloj.ahora_ms(), nivel, estado.posicion, freno))
             self._ultimo = estado
+
+    def _freno_hallado(self, posicion: Posicion, nuestros: Sequence[StopVivo]) -> Freno | None:
+        """The trailing stop and the target that the exchange shows, as far as it shows them."""
+        largo = posicion.cantidad > 0.0
+        stops = [v.gatillo for v in nuestros if v.cantidad is not None and v.tipo is TipoStop.STOP_MARKET]
+        metas = [v.gatillo for v in nuestros if v.tipo is TipoStop.TAKE_PROFIT_MARKET]
+        if not stops:
+            return None
+        stop = max(stops) if largo else min(stops)
+        entrada, ahora_ms = posicion.precio_entrada, self._reloj.ahora_ms()
+        return nuevo_freno(entrada, stop, metas[0] if metas else None, entrada, ahora_ms, largo=largo)
 
     def _renovar(
         self,

@@ -16,6 +16,9 @@ T = TypeVar("T")
 ACABAR_S = 60.0
 """Wall seconds that the work in progress gets to end when a service has failed."""
 
+ADORNO_S = 1.0
+"""Wall seconds that the services which are not essential get to let go, all together."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,7 +58,14 @@ async def supervisar(
     async with asyncio.TaskGroup() as grupo:
         caida: asyncio.Future[ErrorTimonel] = asyncio.get_running_loop().create_future()
         tareas = [
-            grupo.create_task(_vigilar(servicio, caida), name=servicio.nombre) for servicio in servicios
+            grupo.create_task(_vigilar(servicio, caida), name=servicio.nombre)
+            for servicio in servicios
+            if servicio.esencial
+        ]
+        adornos = [
+            asyncio.create_task(_vigilar(servicio, caida), name=servicio.nombre)
+            for servicio in servicios
+            if not servicio.esencial
         ]
         tarea = asyncio.create_task(_esperar(principal.correr), name=principal.nombre)
         try:
@@ -65,10 +75,22 @@ async def supervisar(
                 principal.acabar()
                 await asyncio.wait({tarea}, timeout=acabar_s)
         finally:
+            await _despedir(adornos)
             for una in (tarea, *reversed(tareas)):
                 una.cancel()
                 await asyncio.gather(una, return_exceptions=True)
     return _resultado(tarea, caida)
+
+
+async def _despedir(adornos: Sequence[asyncio.Task[None]]) -> None:
+    """Stop what is not essential; one that does not let go keeps nobody from closing a position."""
+    for adorno in adornos:
+        adorno.cancel()
+    if not adornos:
+        return
+    _, colgados = await asyncio.wait(adornos, timeout=ADORNO_S)
+    for colgado in colgados:
+        log.warning("servicio_no_acaba", servicio=colgado.get_name())
 
 
 def _resultado(tarea: asyncio.Task[T], caida: asyncio.Future[ErrorTimonel]) -> T:

@@ -79,6 +79,7 @@ instantaneas = st.builds(
     positivos,
     st.lists(textos, max_size=3).map(tuple),
     st.none() | st.builds(Veto, st.booleans(), st.integers(0, 99), st.none() | numeros),
+    st.none() | numeros,
 )
 velas = st.builds(Vela, enteros, positivos, positivos, positivos, positivos, positivos)
 pendientes = st.builds(
