@@ -40,6 +40,15 @@ from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
+_CIERRES = {
+    "guardian": StatusFila.MANUAL,
+    "exit": StatusFila.MANUAL,
+    "unprotected": StatusFila.PROTECCION,
+    "vanished": StatusFila.PROTECCION,
+    "blind": StatusFila.PROTECCION,
+}
+"""What the daemon closes for, as tokens begin, and what its rows say; none of it is the agent's decision."""
+
 _AUMENTOS = (Operacion.AUMENTAR_LONG, Operacion.AUMENTAR_SHORT)
 
 log = structlog.get_logger(__name__)
@@ -388,8 +397,9 @@ class Ciclo:
             self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
-        self._vetar([a for a in novedades.ajenos if a.status is not StatusFila.OK])
-        self._p.cronica.anotar_ajenos(novedades.ajenos)
+        ajenos = [self._con_su_motivo(a) for a in novedades.ajenos]
+        self._vetar([a for a in ajenos if a.status is not StatusFila.OK])
+        self._p.cronica.anotar_ajenos(ajenos)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
         if self._solo_queda_el_aumento(novedades.ajenos):
@@ -404,6 +414,13 @@ class Ciclo:
         if aumento is None or cantidad == 0.0 or not isclose(cantidad, aumento.cantidad, rel_tol=1e-9):
             return False
         return any(a.status is not StatusFila.OK and a.instante_ms <= aumento.instante_ms for a in ajenos)
+
+    def _con_su_motivo(self, ajeno: Ajeno) -> Ajeno:
+        """A fill of the daemon's own whose answer was lost, as what it was sent for."""
+        ficha = self._p.ejecutor.ficha_de(ajeno.id_cliente)
+        if ajeno.status is not StatusFila.OK or ficha is None:
+            return ajeno
+        return ajeno._replace(status=_CIERRES.get(ficha.split(":", 1)[0], ajeno.status))
 
     def _sin_intencion(self, ajeno: Ajeno) -> bool:
         """Whether a fill is the agent's own and what it was sent for did not reach the disk."""

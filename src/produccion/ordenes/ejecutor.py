@@ -100,6 +100,10 @@ class Ejecutor:
         """Whether an order's intent is known, and with it what it was sent for."""
         return id_cliente in self._ordenes
 
+    def ficha_de(self, id_cliente: str) -> str | None:
+        """The token of what an order was sent for; ``None`` when it is not known."""
+        return self._ordenes[id_cliente].ficha if id_cliente in self._ordenes else None
+
     @property
     def abiertos(self) -> tuple[str, ...]:
         """Journal aggregates of the orders of which something may still come."""
