@@ -20,6 +20,8 @@ from src.produccion.puertos import Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 
 ENTRE_MIRADAS_S = 1.0
+DESPEDIDA_S = 2.0
+"""Wall seconds that the end waits for a look under way."""
 
 _BLOQUEOS: Mapping[Barrera, Bloqueo] = MappingProxyType(
     {
@@ -83,9 +85,13 @@ class VigiaVallas:
         self._caido = False
 
     async def correr(self, almacen: Engine) -> None:
-        """Look for ever at a store that is open."""
+        """Look for ever at a store that is open; a look under way ends before the store may be closed."""
         while True:
-            await self.mirar(almacen)
+            mirada = asyncio.create_task(self.mirar(almacen))
+            try:
+                await asyncio.shield(mirada)
+            finally:
+                await asyncio.wait({mirada}, timeout=DESPEDIDA_S)
             await asyncio.sleep(self._entre_miradas_s)
 
     async def mirar(self, almacen: Engine) -> None:

@@ -105,7 +105,7 @@ async def test_con_el_inquilino_en_pausa_se_sale_y_no_se_entra(abrir: Abrir):
     assert banco.bolsa.estado.posicion is None
     await banco.cerrar_vela(30_000.0)
     assert banco.bolsa.estado.posicion is None
-    assert banco.filas[-1]["error"] == Bloqueo.INQUILINO.value
+    assert banco.filas[-1]["error"] == "entries_blocked: the tenant has paused trading"
 
     banco.ciclo.no_abrir(Bloqueo.INQUILINO, activo=False)
     await banco.cerrar_vela(30_000.0)

@@ -123,8 +123,8 @@ async def test_el_demonio_y_el_cron_a_la_vez_hacen_una_sola_ejecucion(
         suyas = f.tipos(motor, operacion.stop_execution_token).count("EXECUTED")
         assert suyas == len(ejecutadas)
         await banco.ciclo.mirar(frontera(1) + 5_000)
-        propias = [fila["status"] for fila in banco.filas].count("proteccion")
-        assert propias + suyas == 1
+        assert suyas <= 1
+        assert [fila["status"] for fila in banco.filas].count("proteccion") == 1
 
 
 async def test_si_otro_la_esta_cerrando_se_le_deja(

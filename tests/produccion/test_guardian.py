@@ -18,6 +18,7 @@ from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.nucleo.niveles import precio_break_even
 from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import EstadoCuenta
+from src.nucleo.veto import Veto
 from src.produccion.almacen.mandos import EstadoMando, MandoGuardado
 from src.produccion.espejo import EspejoRedis
 from src.produccion.guardian import Guardian, Reglas
@@ -389,6 +390,8 @@ async def test_sin_saber_que_hizo_la_orden_no_se_abre_hasta_saberlo(abrir: Abrir
     assert mesa.banco.control.bloqueos == set()
     assert mesa.banco.ciclo.protegida
     assert {c for _, c in mesa.residentes["STOP_MARKET"]} == {None, mesa.cantidad}
+    assert mesa.status == ["ok", "manual"]
+    assert mesa.banco.control.veto == Veto(largo=True, velas=0, techo=mesa.cantidad)
 
 
 async def test_tras_un_reinicio_la_mitad_perdida_se_encuentra(abrir: Abrir):
@@ -406,6 +409,8 @@ async def test_tras_un_reinicio_la_mitad_perdida_se_encuentra(abrir: Abrir):
         assert otro.ciclo.protegida
         assert sum(o.solo_reduce for o in otro.bolsa.aceptadas) == 1
         assert otro.control.bloqueos == set()
+        assert [fila["status"] for fila in otro.filas] == ["ok", "manual"]
+        assert otro.control.veto == Veto(largo=True, velas=0, techo=otro.bolsa.estado.cantidad)
     finally:
         otro.registro.cerrar()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from src.nucleo.errores import ErrorBolsa, OrdenRechazada, StopInaceptable, YaCruzado
+from src.nucleo.errores import OrdenRechazada, ProteccionRota, StopInaceptable, YaCruzado
 from src.nucleo.frenos import ReglaFreno, TipoFreno
 from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.stops import TipoProteccion
@@ -97,7 +96,8 @@ async def test_el_freno_se_mueve_colocando_antes_de_cancelar():
     puesto = await abierto()
 
     assert puesto.oir(EN_TABLAS)
-    assert not puesto.protector.confirmado
+    assert puesto.protector.cubre
+    assert puesto.protector.permite_entrar is False
     await puesto.protector.mover()
 
     assert puesto.residentes == los_de(TABLAS)
@@ -189,24 +189,16 @@ async def test_el_freno_cierra_lo_suyo_y_no_queda_nada():
     assert puesto.bolsa.stops_vivos == []
 
 
-async def test_un_objetivo_a_medias_deja_protegido_lo_que_queda():
+async def test_un_objetivo_a_medias_hay_que_cerrar_lo_que_queda():
     puesto = await abierto(hija=Hija.MEDIA)
     puesto.bolsa.mover(OBJETIVO)
-    puesto.bolsa.hija = Hija.LLENA
     puesto.bolsa.mover(31_000.0)
     assert puesto.bolsa.estado.cantidad == pytest.approx(0.15)
 
-    for _ in range(20):
-        try:
-            await puesto.revisar()
-        except ErrorBolsa:
-            await asyncio.sleep(1.0)
-        if puesto.protector.cubre:
-            break
+    with pytest.raises(ProteccionRota):
+        await puesto.revisar()
 
-    quedan = [c for _, _, c in puesto.residentes]
-    assert quedan
-    assert quedan == pytest.approx([0.15] * len(quedan))
+    assert not puesto.protector.cubre
 
 
 async def test_un_aumento_agranda_freno_y_objetivo_y_una_reduccion_los_encoge():
