@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from caos.pruebas import FillBolsa, IngresoBolsa, Libros, OrdenBolsa, Tramo
+from caos.pruebas import FillBolsa, IngresoBolsa, Libros, OrdenBolsa, StopBolsa, Tramo
 
 Cuerpo = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ class Libreta:
             entrada=Decimal(posicion["entry"]),
             hijas=frozenset(self._hijas),
             stops_vivos=[
-                str(algo["clientAlgoId"])
+                StopBolsa(str(algo["clientAlgoId"]), str(algo["orderType"]), bool(algo["closePosition"]))
                 for algo in self._ultimo["open_algo_orders"]
                 if algo["algoStatus"] == "NEW"
             ],

@@ -67,6 +67,19 @@ class IngresoBolsa(NamedTuple):
     tiempo_ms: int
 
 
+class StopBolsa(NamedTuple):
+    """One conditional order that waits at the exchange."""
+
+    id_cliente: str
+    tipo: str  # Binance's
+    cierra: bool  # the whole position, whatever it is
+
+    @property
+    def papel(self) -> tuple[str, bool]:
+        """What it is for: the catastrophe, the stop that trails the market, or the target."""
+        return (self.tipo, self.cierra)
+
+
 class Tramo(NamedTuple):
     """A stretch of market time during which a position stood without a live stop."""
 
@@ -90,7 +103,7 @@ class Libros:
     cantidad: Decimal  # signed
     entrada: Decimal
     hijas: frozenset[int] = frozenset()  # orders that conditional orders became
-    stops_vivos: Sequence[str] = ()  # client ids of the conditional orders that wait
+    stops_vivos: Sequence[StopBolsa] = ()  # the conditional orders that wait
     desnuda: Sequence[Tramo] = ()
 
     def total(self, *tipos: str) -> Decimal:

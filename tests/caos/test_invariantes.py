@@ -9,10 +9,13 @@ from decimal import Decimal
 import pytest
 
 from caos.invariantes import COMPROBACIONES, comprobar
-from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, Tramo
+from caos.pruebas import FillBolsa, IngresoBolsa, OrdenBolsa, StopBolsa, Tramo
 from tests.caos.fabrica import AGENTE, COMPRA, HORA, VENTA, Taller, un_nivel, una_fila
 
 Romper = Callable[[Taller], None]
+PUENTE = StopBolsa("tm-PUENTE", "STOP_MARKET", False)
+CIERRE = StopBolsa("tm-CIERRE", "STOP_MARKET", True)
+OBJETIVO = StopBolsa("tm-OBJETIVO", "TAKE_PROFIT_MARKET", False)
 
 
 def test_una_corrida_correcta_no_tiene_violaciones():
@@ -53,7 +56,7 @@ def posicion_que_no_es(t: Taller) -> None:
 
 def posicion_final_desconocida(t: Taller) -> None:
     fill = FillBolsa(3, 3, Decimal(1), Decimal(105), Decimal(0), Decimal(0), 3 * HORA)
-    t.libros = replace(t.libros, fills=[*t.libros.fills, fill], cantidad=Decimal(1), stops_vivos=["s"])
+    t.libros = replace(t.libros, fills=[*t.libros.fills, fill], cantidad=Decimal(1), stops_vivos=[PUENTE])
 
 
 def fila_perdida(t: Taller) -> None:
@@ -94,7 +97,15 @@ def desnuda(t: Taller) -> None:
 
 
 def stop_que_sobra(t: Taller) -> None:
-    t.libros = replace(t.libros, stops_vivos=["tm-STOP"])
+    t.libros = replace(t.libros, stops_vivos=[PUENTE])
+
+
+def abierta_sin_stop(t: Taller) -> None:
+    t.libros = replace(t.libros, cantidad=Decimal(1), stops_vivos=[OBJETIVO])
+
+
+def dos_stops_para_lo_mismo(t: Taller) -> None:
+    t.libros = replace(t.libros, cantidad=Decimal(1), stops_vivos=[CIERRE, CIERRE])
 
 
 def saldo_que_no_es(t: Taller) -> None:
@@ -195,6 +206,8 @@ ROTURAS: list[tuple[Romper, str, str]] = [
     (vela_perdida, "every candle once", f"{3 * HORA} was neither decided nor written down"),
     (desnuda, "never without a stop", "2.001 s of market time"),
     (stop_que_sobra, "never without a stop", "1 stops wait at the exchange for a position of 0"),
+    (abierta_sin_stop, "never without a stop", "no stop waits at the exchange for a position of 1"),
+    (dos_stops_para_lo_mismo, "never without a stop", "2 orders wait as STOP_MARKET of the whole position"),
     (nivel_mas_flojo, "a stop only tightens", "catastrophe level loosened from 80.0 to 79.9"),
     (nivel_de_un_corto_mas_flojo, "a stop only tightens", "catastrophe level loosened from 120.0 to 121.0"),
     (nivel_de_un_corto_mas_flojo, "a stop only tightens", "the stop loosened from 110.0 to 110.1"),
@@ -360,3 +373,10 @@ def test_una_posicion_que_cierra_el_demonio_por_no_tener_stop_cuenta_como_protec
     fila_de_proteccion_sin_stop(taller)
 
     assert comprobar(taller.pruebas()) == []
+
+
+def test_lo_abierto_al_final_tiene_cada_stop_una_vez():
+    taller = Taller()
+    taller.libros = replace(taller.libros, cantidad=Decimal(1), stops_vivos=[CIERRE, PUENTE, OBJETIVO])
+
+    assert not any(v.invariante == "never without a stop" for v in comprobar(taller.pruebas()))

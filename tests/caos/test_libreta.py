@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from caos.libreta import Libreta
-from caos.pruebas import Tramo
+from caos.pruebas import StopBolsa, Tramo
 
 
 def unos_libros(*fills: int, vivos: tuple[tuple[str, str], ...] = (), tramos: Any = ()) -> dict[str, Any]:
@@ -40,7 +40,10 @@ def unos_libros(*fills: int, vivos: tuple[tuple[str, str], ...] = (), tramos: An
         ],
         "income": [{"tranId": i, "incomeType": "COMMISSION", "income": "-0.1", "time": i} for i in fills],
         "algo_orders": [{"actualOrderId": "7"}, {"actualOrderId": ""}],
-        "open_algo_orders": [{"clientAlgoId": i, "algoStatus": estado} for i, estado in vivos],
+        "open_algo_orders": [
+            {"clientAlgoId": i, "algoStatus": estado, "orderType": "STOP_MARKET", "closePosition": True}
+            for i, estado in vivos
+        ],
     }
 
 
@@ -63,7 +66,7 @@ def test_un_stop_que_se_quedo_disparandose_no_espera():
     libreta = Libreta()
     libreta.tomar(unos_libros(vivos=(("a", "NEW"), ("b", "TRIGGERING"))))
 
-    assert libreta.cerrar(()).stops_vivos == ["a"]
+    assert libreta.cerrar(()).stops_vivos == [StopBolsa("a", "STOP_MARKET", True)]
 
 
 def test_solo_se_disculpa_lo_que_cabe_en_la_disculpa():
