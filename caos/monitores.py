@@ -247,16 +247,19 @@ class Monitores:
             )
 
     async def terminar(self) -> None:
-        """Interrupt all, as Ctrl+C does; one that does not end in time is killed and told of."""
+        """End all; one that does not end in time is killed and told of.
+
+        Ctrl+C would be ignored by processes of a shell's background job.
+        """
         vivos = [p.proceso for p in self._puestos if p.proceso is not None and p.proceso.returncode is None]
         for proceso in vivos:
-            proceso.send_signal(signal.SIGINT)
+            proceso.terminate()
         for proceso in vivos:
             try:
                 codigo = await asyncio.wait_for(proceso.wait(), _FIN_S)
             except TimeoutError:
                 os.killpg(proceso.pid, signal.SIGKILL)
-                self.inesperadas.append(f"a monitor did not end within {_FIN_S:g} s of Ctrl+C")
+                self.inesperadas.append(f"a monitor did not end within {_FIN_S:g} s of SIGTERM")
                 continue
-            if codigo not in (_SALIDA_INTERRUMPIDA, -signal.SIGINT, -signal.SIGKILL):
+            if codigo not in (_SALIDA_INTERRUMPIDA, -signal.SIGTERM, -signal.SIGKILL):
                 self.inesperadas.append(f"an interrupted monitor ended with code {codigo}")
