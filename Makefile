@@ -8,7 +8,7 @@ CANDLES ?=
 DAEMON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test demo test test-slow check format lint types contracts parity trailing chaos soak bench clean
+.PHONY: help install install-test demo test test-slow check format lint types contracts parity trailing chaos chaos-store soak bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ trailing: install ## The same entries under each trailing stop, every move check
 
 chaos: install-test ## N kill -9s and 5·N faults, then the books: make chaos N=200 SEED=1 [CANDLES=5000] [DATA=file]
 	$(BIN)/python -m caos --kills $(N) --seed $(SEED) $(if $(CANDLES),--candles $(CANDLES)) $(if $(DATA),--data $(DATA))
+
+chaos-store: install-test ## Stop monitors killed, databases cut off mid-write, then the store's books: make chaos-store SEED=1 [STORE=sqlite]
+	$(BIN)/python -m caos.almacen --seed $(SEED) $(if $(STORE),--store $(STORE))
 
 soak: install-test ## 100,000 candles through simulator and daemon, and nothing grows: make soak [CANDLES=100000] [DATA=file]
 	$(BIN)/python -m caos.resistencia $(if $(CANDLES),--candles $(CANDLES)) $(if $(DATA),--data $(DATA))

@@ -25,6 +25,7 @@ class Sitio(StrEnum):
 
     ORDEN = "order request"
     STOP = "stop request"
+    RELEVO = "stop replacement"
     LECTURA = "read request"
     PASO = "market step"
     VELA = "closed candle"
@@ -32,16 +33,22 @@ class Sitio(StrEnum):
 
 
 _PESOS = {
-    Sitio.ORDEN: 34,
-    Sitio.STOP: 16,
+    Sitio.ORDEN: 28,
+    Sitio.STOP: 10,
+    Sitio.RELEVO: 12,
     Sitio.LECTURA: 12,
     Sitio.PASO: 13,
     Sitio.VELA: 10,
     Sitio.RECUPERACION: 15,
 }
+_COLOCAR, _CANCELAR = "POST /fapi/v1/algoOrder", "DELETE /fapi/v1/algoOrder"
+_ENTRE_PONER_Y_QUITAR = {_COLOCAR: "after", _CANCELAR: "before"}
+"""The new stop lives and the one that it replaces does too."""
+
 _LLAMADAS = {
     Sitio.ORDEN: ("POST /fapi/v1/order",),
-    Sitio.STOP: ("POST /fapi/v1/algoOrder", "DELETE /fapi/v1/algoOrder"),
+    Sitio.STOP: (_COLOCAR, _CANCELAR),
+    Sitio.RELEVO: (_COLOCAR, _CANCELAR),
     Sitio.LECTURA: ("GET /fapi/v*", "GET /fapi/v1/userTrades"),
 }
 
@@ -65,7 +72,7 @@ class Muerte(NamedTuple):
                 at = {"candle": -(-self.paso // PUNTOS_POR_VELA), "stage": self.momento}
             case Sitio.RECUPERACION:
                 at = {"call": "* /fapi/*", "nth": self.enesima, "stage": self.momento, "count": "armed"}
-            case Sitio.ORDEN | Sitio.STOP | Sitio.LECTURA:
+            case Sitio.ORDEN | Sitio.STOP | Sitio.RELEVO | Sitio.LECTURA:
                 return desde_paso(
                     self.paso, {"kind": "hold", "at": {"call": self.patron, "stage": self.momento}}
                 )
@@ -117,6 +124,9 @@ class Guion:
 _CASI_SIEMPRE_EJECUTADA: tuple[Cuerpo, ...] = (*({"executed": True},) * 3, {"executed": False})
 """An order that was not executed takes seconds to be proved absent."""
 
+_TRAS_COLOCAR: Cuerpo = {"call": _COLOCAR, "stage": "after"}
+"""While a stop is replaced: what the market does next finds two of them, or half a change."""
+
 FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
     Clase.LOSE_ANSWER: ({"how": "drop"}, {"how": "silence", "seconds": 1.5}),
     Clase.LOSE_REQUEST: ({"how": "drop"}, {"how": "silence", "seconds": 1.5}),
@@ -145,8 +155,13 @@ FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
     Clase.SILENCE: ({"sockets": "market", "seconds": 0.3},),
     Clase.EXPIRE_LISTEN_KEY: ({},),
     Clase.BURST: ({"sockets": "all", "messages": 150},),
-    Clase.PRICE_JUMP: tuple({"percent": p} for p in (-4.0, 4.2, -8.0, 8.7, -15.0, 17.6)),
+    Clase.PRICE_JUMP: tuple(
+        {"percent": p, "at": cuando}
+        for p in (-4.0, 4.2, -8.0, 8.7, -15.0, 17.6)
+        for cuando in ("step", _TRAS_COLOCAR)
+    ),
     Clase.STOP_DROPPED: ({},),
+    Clase.CLOSED_BY_HAND: ({"at": "step"}, {"at": _TRAS_COLOCAR}),
     Clase.KLINE: ({"how": "late"}, {"how": "missing"}, {"how": "duplicated"}, {"how": "out_of_order"}),
     Clase.STOP_STUCK: ({},),
     Clase.STOP_CHILD_EXPIRED: ({},),
@@ -225,9 +240,10 @@ def _muerte(azar: Random, numero: int, paso: int) -> Muerte:
     if numero == 1 and sitio is Sitio.RECUPERACION:
         sitio = Sitio.PASO
     patron = azar.choice(_LLAMADAS[sitio]) if sitio in _LLAMADAS else ""
-    return Muerte(
-        numero, sitio, paso, patron, azar.randint(1, _RECUPERACION), azar.choice(("before", "after"))
-    )
+    enesima, momento = azar.randint(1, _RECUPERACION), azar.choice(("before", "after"))
+    if sitio is Sitio.RELEVO:
+        momento = _ENTRE_PONER_Y_QUITAR[patron]
+    return Muerte(numero, sitio, paso, patron, enesima, momento)
 
 
 def _desgracias(
@@ -245,7 +261,7 @@ def _desgracias(
         if clase in _AL_EMPEZAR_UNA_VELA:
             falla["at"] = {"candle": -(-paso // PUNTOS_POR_VELA)}
         elif clase in _DE_PASO:
-            falla["at"] = "step"
+            falla.setdefault("at", "step")
         yield Desgracia(numero, paso, falla)
 
 

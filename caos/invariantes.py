@@ -15,6 +15,7 @@ from src.nucleo.registro import textos_de
 DESNUDA_MAX_S = 2.0
 _ACTOR = "action"
 _PASO = "paso"
+_STOP = "STOP_MARKET"
 
 
 class Violacion(NamedTuple):

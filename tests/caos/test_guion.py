@@ -68,3 +68,17 @@ def test_una_muerte_en_una_llamada_espera_a_su_paso():
     assert muerte.guion() == desde_paso(
         40, {"kind": "hold", "at": {"call": "POST /fapi/v1/order", "stage": "after"}}
     )
+
+
+def test_un_relevo_muere_con_los_dos_stops_vivos():
+    """After the new one was placed, before the old one is cancelled."""
+    relevos = {m[3::2] for m in sortear(1, 5_000, 200, 0).muertes if m.sitio is Sitio.RELEVO}
+
+    assert relevos == {("POST /fapi/v1/algoOrder", "after"), ("DELETE /fapi/v1/algoOrder", "before")}
+
+
+def test_el_precio_salta_tambien_en_medio_de_un_relevo():
+    saltos = [d.falla["at"] for d in sortear(1, 5_000, 0, 20 * len(FIJAS)).desgracias if "percent" in d.falla]
+
+    assert {"call": "POST /fapi/v1/algoOrder", "stage": "after"} in saltos
+    assert "step" in saltos

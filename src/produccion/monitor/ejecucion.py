@@ -102,7 +102,7 @@ class EjecutorStops:
             ahora_ms = self._reloj.ahora_ms()
             precio = operacion.stop or operacion.entrada
             disparada = Disparada(operacion, Disparo.STOP_LOSS, precio, ahora_ms, ahora_ms)
-            if not await self._relevar(disparada, reclamo):
+            if not (await self._relevar(disparada, reclamo) and await self._recordar(disparada, reclamo)):
                 return
             await self._soltar(reclamo, operacion, plana=True, ajena=True)
         else:
@@ -174,6 +174,29 @@ class EjecutorStops:
         suerte = await self._salida.averiguar(orden, lambda: self._renovar(reclamo))
         resultado = await self._asentar(curso, suerte, Resultado(disparada, Final.FAILED))
         return resultado.final is not Final.UNKNOWN
+
+    async def _recordar(self, disparada: Disparada, reclamo: Reclamo) -> bool:
+        """Write down an order that was sent while the store was down by somebody who died before telling.
+
+        Returns:
+            False while the exchange has not said whether there is one.
+        """
+        historia = await self._libro.historia(reclamo.token)
+        if historia.enviado or historia.intento > 1:
+            return True
+        curso = Curso(disparada, reclamo.token, historia.intento)
+        operacion = disparada.operacion
+        id_cliente = id_cliente_de(ficha_de_intento(reclamo.token, historia.intento))
+        orden = Orden(operacion.simbolo, operacion.lado_salida, operacion.cantidad, True, id_cliente)
+        suerte = await self._salida.averiguar(orden, lambda: self._renovar(reclamo), enviada=False)
+        if suerte.ejecutada:
+            ahora_ms = self._reloj.ahora_ms()
+            await self._libro.anotar(
+                self._relator.disparo(curso, orden),
+                self._relator.envio(curso, ahora_ms, orden),
+                self._relator.hecho(curso, ahora_ms, suerte),
+            )
+        return suerte.terminada
 
     async def _asentar(self, curso: Curso, suerte: Suerte, antes: Resultado) -> Resultado:
         """Write down what became of an order."""

@@ -56,10 +56,18 @@ class Salida:
             return Suerte(True, motivo=str(fallo))
         return await self.averiguar(orden, entretanto)
 
-    async def averiguar(self, orden: Orden, entretanto: Callable[[], Awaitable[None]]) -> Suerte:
-        """What became of an order that this process, or a former one, may have sent."""
+    async def averiguar(
+        self, orden: Orden, entretanto: Callable[[], Awaitable[None]], *, enviada: bool = True
+    ) -> Suerte:
+        """What became of an order that this process, or a former one, may have sent.
+
+        Args:
+            orden: The order.
+            entretanto: Run between two looks.
+            enviada: Whether it may still be on its way.
+        """
         return await self._averiguador.averiguar(
-            orden.simbolo, orden.id_cliente, orden.lado, entretanto=entretanto
+            orden.simbolo, orden.id_cliente, orden.lado, enviada=enviada, entretanto=entretanto
         )
 
     async def _desatascar(self, orden: Orden, fallo: OrdenRechazada) -> None:

@@ -78,10 +78,10 @@ class EjecutorSinAlmacen:
     async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
         ahora_ms = self._reloj.ahora_ms()
         log.critical("stop_sin_almacen", operacion=curso.disparada.operacion.operation_id)
-        suerte = await self._salida.enviar(orden, _nada)
         disparo = self._relator.disparo(curso, orden)
         envio = self._relator.envio(curso, ahora_ms, orden)
         await self._guardar(*((disparo,) if curso.intento == 1 else ()), envio)
+        suerte = await self._salida.enviar(orden, _nada)
         return await self._asentar(curso, suerte)
 
     async def _asentar(self, curso: Curso, suerte: Suerte) -> Resultado:

@@ -216,6 +216,12 @@ _FICHAS = (
         (_CUENTA, _SIMBOLO),
     ),
     Ficha(
+        Clase.CLOSED_BY_HAND,
+        Familia.INMEDIATA,
+        "Somebody closes the position at market, as on Binance's web page; stops are left where they are.",
+        (_CUENTA, _SIMBOLO),
+    ),
+    Ficha(
         Clase.KLINE,
         Familia.VELA,
         "The message of a closed candle is late, missing, sent twice or out of order.",

@@ -34,6 +34,7 @@ class Clase(StrEnum):
     BURST = "burst"
     PRICE_JUMP = "price_jump"
     STOP_DROPPED = "stop_dropped"
+    CLOSED_BY_HAND = "closed_by_hand"
     KLINE = "kline"
     STOP_STUCK = "stop_stuck"
     STOP_CHILD_EXPIRED = "stop_child_expired"

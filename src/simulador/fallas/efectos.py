@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from src.nucleo.tipos import LadoOrden
 from src.simulador import eventos
 from src.simulador.fallas.clases import Cierre, Clase, Enchufado
 from src.simulador.fallas.falla import Falla
 from src.simulador.fallas.lineas import Linea, Lineas
+from src.simulador.numeros import CERO
+from src.simulador.ordenes import Pedido, TipoOrden, Vigencia
 from src.simulador.respuestas_mercado import siguiente_funding
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class Efectos:
                 self._saltar(falla)
             case Clase.STOP_DROPPED:
                 self._olvidar_stops(falla)
+            case Clase.CLOSED_BY_HAND:
+                self._cerrar_a_mano(falla)
             case _:
                 raise ValueError(f"{falla.clase} does not happen at once")
 
@@ -129,3 +135,26 @@ class Efectos:
             for plaza in self._plazas(falla):
                 for algo in titular.algos.en_espera(plaza.simbolo):
                     self._simulacion.motor.olvidar(titular, algo)
+
+    def _cerrar_a_mano(self, falla: Falla) -> None:
+        for titular in self._cuentas(falla):
+            for plaza in self._plazas(falla):
+                cantidad = titular.cuenta.posiciones[plaza.simbolo].cantidad
+                if cantidad:
+                    self._vender_todo(titular, plaza.simbolo, cantidad)
+
+    def _vender_todo(self, titular: Titular, simbolo: str, cantidad: Decimal) -> None:
+        ahora_ms = self._simulacion.reloj.ahora_ms()
+        pedido = Pedido(
+            simbolo=simbolo,
+            lado=LadoOrden.BUY if cantidad < 0 else LadoOrden.SELL,
+            tipo=TipoOrden.MARKET,
+            vigencia=Vigencia.GTC,
+            cantidad=abs(cantidad),
+            precio=CERO,
+            solo_reduce=True,
+            id_cliente=f"web_{ahora_ms}_{simbolo}",
+            vence_ms=0,
+            responde_resultado=True,
+        )
+        self._simulacion.motor.colocar(titular, pedido, ahora_ms)

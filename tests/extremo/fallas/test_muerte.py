@@ -14,6 +14,7 @@ MUERTES = {
     "before": '{kind: hold, at: {call: "POST /fapi/v1/order", nth: 4, stage: before}}',
     "after": '{kind: hold, at: {call: "POST /fapi/v1/order", nth: 4, stage: after}}',
     "stop": '{kind: hold, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
+    "replacing": '{kind: hold, at: {call: "DELETE /fapi/v1/algoOrder", nth: 1, stage: before}}',
 }
 
 

@@ -24,6 +24,10 @@ CAIDA = "{kind: price_jump, at: {step: 8}, percent: -12}"
 ATASCADO, EXPIRADO = "{kind: stop_stuck}", "{kind: stop_child_expired}"
 A_MEDIAS, AL_REVES = "{kind: stop_child_partial}", "{kind: algo_reorder}"
 SORDO = "{kind: stop_ignored, times: always}"
+A_MANO = {
+    "between": "{kind: closed_by_hand, at: {step: 10}}",
+    "replacing": '{kind: closed_by_hand, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
+}
 DERRUMBE = "{kind: price_jump, at: {step: 4}, percent: -30}"
 DESPLOME = "{kind: price_jump, at: {step: 8}, percent: -30}"
 
@@ -58,6 +62,15 @@ def test_el_mercado_salta_por_encima_del_stop(tmp_path: Path):
     ensayo = Ensayo(tmp_path, [CAIDA]).correr()
     assert ensayo.veces == {"price_jump": 1}
     assert len(ensayo.de_status(StatusFila.PROTECCION)) == 1
+    assert ensayo.violaciones() == []
+
+
+@pytest.mark.parametrize("falla", A_MANO.values(), ids=A_MANO)
+def test_una_posicion_que_alguien_cierra_a_mano(tmp_path: Path, falla: str):
+    """It is booked as what it is, and no stop is left behind; while a stop is replaced as well."""
+    ensayo = Ensayo(tmp_path, [falla]).correr()
+    assert ensayo.veces == {"closed_by_hand": 1}
+    assert len(ensayo.de_status(StatusFila.MANUAL)) == 1
     assert ensayo.violaciones() == []
 
 

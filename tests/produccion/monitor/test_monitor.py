@@ -324,6 +324,37 @@ class TestSinAlmacen:
         assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
         assert len(bolsa.enviadas) == 1
 
+    async def test_lo_enviado_por_uno_que_murio_sin_contarlo_se_encuentra(
+        self, motor: Engine, tmp_path: Path
+    ):
+        """It was sent while the store was down; the disk that knows of it is another machine's."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa()
+        muerto = f.un_monitor(motor, bolsa, cuaderno=Cuaderno(tmp_path / "perdido"))
+        await muerto.revisar()
+        bolsa.precio_actual = 88_000.0
+        with _caido(muerto):
+            await _ejecutar_lo_alcanzado(muerto)
+
+        await f.un_monitor(motor, bolsa, cuaderno=Cuaderno(tmp_path / "otro")).revisar()
+
+        assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTION_SUBMITTED", "EXECUTED"]
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+        assert len(bolsa.enviadas) == 1
+
+    async def test_sin_almacen_se_anota_en_disco_antes_de_enviar(self, motor: Engine, tmp_path: Path):
+        f.guardar(motor, f.una_operacion())
+        cuaderno, al_enviar = Cuaderno(tmp_path), []
+        bolsa = f.una_bolsa(al_enviar=lambda: al_enviar.append(cuaderno.vacio))
+        monitor = f.un_monitor(motor, bolsa, cuaderno=cuaderno)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor):
+            await _ejecutar_lo_alcanzado(monitor)
+
+        assert al_enviar == [False]
+
     async def test_una_linea_cortada_no_estorba_a_las_demas(self, motor: Engine, tmp_path: Path):
         (operacion,) = f.guardar(motor, f.una_operacion())
         cuaderno = Cuaderno(tmp_path)

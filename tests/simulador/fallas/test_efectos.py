@@ -199,6 +199,26 @@ async def test_un_stop_desaparece_sin_aviso(bolsa: Bolsa):
     assert await callado(enchufe)
 
 
+@pytest.mark.parametrize("lado", ["BUY", "SELL"])
+async def test_alguien_cierra_la_posicion_a_mano(bolsa: Bolsa, lado: str):
+    """At market, reduce-only, under no agent's name; the account hears of it."""
+    await bolsa.comprar(side=lado)
+    enchufe = await bolsa.oir_cuenta()
+
+    await bolsa.armar("closed_by_hand", account="simulador", symbol="BTCUSDT")
+
+    assert float(await bolsa.posicion()) == 0.0
+    ordenes = [evento["o"] for evento in [await recibir(enchufe) for _ in range(3)] if "o" in evento]
+    assert {(o["c"][:4], o["R"], o["o"]) for o in ordenes} == {("web_", True, "MARKET")}
+
+
+async def test_plana_no_hay_nada_que_cerrar_a_mano(bolsa: Bolsa):
+    await bolsa.armar("closed_by_hand")
+
+    assert await bolsa.posicion() == "0"
+    assert await bolsa.disparadas() == {"closed_by_hand": 1}
+
+
 async def test_lo_inmediato_tambien_ocurre_al_llegar_o_al_contestar_una_llamada(bolsa: Bolsa):
     await bolsa.armar("outage", {"call": "POST /fapi/v1/order"}, seconds=0.1)
     with pytest.raises(aiohttp.ClientConnectionError):
