@@ -83,6 +83,7 @@ def dar_vuelta_entorno(
     mercado: Mercado,
     cada: int = CADA,
     al_decidir: Callable[[], None] | None = None,
+    inicio: int = 0,
 ) -> Vuelta:
     """Live through the candles in the environment.
 
@@ -92,6 +93,7 @@ def dar_vuelta_entorno(
         mercado: Their symbol's.
         cada: Candles between two entries.
         al_decidir: Called at each decision.
+        inicio: Row of the first decision.
     """
     vuelta = Vuelta(_tipo_de(configuracion))
 
@@ -109,7 +111,7 @@ def dar_vuelta_entorno(
     )
     entorno = EntornoTrading(datos, configuracion, 0, inicio_aleatorio=False, oyente=oir)
     politica = PoliticaAlterna(cada, INTENSIDAD, al_decidir)
-    trayecto = recorrer(entorno, politica, entorno.primera_decision)
+    trayecto = recorrer(entorno, politica, inicio)
     vuelta.renglones = [_renglon(renglon.fila) for renglon in relatar(trayecto, 1)]
     return vuelta
 

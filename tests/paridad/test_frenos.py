@@ -142,8 +142,15 @@ def test_el_demonio_mueve_los_stops_como_el_entorno(tabla: TablaVelas, tmp_path:
 
     artefacto = entrenar_pequeno(tabla, tmp_path, Console(quiet=True), MERCADO)
     variante = derivar(artefacto, "niveles", cambios_de(TipoFreno.NIVELES))
-    vuelta = dar_vuelta_daemon(variante, tabla[: CALENTAMIENTO + 600], tmp_path, CADA)
+    tramo = tabla[: CALENTAMIENTO + 600]
+    vuelta = dar_vuelta_daemon(variante, tramo, tmp_path, CADA)
+    cambios = {**MERCADO, "entorno.window_size": 1, **cambios_de(TipoFreno.NIVELES)}
+    gemela = dar_vuelta_entorno(
+        *(interpretar_configuracion("", "t", cambios), tramo, variante.mercado, CADA),
+        inicio=CALENTAMIENTO - 1,
+    )
 
-    assert vuelta.ajustes
+    assert len(vuelta.ajustes) > 5
+    assert [a._replace(mark=0.0) for a in vuelta.ajustes] == [a._replace(mark=0.0) for a in gemela.ajustes]
     assert faltas(vuelta.ajustes, TipoFreno.NIVELES, variante.mercado.filtros.tick) == []
-    assert medir_vuelta(vuelta).operaciones > 0
+    assert medir_vuelta(vuelta).operaciones == medir_vuelta(gemela).operaciones > 0
