@@ -82,6 +82,15 @@ class Portafolio(Seccion):
     tasa_funding: Annotated[Numero, Field(gt=-1.0, lt=1.0)] = 0.0001  # per settlement, where none is recorded
 
 
+def _seccion_entera(valor: Any) -> Any:
+    if isinstance(valor, str):
+        raise ValueError(
+            f"write it as a section: proteccion: {{tipo: {valor}, …}}; fija, niveles, hand_span, porcentaje need"
+            " stop: {modo: porcentaje, valor: 2.0}, niveles objetivo: {modo: span, valor: 2.0} as well"
+        )
+    return valor
+
+
 class Entorno(Seccion):
     """The environment and the rules that the daemon shares with it."""
 
@@ -99,7 +108,7 @@ class Entorno(Seccion):
     longitud_episodio: Positivo = 2_000  # steps after which a training episode is truncated
     camino: Annotated[Camino, Field(strict=False)] = Camino.OHLC
     recompensa: Annotated[FormaRecompensa, Field(strict=False)] = FormaRecompensa.LOGARITMICA
-    proteccion: Proteccion = Proteccion()
+    proteccion: Annotated[Proteccion, BeforeValidator(_seccion_entera)] = Proteccion()
     escalones_riesgo: bool = True  # losses of a day or a month pause entries before the limit is reached
 
     @model_validator(mode="after")

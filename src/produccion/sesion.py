@@ -22,6 +22,7 @@ class Estadisticas:
     pnl: float = 0.0
     max_drawdown: float = 0.0
     stop: float | None = None  # trigger of the resident stop over the open position
+    protegida: bool = False  # also without one, where no price reaches the drawdown limit or liquidation
 
     def tomar(self, ciclo: Ciclo, cuenta: Cuenta) -> None:
         """Look at the session as it is now."""
@@ -33,6 +34,7 @@ class Estadisticas:
         self.pnl = ciclo.contabilidad.pnl_total
         self.max_drawdown = ciclo.max_drawdown
         self.stop = ciclo.stop
+        self.protegida = ciclo.protegida
 
     @property
     def retorno(self) -> float:
@@ -55,7 +57,9 @@ class Estadisticas:
     def _abierta(self) -> str:
         if not self.cantidad:
             return "none"
-        return f"{self.cantidad:g}, " + ("no stop" if self.stop is None else f"stop at {self.stop:g}")
+        if self.stop is not None:
+            return f"{self.cantidad:g}, stop at {self.stop:g}"
+        return f"{self.cantidad:g}, " + ("no price calls for a stop" if self.protegida else "NO STOP")
 
     def campos(self) -> dict[str, float | int]:
         """The figures by name, for the log."""

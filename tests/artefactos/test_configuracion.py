@@ -272,3 +272,8 @@ def test_una_fecha_sin_hora_es_utc_y_puede_ser_el_dia_entero():
     assert instante_de("1970-01-02", fin_de_dia=True) == 2 * 86_400_000 - 1
     assert instante_de("1970-01-02T00:00", fin_de_dia=True) == 86_400_000
     assert instante_de("1970-01-02T01:00:00+01:00") == 86_400_000
+
+
+def test_una_proteccion_escrita_con_una_sola_palabra_dice_como_se_escribe():
+    with pytest.raises(ConfiguracionInvalida, match=r"write it as a section: proteccion: \{tipo: niveles"):
+        interpretar_configuracion("entorno: {proteccion: niveles}", "x.yaml")

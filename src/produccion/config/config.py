@@ -246,7 +246,7 @@ def _claves(entorno: Mapping[str, str], prefijo: str) -> Credenciales:
     if faltan:
         raise ConfiguracionInvalida(
             f"{' and '.join(faltan)} not set in the environment; copy .env.example.sh to .env.sh, fill it in"
-            " and run `source .env.sh`, or try `--simulated`, which needs no keys"
+            " and run `source .env.sh`; a simulator (--exchange-url, or `live --simulated`) needs none"
         )
     return Credenciales(clave=clave, secreto=secreto)
 

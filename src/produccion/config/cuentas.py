@@ -91,7 +91,8 @@ class Cuentas(_Seccion):
         cuenta = self.accounts.get(user_id)
         if cuenta is None:
             raise ConfiguracionInvalida(
-                f"there is no account {user_id!r}; accounts.yaml has: {', '.join(sorted(self.accounts))}"
+                f"there is no account {user_id!r}; there are: {', '.join(sorted(self.accounts))}."
+                " Accounts are named in accounts.yaml; without that file there is only `default`"
             )
         return cuenta
 

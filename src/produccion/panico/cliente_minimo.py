@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from math import inf
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -53,10 +54,21 @@ class ClienteMinimo:
         clave: API key.
         secreto: Its secret; never printed.
         dormir: How to wait.
+        avisar: Told of each read that was not answered and is tried again.
+        plazo_s: Wall seconds after which a read that was not answered is given up.
+        reloj: Wall seconds.
     """
 
     def __init__(
-        self, base: str, clave: str, secreto: str, dormir: Callable[[float], None] = time.sleep
+        self,
+        base: str,
+        clave: str,
+        secreto: str,
+        dormir: Callable[[float], None] = time.sleep,
+        *,
+        avisar: Callable[[str], None] = lambda _: None,
+        plazo_s: float = inf,
+        reloj: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
         self._clave = clave
@@ -64,6 +76,9 @@ class ClienteMinimo:
         self._desfase_ms = 0
         self._sincronizado = False
         self.dormir = dormir
+        self._avisar = avisar
+        self._plazo_s = plazo_s
+        self._reloj = reloj
         # A proxy of the surroundings does not lead to this machine.
         local = urlsplit(base).hostname in LOCALES
         self._abridor = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
@@ -106,7 +121,7 @@ class ClienteMinimo:
             raise
 
     def _sincronizar(self) -> None:
-        servidor_ms = int(self.leer_publico("/fapi/v1/time")["serverTime"])
+        servidor_ms = int(self._enviar("GET", "/fapi/v1/time", "", firmado=False)["serverTime"])
         self._desfase_ms = servidor_ms - time.time_ns() // 1_000_000
         self._sincronizado = True
 
@@ -114,20 +129,20 @@ class ClienteMinimo:
         return time.time_ns() // 1_000_000 + self._desfase_ms
 
     def _insistir(self, pedido: Callable[[], Any]) -> Any:
-        espera_s = 0.5
+        espera_s, limite_s = 0.5, self._reloj() + self._plazo_s
         for intento in range(1, _INTENTOS_LECTURA + 1):
+            ultimo = intento == _INTENTOS_LECTURA or self._reloj() >= limite_s
             try:
                 return pedido()
-            except SinRespuesta:
-                if intento == _INTENTOS_LECTURA:
+            except SinRespuesta as fallo:
+                if ultimo:
                     raise
+                self._avisar(f"{fallo}; trying again in {espera_s:g} s")
             except Rechazada as fallo:
-                if intento == _INTENTOS_LECTURA or not (
-                    fallo.espera_s or fallo.codigo in (_RELOJ_DESVIADO, _PASAJERO)
-                ):
+                if ultimo or not (fallo.espera_s or fallo.codigo in (_RELOJ_DESVIADO, _PASAJERO)):
                     raise
                 espera_s = max(espera_s, fallo.espera_s)
-            self.dormir(espera_s)
+            self.dormir(min(espera_s, max(0.0, limite_s - self._reloj())))
             espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
         raise AssertionError("the loop above returns or raises")
 

@@ -103,7 +103,7 @@ def _analizador() -> argparse.ArgumentParser:
         type=float,
         default=120.0,
         metavar="SECONDS",
-        help="How long each symbol is tried. Default: 120.",
+        help="How long the account, and then each symbol, is tried. Default: 120.",
     )
     return analizador
 
@@ -120,7 +120,9 @@ def principal(argumentos: Sequence[str] | None = None, entorno: Mapping[str, str
     except EntradaMala as fallo:
         print(f"error: {fallo}", file=sys.stderr)
         return 2
-    cliente = ClienteMinimo(destino.base, destino.clave, destino.secreto)
+    cliente = ClienteMinimo(
+        destino.base, destino.clave, destino.secreto, avisar=relato, plazo_s=opciones.give_up_after
+    )
     panico = Panico(cliente, relato, opciones.give_up_after)
     simbolos: list[str] = [simbolo.upper() for simbolo in opciones.symbol or ()]
     planas: dict[str, bool] = {}

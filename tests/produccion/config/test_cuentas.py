@@ -135,5 +135,5 @@ def test_un_inquilino_ve_solo_lo_suyo():
 
 
 def test_una_cuenta_desconocida_se_nombra_con_las_que_hay():
-    with pytest.raises(ConfiguracionInvalida, match=r"no account 'Z'.*has: A"):
+    with pytest.raises(ConfiguracionInvalida, match=r"no account 'Z'; there are: A\."):
         Cuentas(accounts={"A": SeccionCuenta()}).una("Z")

@@ -346,3 +346,12 @@ def test_la_orden_empieza_sin_importar_nada_mas():
     assert hecho.returncode == 0, hecho.stderr
     assert "--dry-run" in hecho.stdout
     assert urlsplit(panico.REAL).hostname == "fapi.binance.com"
+
+
+def test_una_bolsa_que_no_contesta_se_dice_enseguida_y_se_deja_a_tiempo(capsys: pytest.CaptureFixture[str]):
+    assert panico.principal(["--exchange-url", "http://127.0.0.1:9", "--give-up-after", "0.6"], {}) == 1
+
+    dicho = capsys.readouterr().out.splitlines()
+    assert "trying again in 0.5 s" in dicho[0]
+    assert dicho[-1] == "NOT VERIFIED"
+    assert len(dicho) <= 4
