@@ -232,6 +232,7 @@ class OidorMandos:
             self._demonio.user_id,
             self._demonio.symbol,
             self._quien,
+            account_id=self._demonio.account_id,
             client_id=self._demonio.client_id,
             limite=1,
         )

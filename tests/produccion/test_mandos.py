@@ -46,6 +46,7 @@ def pedir(almacen: Engine, solicitud: Solicitud = AJUSTE, **cambios: Any) -> Man
         payload=contenido_de(solicitud),
         requested_by="ana",
         plazo_ms=60_000,
+        account_id="sim-1",
         client_id="casa",
     )
     return pedir_mando(almacen, mando._replace(**cambios))
@@ -120,6 +121,8 @@ async def test_se_atienden_en_orden_y_solo_los_propios(motor: Engine):
     ajenos = [
         pedir(motor, user_id="User_2"),
         pedir(motor, client_id="otra"),
+        pedir(motor, account_id="live-1"),
+        pedir(motor, account_id=None),
         pedir(motor, AJUSTE._replace(simbolo="ETHUSDT")),
     ]
     propios = [pedir(motor, AJUSTE._replace(stop=float(stop))) for stop in range(1, 6)]
@@ -191,7 +194,7 @@ async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
 async def test_lo_que_un_demonio_muerto_dejo_a_medias_no_se_repite(motor: Engine):
     demonio = Demonio()
     mando = pedir(motor)
-    tomar_mandos(motor, "User_1", "BTCUSDT", "sim-1:BTCUSDT", client_id="casa")
+    tomar_mandos(motor, "User_1", "BTCUSDT", "sim-1:BTCUSDT", account_id="sim-1", client_id="casa")
 
     async with oyendo(motor, demonio.atender):
         acabado = await terminado(motor, mando)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Engine, RowMapping, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
@@ -55,6 +55,7 @@ class MandoNuevo(NamedTuple):
     payload: Mapping[str, object]
     requested_by: str
     plazo_ms: int  # how long a daemon may take until it takes it
+    account_id: str | None  # whose daemon may take it; nobody's when ``None``
     client_id: str = POR_DEFECTO
     idempotency_key: str | None = None  # the same from the same one for the same account: the first command
 
@@ -78,6 +79,7 @@ class MandoGuardado(NamedTuple):
     claimed_at_ms: int | None
     finished_at_ms: int | None
     outcome: dict[str, Any] | None
+    account_id: str | None = None  # whose daemon may take it
 
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
@@ -88,6 +90,7 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         id=identidad,
         client_id=mando.client_id,
         user_id=mando.user_id,
+        account_id=mando.account_id,
         symbol=mando.symbol,
         action=mando.action,
         payload_json=orjson.dumps(mando.payload).decode(),
@@ -97,30 +100,53 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         expires_at_ms=ahora_bd() + mando.plazo_ms,
         status=EstadoMando.PENDING.value,
     )
-    repetido = select(commands).where(
+    with motor.begin() as conexion:
+        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
+        if fila is None:
+            fila = conexion.execute(_repetido(mando)).mappings().one()
+    return _leer(fila)
+
+
+def mando_repetido(motor: Engine, mando: MandoNuevo) -> MandoGuardado | None:
+    """The command that was given before with this one's key; ``None`` when there is none."""
+    if mando.idempotency_key is None:
+        return None
+    with leer(motor) as conexion:
+        fila = conexion.execute(_repetido(mando)).mappings().first()
+    return None if fila is None else _leer(fila)
+
+
+def _repetido(mando: MandoNuevo) -> Select[Any]:
+    return select(commands).where(
         commands.c.client_id == mando.client_id,
         commands.c.requested_by == mando.requested_by,
         commands.c.idempotency_key == mando.idempotency_key,
         commands.c.user_id == mando.user_id,
         commands.c.symbol == mando.symbol,
     )
-    with motor.begin() as conexion:
-        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
-        if fila is None:
-            fila = conexion.execute(repetido).mappings().one()
-    return _leer(fila)
 
 
 def tomar_mandos(
-    motor: Engine, user_id: str, symbol: str, quien: str, *, client_id: str = POR_DEFECTO, limite: int = 20
+    motor: Engine,
+    user_id: str,
+    symbol: str,
+    quien: str,
+    *,
+    account_id: str,
+    client_id: str = POR_DEFECTO,
+    limite: int = 20,
 ) -> list[MandoGuardado]:
-    """Take the commands that wait for an account and symbol, oldest first; nobody else gets them."""
+    """Take the commands that wait for an account and symbol, oldest first; nobody else gets them.
+
+    A user may trade on several exchanges at once under one name: only what names the account is its own.
+    """
     esperan = (
         select(commands.c.seq)
         .where(
             commands.c.status == EstadoMando.PENDING.value,
             commands.c.client_id == client_id,
             commands.c.user_id == user_id,
+            commands.c.account_id == account_id,
             commands.c.symbol == symbol,
             commands.c.expires_at_ms > ahora_bd(),
         )
