@@ -17,9 +17,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import POR_DEFECTO, ahora_bd, commands
 
+TURNO_MS = 10_000
+"""How long after its expiry a command that was taken in time may still be begun: its turn may come late."""
+
 GRACIA_MS = 60_000
 """How long after its expiry a daemon may still answer a command that it took."""
 
+_ILEGIBLE = "unreadable"
 _SIN_RESPUESTA = {"error": "the daemon took it and did not say what came of it"}
 
 
@@ -73,13 +77,23 @@ class MandoGuardado(NamedTuple):
     requested_by: str
     idempotency_key: str | None
     created_at_ms: int
-    expires_at_ms: int
+    expires_at_ms: int  # nobody may take it after that, nor begin it `TURNO_MS` later
     status: EstadoMando
     claimed_by: str | None
     claimed_at_ms: int | None
     finished_at_ms: int | None
     outcome: dict[str, Any] | None
     account_id: str | None = None  # whose daemon may take it
+    vence_ms: int | None = None  # last instant to begin it, UTC by the clock of the daemon that took it
+
+    def tomado(self, ahora_ms: int) -> MandoGuardado:
+        """The same with its ``vence_ms``.
+
+        Args:
+            ahora_ms: By the daemon's clock, read before the store was asked: the clocks need not agree.
+        """
+        tomado_ms = self.created_at_ms if self.claimed_at_ms is None else self.claimed_at_ms
+        return self._replace(vence_ms=ahora_ms + self.expires_at_ms + TURNO_MS - tomado_ms)
 
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
@@ -225,8 +239,17 @@ def _leer(fila: RowMapping) -> MandoGuardado:
     return MandoGuardado(
         **valores
         | {
-            "payload": orjson.loads(valores.pop("payload_json")),
+            "payload": _objeto(valores.pop("payload_json")),
             "status": EstadoMando(fila["status"]),
-            "outcome": None if resultado is None else orjson.loads(resultado),
+            "outcome": None if resultado is None else _objeto(resultado),
         }
     )
+
+
+def _objeto(texto: str) -> dict[str, Any]:
+    """A JSON object; whatever else somebody wrote becomes one that means nothing to anybody."""
+    try:
+        valor = orjson.loads(texto)
+    except orjson.JSONDecodeError:
+        valor = None
+    return valor if isinstance(valor, dict) else {_ILEGIBLE: texto}

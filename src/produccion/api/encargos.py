@@ -45,7 +45,7 @@ class Plazos(NamedTuple):
     """How long the API waits."""
 
     tomar_ms: int = 5_000  # for a daemon to take a command; then nobody may any more
-    acabar_s: float = 20.0  # for the outcome, from the command on
+    acabar_s: float = 20.0  # for the outcome, from the command on; by then nobody may begin it any more
     mirar_s: float = 0.2  # between two looks
 
 
@@ -222,15 +222,15 @@ def _juzgar(mando: MandoGuardado, plazos: Plazos) -> tuple[int, str]:
             return 409, str(
                 campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
             )
-        case EstadoMando.EXPIRED | EstadoMando.PENDING:
+        case EstadoMando.EXPIRED:
             return 504, (
                 f"failed: the daemon did not take command {mando.id} within {plazos.tomar_ms / 1_000:g} s; it"
                 " will not be carried out"
             )
         case _:
             return 504, (
-                f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s; ask"
-                f" GET /api/v1/commands/{mando.id} what comes of it"
+                f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s: it is"
+                f" at it, or will not begin; ask GET /api/v1/commands/{mando.id} what comes of it"
             )
 
 
