@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -13,8 +15,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
-from src.nucleo.errores import EntradaInvalida, ErrorBolsa
-from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud
+from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
+from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
 from src.produccion.almacen.mandos import (
     MandoGuardado,
@@ -30,8 +32,21 @@ DESPEDIDA_S = 2.0
 """Wall seconds that the end waits for the store to hear of it."""
 
 _PREFIJO = "guardian."
+_PRECIO, _TEXTO = (int, float), (str,)
+_CAMPOS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "stop": _PRECIO,
+        "target": _PRECIO,
+        "trigger_price": _PRECIO,
+        "timestamp_ms": _PRECIO,
+        "level_name": _TEXTO,
+        "previous_level": _TEXTO,
+        "all_users": (bool,),
+    }
+)
 _PAUSA_MINIMA_S = 0.5
 _PAUSA_MAXIMA_S = 8.0
+_TARDE = "its time was over before its turn came; nothing was done: look again and repeat it"
 _A_MEDIAS = "the daemon ended while it carried this out; look at the position"
 
 log = structlog.get_logger(__name__)
@@ -97,12 +112,15 @@ def solicitud_de(mando: MandoGuardado) -> Solicitud:
     """What a command asks for.
 
     Raises:
-        ValueError: The action is none of the guardian's.
+        SolicitudInvalida: The action is none of the guardian's, or the payload is none of `contenido_de`'s.
     """
     contenido = mando.payload
+    for campo, valor in contenido.items():
+        if campo not in _CAMPOS or not (valor is None or type(valor) in _CAMPOS[campo]):
+            raise SolicitudInvalida(f"the command's payload holds {campo!r}, which this daemon cannot read")
     return Solicitud(
         simbolo=mando.symbol,
-        accion=AccionGuardian(mando.action.removeprefix(_PREFIJO)),
+        accion=leer_accion(mando.action.removeprefix(_PREFIJO)),
         stop=contenido.get("stop"),
         objetivo=contenido.get("target"),
         precio_disparo=contenido.get("trigger_price"),
@@ -116,7 +134,8 @@ class OidorMandos:
     """Tells the store that a daemon lives, takes its commands one by one, and writes what came of each.
 
     All it does with the store happens in a thread of its own, so that a store that is slow or down keeps
-    nothing waiting. A command that expired before its turn is never carried out.
+    nothing waiting. A command that expired before it was taken is never carried out, nor is one whose
+    ``vence_ms`` has passed; whoever carries it out looks at that again in its own turn.
 
     Args:
         almacen: The shared store.
@@ -124,6 +143,7 @@ class OidorMandos:
         atender: Carries one out. A refusal may be raised as `EntradaInvalida` or `ErrorBolsa`; anything else
             that it raises ends the service, after the command was answered as failed.
         ritmo: How often.
+        hora_ms: Time of day, by which ``vence_ms`` is.
     """
 
     def __init__(
@@ -132,12 +152,14 @@ class OidorMandos:
         demonio: DemonioNuevo,
         atender: Callable[[MandoGuardado], Awaitable[Desenlace]],
         ritmo: Ritmo | None = None,
+        hora_ms: Callable[[], int] | None = None,
     ) -> None:
         self._almacen = almacen
         self._demonio = demonio
         self._quien = f"{demonio.account_id}:{demonio.symbol}"
         self._atender = atender
         self._ritmo = ritmo or Ritmo()
+        self._hora_ms = hora_ms or _hora_pared_ms
         self._caido = False
 
     async def correr(self) -> None:
@@ -169,6 +191,9 @@ class OidorMandos:
         log.info(
             "mando_tomado", id=mando.id, accion=mando.action, simbolo=mando.symbol, de=mando.requested_by
         )
+        if mando.vence_ms is not None and self._hora_ms() > mando.vence_ms:
+            await self._responder(hilo, mando, Desenlace(exito=False, mensaje=_TARDE))
+            return
         try:
             desenlace = await self._atender(mando)
         except (EntradaInvalida, ErrorBolsa) as fallo:
@@ -227,15 +252,17 @@ class OidorMandos:
 
     def _tomar(self) -> MandoGuardado | None:
         # One at a time: what waits behind a slow one may still expire.
+        ahora_ms = self._hora_ms()
         tomados = tomar_mandos(
             self._almacen,
             self._demonio.user_id,
             self._demonio.symbol,
             self._quien,
+            account_id=self._demonio.account_id,
             client_id=self._demonio.client_id,
             limite=1,
         )
-        return tomados[0] if tomados else None
+        return tomados[0].tomado(ahora_ms) if tomados else None
 
     def _dar_senal(self) -> None:
         if not latir(self._almacen, self._demonio.account_id, self._demonio.symbol):
@@ -254,3 +281,7 @@ class OidorMandos:
             yield hilo
         finally:
             hilo.shutdown(wait=False)
+
+
+def _hora_pared_ms() -> int:
+    return time.time_ns() // 1_000_000

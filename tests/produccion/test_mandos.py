@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from src.produccion.almacen import demonios
 from src.produccion.almacen.demonios import DemonioNuevo, vivos
 from src.produccion.almacen.esquema import ahora_bd, commands
 from src.produccion.almacen.mandos import (
+    TURNO_MS,
     EstadoMando,
     MandoGuardado,
     MandoNuevo,
@@ -46,6 +48,7 @@ def pedir(almacen: Engine, solicitud: Solicitud = AJUSTE, **cambios: Any) -> Man
         payload=contenido_de(solicitud),
         requested_by="ana",
         plazo_ms=60_000,
+        account_id="sim-1",
         client_id="casa",
     )
     return pedir_mando(almacen, mando._replace(**cambios))
@@ -66,8 +69,11 @@ class Demonio:
 
 
 @asynccontextmanager
-async def oyendo(almacen: Engine, atender: Atender) -> AsyncIterator[asyncio.Task[None]]:
-    oidor = OidorMandos(almacen, YO, atender, Ritmo(mirar_s=0.02, latir_s=0.02, vencer_s=0.02))
+async def oyendo(
+    almacen: Engine, atender: Atender, hora_ms: Callable[[], int] | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    ritmo = Ritmo(mirar_s=0.02, latir_s=0.02, vencer_s=0.02)
+    oidor = OidorMandos(almacen, YO, atender, ritmo, hora_ms)
     tarea = asyncio.create_task(oidor.correr())
     try:
         yield tarea
@@ -120,6 +126,8 @@ async def test_se_atienden_en_orden_y_solo_los_propios(motor: Engine):
     ajenos = [
         pedir(motor, user_id="User_2"),
         pedir(motor, client_id="otra"),
+        pedir(motor, account_id="live-1"),
+        pedir(motor, account_id=None),
         pedir(motor, AJUSTE._replace(simbolo="ETHUSDT")),
     ]
     propios = [pedir(motor, AJUSTE._replace(stop=float(stop))) for stop in range(1, 6)]
@@ -178,6 +186,70 @@ async def test_lo_vencido_no_se_hace(motor: Engine):
     assert [mando.id for mando in demonio.atendidos] == [bueno.id]
 
 
+async def test_lo_que_se_tomo_tarde_se_responde_sin_hacerse(motor: Engine):
+    """Between asking the store and carrying out more time may pass than anybody waits."""
+    demonio, hora_s = Demonio(), itertools.count(step=1_000)
+    mando = pedir(motor)
+
+    async with oyendo(motor, demonio.atender, lambda: next(hora_s) * 1_000):
+        acabado = await terminado(motor, mando)
+
+    assert acabado.status is EstadoMando.FAILED
+    assert acabado.outcome is not None
+    assert "nothing was done" in acabado.outcome["error"]
+    assert demonio.atendidos == []
+
+
+async def test_quien_atiende_sabe_hasta_cuando(motor: Engine):
+    """By its own clock, whatever the store's says."""
+    demonio = Demonio()
+    mando = pedir(motor)
+
+    async with oyendo(motor, demonio.atender, lambda: 5_000):
+        await terminado(motor, mando)
+
+    (atendido,) = demonio.atendidos
+    assert atendido.claimed_at_ms is not None
+    assert atendido.vence_ms == 5_000 + 60_000 + TURNO_MS - (atendido.claimed_at_ms - mando.created_at_ms)
+
+
+@pytest.mark.parametrize(
+    "cambios",
+    [
+        {"action": "guardian.explode"},
+        {"payload": {"stop": "a lot"}},
+        {"payload": {"stop": True}},
+        {"payload": {"stop": 45_000.0, "leverage": 20}},
+        {"payload": [45_000.0]},
+    ],
+)
+async def test_lo_que_no_se_entiende_se_responde_y_se_sigue_oyendo(motor: Engine, cambios: dict[str, Any]):
+    async def entender(mando: MandoGuardado) -> Desenlace:
+        solicitud_de(mando)
+        return HECHO
+
+    malo = pedir(motor, **cambios)
+
+    async with oyendo(motor, entender):
+        rechazado = await terminado(motor, malo)
+        hecho = await terminado(motor, pedir(motor))
+
+    assert (rechazado.status, hecho.status) == (EstadoMando.FAILED, EstadoMando.DONE)
+
+
+async def test_un_contenido_que_no_es_json_se_responde(motor: Engine):
+    async def entender(mando: MandoGuardado) -> Desenlace:
+        solicitud_de(mando)
+        return HECHO
+
+    malo = pedir(motor)
+    with motor.begin() as conexion:
+        conexion.execute(update(commands).values(payload_json="{"))
+
+    async with oyendo(motor, entender):
+        assert (await terminado(motor, malo)).status is EstadoMando.FAILED
+
+
 async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
     async with oyendo(motor, Demonio().atender):
         await terminado(motor, pedir(motor))
@@ -191,7 +263,7 @@ async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
 async def test_lo_que_un_demonio_muerto_dejo_a_medias_no_se_repite(motor: Engine):
     demonio = Demonio()
     mando = pedir(motor)
-    tomar_mandos(motor, "User_1", "BTCUSDT", "sim-1:BTCUSDT", client_id="casa")
+    tomar_mandos(motor, "User_1", "BTCUSDT", "sim-1:BTCUSDT", account_id="sim-1", client_id="casa")
 
     async with oyendo(motor, demonio.atender):
         acabado = await terminado(motor, mando)

@@ -281,7 +281,7 @@ commands = Table(
     *(_texto("payload_json"), _texto("requested_by"), _texto("idempotency_key", nulo=True)),
     *(_ms("created_at_ms"), _ms("expires_at_ms"), _texto("status")),
     *(_texto("claimed_by", nulo=True), _ms("claimed_at_ms", nulo=True), _ms("finished_at_ms", nulo=True)),
-    _texto("outcome_json", nulo=True),
+    *(_texto("outcome_json", nulo=True), _texto("account_id", nulo=True)),
     UniqueConstraint("id", name="uq_commands_id"),
     UniqueConstraint(
         *("client_id", "requested_by", "idempotency_key", "user_id", "symbol"), name="uq_commands_idempotency"

@@ -11,15 +11,19 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Engine, RowMapping, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import POR_DEFECTO, ahora_bd, commands
 
+TURNO_MS = 10_000
+"""How long after its expiry a command that was taken in time may still be begun: its turn may come late."""
+
 GRACIA_MS = 60_000
 """How long after its expiry a daemon may still answer a command that it took."""
 
+_ILEGIBLE = "unreadable"
 _SIN_RESPUESTA = {"error": "the daemon took it and did not say what came of it"}
 
 
@@ -55,6 +59,7 @@ class MandoNuevo(NamedTuple):
     payload: Mapping[str, object]
     requested_by: str
     plazo_ms: int  # how long a daemon may take until it takes it
+    account_id: str | None  # whose daemon may take it; nobody's when ``None``
     client_id: str = POR_DEFECTO
     idempotency_key: str | None = None  # the same from the same one for the same account: the first command
 
@@ -72,12 +77,23 @@ class MandoGuardado(NamedTuple):
     requested_by: str
     idempotency_key: str | None
     created_at_ms: int
-    expires_at_ms: int
+    expires_at_ms: int  # nobody may take it after that, nor begin it `TURNO_MS` later
     status: EstadoMando
     claimed_by: str | None
     claimed_at_ms: int | None
     finished_at_ms: int | None
     outcome: dict[str, Any] | None
+    account_id: str | None = None  # whose daemon may take it
+    vence_ms: int | None = None  # last instant to begin it, UTC by the clock of the daemon that took it
+
+    def tomado(self, ahora_ms: int) -> MandoGuardado:
+        """The same with its ``vence_ms``.
+
+        Args:
+            ahora_ms: By the daemon's clock, read before the store was asked: the clocks need not agree.
+        """
+        tomado_ms = self.created_at_ms if self.claimed_at_ms is None else self.claimed_at_ms
+        return self._replace(vence_ms=ahora_ms + self.expires_at_ms + TURNO_MS - tomado_ms)
 
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
@@ -88,6 +104,7 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         id=identidad,
         client_id=mando.client_id,
         user_id=mando.user_id,
+        account_id=mando.account_id,
         symbol=mando.symbol,
         action=mando.action,
         payload_json=orjson.dumps(mando.payload).decode(),
@@ -97,30 +114,53 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         expires_at_ms=ahora_bd() + mando.plazo_ms,
         status=EstadoMando.PENDING.value,
     )
-    repetido = select(commands).where(
+    with motor.begin() as conexion:
+        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
+        if fila is None:
+            fila = conexion.execute(_repetido(mando)).mappings().one()
+    return _leer(fila)
+
+
+def mando_repetido(motor: Engine, mando: MandoNuevo) -> MandoGuardado | None:
+    """The command that was given before with this one's key; ``None`` when there is none."""
+    if mando.idempotency_key is None:
+        return None
+    with leer(motor) as conexion:
+        fila = conexion.execute(_repetido(mando)).mappings().first()
+    return None if fila is None else _leer(fila)
+
+
+def _repetido(mando: MandoNuevo) -> Select[Any]:
+    return select(commands).where(
         commands.c.client_id == mando.client_id,
         commands.c.requested_by == mando.requested_by,
         commands.c.idempotency_key == mando.idempotency_key,
         commands.c.user_id == mando.user_id,
         commands.c.symbol == mando.symbol,
     )
-    with motor.begin() as conexion:
-        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
-        if fila is None:
-            fila = conexion.execute(repetido).mappings().one()
-    return _leer(fila)
 
 
 def tomar_mandos(
-    motor: Engine, user_id: str, symbol: str, quien: str, *, client_id: str = POR_DEFECTO, limite: int = 20
+    motor: Engine,
+    user_id: str,
+    symbol: str,
+    quien: str,
+    *,
+    account_id: str,
+    client_id: str = POR_DEFECTO,
+    limite: int = 20,
 ) -> list[MandoGuardado]:
-    """Take the commands that wait for an account and symbol, oldest first; nobody else gets them."""
+    """Take the commands that wait for an account and symbol, oldest first; nobody else gets them.
+
+    A user may trade on several exchanges at once under one name: only what names the account is its own.
+    """
     esperan = (
         select(commands.c.seq)
         .where(
             commands.c.status == EstadoMando.PENDING.value,
             commands.c.client_id == client_id,
             commands.c.user_id == user_id,
+            commands.c.account_id == account_id,
             commands.c.symbol == symbol,
             commands.c.expires_at_ms > ahora_bd(),
         )
@@ -199,8 +239,17 @@ def _leer(fila: RowMapping) -> MandoGuardado:
     return MandoGuardado(
         **valores
         | {
-            "payload": orjson.loads(valores.pop("payload_json")),
+            "payload": _objeto(valores.pop("payload_json")),
             "status": EstadoMando(fila["status"]),
-            "outcome": None if resultado is None else orjson.loads(resultado),
+            "outcome": None if resultado is None else _objeto(resultado),
         }
     )
+
+
+def _objeto(texto: str) -> dict[str, Any]:
+    """A JSON object; whatever else somebody wrote becomes one that means nothing to anybody."""
+    try:
+        valor = orjson.loads(texto)
+    except orjson.JSONDecodeError:
+        valor = None
+    return valor if isinstance(valor, dict) else {_ILEGIBLE: texto}

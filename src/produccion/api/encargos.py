@@ -15,13 +15,14 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.produccion.almacen.conexion import leer
-from src.produccion.almacen.demonios import vivos
+from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import commands
 from src.produccion.almacen.mandos import (
     EstadoMando,
     MandoGuardado,
     MandoNuevo,
     leer_mando,
+    mando_repetido,
     pedir_mando,
     vencer_mandos,
 )
@@ -44,7 +45,7 @@ class Plazos(NamedTuple):
     """How long the API waits."""
 
     tomar_ms: int = 5_000  # for a daemon to take a command; then nobody may any more
-    acabar_s: float = 20.0  # for the outcome, from the command on
+    acabar_s: float = 20.0  # for the outcome, from the command on; by then nobody may begin it any more
     mirar_s: float = 0.2  # between two looks
 
 
@@ -56,6 +57,7 @@ class Encargo(NamedTuple):
     destinos: Sequence[str]
     para_todos: bool
     clave: str | None  # Idempotency-Key
+    entornos: Mapping[str, str] = MappingProxyType({})  # where each account trades, as far as it is known
 
     @property
     def contenido(self) -> dict[str, object]:
@@ -102,6 +104,9 @@ class Encargos:
             log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
             error = "failed: the shared store did not answer; whether the command was given is unknown"
             return Resultado(user_id, "", 503, {}, error, 0, None)
+        except _Ambiguo as fallo:
+            log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
+            return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
         log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
         return _resultado(await self._esperar(mando), self._plazos)
 
@@ -119,24 +124,24 @@ class Encargos:
         return mando
 
     def _pedir(self, encargo: Encargo, user_id: str) -> MandoGuardado:
-        quien, simbolo = encargo.quien, encargo.solicitud.simbolo
-        hay = any(
-            (demonio.client_id, demonio.user_id, demonio.symbol) == (quien.client_id, user_id, simbolo)
-            for demonio in vivos(self._almacen)
+        nuevo = MandoNuevo(
+            user_id=user_id,
+            symbol=encargo.solicitud.simbolo,
+            action=accion_de(encargo.solicitud.accion),
+            payload=encargo.contenido,
+            requested_by=encargo.quien.nombre,
+            plazo_ms=_NUNCA_MS,
+            account_id=None,
+            client_id=encargo.quien.client_id,
+            idempotency_key=encargo.clave,
         )
-        return pedir_mando(
-            self._almacen,
-            MandoNuevo(
-                user_id=user_id,
-                symbol=simbolo,
-                action=accion_de(encargo.solicitud.accion),
-                payload=encargo.contenido,
-                requested_by=quien.nombre,
-                plazo_ms=self._plazos.tomar_ms if hay else _NUNCA_MS,
-                client_id=quien.client_id,
-                idempotency_key=encargo.clave,
-            ),
-        )
+        anterior = mando_repetido(self._almacen, nuevo)
+        if anterior is not None:
+            return anterior
+        account_id = _cuenta_de(vivos(self._almacen), nuevo, encargo.entornos.get(user_id))
+        if account_id is not None:
+            nuevo = nuevo._replace(account_id=account_id, plazo_ms=self._plazos.tomar_ms)
+        return pedir_mando(self._almacen, nuevo)
 
     def _leer(self, mando: MandoGuardado) -> MandoGuardado:
         return leer_mando(self._almacen, mando.id) or mando
@@ -162,6 +167,32 @@ class Encargos:
             ) or not (encargo.para_todos or mando.user_id in encargo.destinos):
                 raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
         return bool(ids)
+
+
+class _Ambiguo(Exception):
+    """More than one account could be meant."""
+
+
+def _cuenta_de(demonios: Sequence[DemonioVivo], mando: MandoNuevo, entorno: str | None) -> str | None:
+    """The account that a command is for; ``None`` when no daemon of it lives.
+
+    Raises:
+        _Ambiguo: Daemons of several accounts trade the symbol for that user.
+    """
+    meta = (mando.client_id, mando.user_id, mando.symbol)
+    cuentas = sorted(
+        demonio.account_id
+        for demonio in demonios
+        if (demonio.client_id, demonio.user_id, demonio.symbol) == meta
+        and (entorno is None or demonio.account_id.startswith(f"{entorno}-"))
+    )
+    if len(cuentas) > 1:
+        raise _Ambiguo(
+            f"{mando.symbol} is traded for {mando.user_id} by daemons of {len(cuentas)} accounts at once"
+            f" ({', '.join(cuentas)}); end those that are not meant, or give each a user of its own in"
+            " accounts.yaml"
+        )
+    return cuentas[0] if cuentas else None
 
 
 def _sin_demonio(mando: MandoGuardado) -> bool:
@@ -191,15 +222,15 @@ def _juzgar(mando: MandoGuardado, plazos: Plazos) -> tuple[int, str]:
             return 409, str(
                 campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
             )
-        case EstadoMando.EXPIRED | EstadoMando.PENDING:
+        case EstadoMando.EXPIRED:
             return 504, (
                 f"failed: the daemon did not take command {mando.id} within {plazos.tomar_ms / 1_000:g} s; it"
                 " will not be carried out"
             )
         case _:
             return 504, (
-                f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s; ask"
-                f" GET /api/v1/commands/{mando.id} what comes of it"
+                f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s: it is"
+                f" at it, or will not begin; ask GET /api/v1/commands/{mando.id} what comes of it"
             )
 
 

@@ -75,7 +75,9 @@ async def guardian(
     """
     solicitud = cuerpo.solicitud()
     destinos = _destinos(entorno, usuario, solicitud, cuerpo.user_id)
-    encargo = Encargo(usuario, solicitud, destinos, cuerpo.user_id is None, clave)
+    encargo = Encargo(
+        usuario, solicitud, destinos, cuerpo.user_id is None, clave, _entornos(entorno, destinos)
+    )
     if not await entorno.encargos.es_repetido(encargo):
         _comprobar_edad(solicitud, entorno.ahora_ms())
     log.info(
@@ -115,6 +117,12 @@ def _destinos(entorno: Entorno, usuario: Usuario, solicitud: Solicitud, user_id:
     if rechazo is not None:
         raise SolicitudInvalida(f"{user_id}: {rechazo}")
     return [user_id]
+
+
+def _entornos(entorno: Entorno, destinos: list[str]) -> dict[str, str]:
+    """Where each account trades, as far as it is written down."""
+    modos = {nombre: entorno.cuentas.entorno_de(nombre) for nombre in destinos}
+    return {nombre: modo.value for nombre, modo in modos.items() if modo is not None}
 
 
 def _comprobar_edad(solicitud: Solicitud, ahora_ms: int) -> None:

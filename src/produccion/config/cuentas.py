@@ -96,9 +96,22 @@ class Cuentas(_Seccion):
             )
         return cuenta
 
+    def entorno_de(self, user_id: str) -> Modo | None:
+        """Where an account trades; ``None`` where nobody has written it down."""
+        cuenta = self.accounts.get(user_id)
+        return None if cuenta is None else cuenta.environment
+
     def de_inquilino(self, client_id: str) -> dict[str, SeccionCuenta]:
         """The accounts of one tenant, in the order of the file."""
         return {nombre: cuenta for nombre, cuenta in self.accounts.items() if cuenta.tenant == client_id}
+
+
+class _SinFichero(Cuentas):
+    """The one account of an installation without a file: it trades wherever its daemon was told to."""
+
+    def entorno_de(self, user_id: str) -> Modo | None:
+        """Nobody has written it down."""
+        return None
 
 
 def leer_cuentas(ruta: Path | None = None, entorno: Mapping[str, str] = os.environ) -> Cuentas:
@@ -114,7 +127,7 @@ def leer_cuentas(ruta: Path | None = None, entorno: Mapping[str, str] = os.envir
     """
     nombrada = ruta or (Path(entorno[FICHERO_CUENTAS]) if entorno.get(FICHERO_CUENTAS) else None)
     if nombrada is None and not RUTA_CUENTAS.exists():
-        return Cuentas(accounts={CUENTA_UNICA: SeccionCuenta()})
+        return _SinFichero(accounts={CUENTA_UNICA: SeccionCuenta()})
     elegida = nombrada or RUTA_CUENTAS
     try:
         return Cuentas.model_validate(_leer_yaml(elegida))

@@ -78,7 +78,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     assert [e["event"] for e in bitacora].count("almacen_caido") == 1
     if motor.dialect.name == "sqlite":
         with motor.begin() as conexion:
-            conexion.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+            conexion.execute(text("UPDATE alembic_version SET version_num = '0005'"))
     else:
         subir(motor)
     assert tolva.girar() == 1.0

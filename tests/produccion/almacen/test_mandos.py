@@ -17,7 +17,7 @@ from src.produccion.almacen.mandos import (
     vencer_mandos,
 )
 
-CIERRE = MandoNuevo("ana", "BTCUSDT", AccionMando.CERRAR, {"stop": "90"}, "api:eva", 60_000)
+CIERRE = MandoNuevo("ana", "BTCUSDT", AccionMando.CERRAR, {"stop": "90"}, "api:eva", 60_000, "sim-1")
 
 
 def pasar(motor: Engine, ms: int) -> None:
@@ -30,7 +30,7 @@ def test_un_mando_va_y_su_respuesta_vuelve(motor: Engine):
     assert pedido.status is EstadoMando.PENDING
     assert pedido.expires_at_ms - pedido.created_at_ms == 60_000
 
-    (tomado,) = tomar_mandos(motor, "ana", "BTCUSDT", "demonio-1")
+    (tomado,) = tomar_mandos(motor, "ana", "BTCUSDT", "demonio-1", account_id="sim-1")
     assert (tomado.id, tomado.payload, tomado.claimed_by) == (pedido.id, {"stop": "90"}, "demonio-1")
     assert [mando.id for mando in mandos_tomados(motor, "demonio-1")] == [pedido.id]
     assert terminar_mando(motor, pedido.id, True, {"success": True})
@@ -63,7 +63,9 @@ def test_cada_mando_lo_toma_uno_solo(motor: Engine):
     pedidos = [pedir_mando(motor, CIERRE).id for _ in range(20)]
 
     with ThreadPoolExecutor(4) as hilos:
-        tomados = hilos.map(lambda i: tomar_mandos(motor, "ana", "BTCUSDT", f"d{i}", limite=7), range(8))
+        tomados = hilos.map(
+            lambda i: tomar_mandos(motor, "ana", "BTCUSDT", f"d{i}", account_id="sim-1", limite=7), range(8)
+        )
         ids = [mando.id for parte in tomados for mando in parte]
 
     assert sorted(ids) == sorted(pedidos)
@@ -72,16 +74,24 @@ def test_cada_mando_lo_toma_uno_solo(motor: Engine):
 def test_los_mandos_de_otra_cuenta_no_se_ven(motor: Engine):
     pedir_mando(motor, CIERRE)
 
-    assert tomar_mandos(motor, "eva", "BTCUSDT", "d") == []
-    assert tomar_mandos(motor, "ana", "ETHUSDT", "d") == []
-    assert tomar_mandos(motor, "ana", "BTCUSDT", "d", client_id="otro") == []
+    assert tomar_mandos(motor, "eva", "BTCUSDT", "d", account_id="sim-1") == []
+    assert tomar_mandos(motor, "ana", "ETHUSDT", "d", account_id="sim-1") == []
+    assert tomar_mandos(motor, "ana", "BTCUSDT", "d", account_id="sim-1", client_id="otro") == []
+    assert tomar_mandos(motor, "ana", "BTCUSDT", "d", account_id="live-1") == []
+
+
+def test_un_mando_sin_cuenta_no_es_de_nadie(motor: Engine):
+    """As those given before commands named one."""
+    pedir_mando(motor, CIERRE._replace(account_id=None))
+
+    assert tomar_mandos(motor, "ana", "BTCUSDT", "d", account_id="sim-1") == []
 
 
 def test_un_mando_que_nadie_tomo_vence_y_ya_no_se_toma(motor: Engine):
     pedido = pedir_mando(motor, CIERRE)
     pasar(motor, 60_001)
 
-    assert tomar_mandos(motor, "ana", "BTCUSDT", "d") == []
+    assert tomar_mandos(motor, "ana", "BTCUSDT", "d", account_id="sim-1") == []
     assert vencer_mandos(motor) == 1
     vencido = leer_mando(motor, pedido.id)
     assert vencido is not None
@@ -90,7 +100,7 @@ def test_un_mando_que_nadie_tomo_vence_y_ya_no_se_toma(motor: Engine):
 
 def test_un_mando_sin_respuesta_falla_tras_la_gracia(motor: Engine):
     pedido = pedir_mando(motor, CIERRE)
-    tomar_mandos(motor, "ana", "BTCUSDT", "d")
+    tomar_mandos(motor, "ana", "BTCUSDT", "d", account_id="sim-1")
     pasar(motor, 60_001)
     assert vencer_mandos(motor) == 0
 

@@ -27,11 +27,11 @@ from src.produccion.mandos import Desenlace
 CUENTAS = Cuentas.model_validate(
     {
         "accounts": {
-            "User_1": {},
-            "User_2": {},
-            "Medias": {"use_guardian_half": True},
-            "Apagada": {"use_guardian": False},
-            "Ajena": {"tenant": "otros"},
+            "User_1": {"environment": "sim"},
+            "User_2": {"environment": "sim"},
+            "Medias": {"environment": "sim", "use_guardian_half": True},
+            "Apagada": {"environment": "sim", "use_guardian": False},
+            "Ajena": {"environment": "sim", "tenant": "otros"},
         }
     }
 )
@@ -132,11 +132,12 @@ class DemonioFalso(threading.Thread):
         simbolo: str = "BTCUSDT",
         client_id: str = "default",
         toma: bool = True,
+        entorno: str = "sim",
     ) -> None:
         super().__init__(name=f"demonio-{user_id}")
         self._motor = motor
         self._yo = DemonioNuevo(
-            account_id=f"sim-{user_id}",
+            account_id=f"{entorno}-{user_id}",
             symbol=simbolo,
             pid=1,
             host="aqui",
@@ -159,13 +160,22 @@ class DemonioFalso(threading.Thread):
                 self._mirar()
 
     def parar(self) -> None:
+        if self._fin.is_set():
+            return
         self._fin.set()
         self.join()
         despedirse(self._motor, self._yo.account_id, self._yo.symbol)
 
     def _mirar(self) -> None:
         yo = self._yo
-        for mando in tomar_mandos(self._motor, yo.user_id, yo.symbol, yo.account_id, client_id=yo.client_id):
+        for mando in tomar_mandos(
+            self._motor,
+            yo.user_id,
+            yo.symbol,
+            yo.account_id,
+            account_id=yo.account_id,
+            client_id=yo.client_id,
+        ):
             self.tomados.append(mando)
             desenlace = self._responder(mando)
             if desenlace is not None:

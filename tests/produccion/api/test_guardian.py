@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from src.produccion.almacen.mandos import EstadoMando, MandoGuardado, leer_mando
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import PAUSA_S, Encargos, reloj_de_pared
 from src.produccion.api.identificacion import Rol
+from src.produccion.config.cuentas import leer_cuentas
 from src.produccion.mandos import Desenlace, solicitud_de
 from tests.produccion.api.banco import (
     AJUSTE,
@@ -230,6 +232,41 @@ async def test_sin_demonio_se_dice_y_nadie_lo_hace_despues(api: Api, demonio: De
     tarde = demonio("User_1")
     assert (await api.guardian(AJUSTE, api.ficha("otra"))).estado == 200
     assert [mando.requested_by for mando in tarde.tomados] == ["otra"]
+
+
+async def test_la_cuenta_es_del_entorno_que_su_fichero_dice(api: Api, demonio: Demonios):
+    """A dry run or a daemon of the testnet under the same name is not what is meant."""
+    propio = demonio("User_1")
+    ajenos = [demonio("User_1", entorno=entorno) for entorno in ("live", "testnet")]
+
+    respuesta = await api.guardian(AJUSTE, api.ficha())
+    propio.parar()
+    sin_propio = await api.guardian(AJUSTE, api.ficha("otra"))
+
+    assert (respuesta.estado, sin_propio.estado) == (200, 503)
+    assert [mando.account_id for mando in propio.tomados] == ["sim-User_1"]
+    assert [ajeno.tomados for ajeno in ajenos] == [[], []]
+
+
+async def test_entre_dos_entornos_sin_fichero_no_se_elige(
+    motor: Engine, demonio: Demonios, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    cuentas = leer_cuentas(entorno={})
+    vivos = [demonio("default", entorno=entorno) for entorno in ("sim", "live")]
+    async with una_api(Entorno(almacen=motor, cuentas=cuentas, encargos=Encargos(motor, PLAZOS))) as api:
+        ficha = api.ficha()
+        dudosa = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
+        vivos[0].parar()
+        clara = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
+        demonio("default", entorno="testnet")
+        repetida = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
+
+    assert (dudosa.estado, clara.estado) == (409, 200)
+    assert "live-default, sim-default" in dudosa.cuerpo["detail"]
+    assert [mando.account_id for mando in vivos[1].tomados] == ["live-default"]
+    assert vivos[0].tomados == []
+    assert (repetida.estado, repetida.cuerpo) == (clara.estado, clara.cuerpo)
 
 
 async def test_un_mando_que_nadie_toma_vence_sin_hacerse(entorno: Entorno, motor: Engine, demonio: Demonios):
