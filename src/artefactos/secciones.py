@@ -85,8 +85,8 @@ class Portafolio(Seccion):
 def _seccion_entera(valor: Any) -> Any:
     if isinstance(valor, str):
         raise ValueError(
-            f"write it as a section: proteccion: {{tipo: {valor}, …}}; fija, niveles, hand_span, porcentaje need"
-            " stop: {modo: porcentaje, valor: 2.0}, niveles objetivo: {modo: span, valor: 2.0} as well"
+            f"write it as a section: proteccion: {{tipo: {valor}, …}}; every type that moves a stop needs"
+            " stop: {modo: porcentaje, valor: 2.0}, and niveles objetivo: {modo: span, valor: 2.0} as well"
         )
     return valor
 

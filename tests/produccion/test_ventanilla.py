@@ -149,6 +149,7 @@ async def test_un_mando_llega_a_la_bolsa_y_vuelve_su_respuesta(
                 payload=contenido_de(solicitud),
                 requested_by="ana",
                 plazo_ms=60_000,
+                account_id=YO.account_id,
             ),
         )
 
