@@ -155,6 +155,15 @@ def crear_espejo(entorno: Mapping[str, str] = os.environ) -> EspejoRedis:
     return EspejoRedis(entorno.get(URL_REDIS) or None)
 
 
+def espejo_o_ninguno(entorno: Mapping[str, str] = os.environ) -> EspejoRedis:
+    """As `crear_espejo`; an address that cannot be used is told, and there is no mirror."""
+    try:
+        return crear_espejo(entorno)
+    except ConfiguracionInvalida as fallo:
+        log.critical("espejo_mal_configurado", motivo=str(fallo))
+        return EspejoRedis(None)
+
+
 def _conectar(url: str) -> Redis:
     try:
         return Redis.from_url(

@@ -123,9 +123,9 @@ class Ventanilla:
 
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever."""
-        from src.produccion.espejo import crear_espejo
+        from src.produccion.espejo import espejo_o_ninguno
 
-        espejo = crear_espejo()
+        espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
         reflejo = asyncio.create_task(guardian.reflejar_siempre()) if espejo.activo else None
         almacen = await self._insistir_en_abrir()

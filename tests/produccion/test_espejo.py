@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.espejo import VIGENCIA_S, EspejoRedis, OperacionGuardian, crear_espejo
+from src.produccion.espejo import VIGENCIA_S, EspejoRedis, OperacionGuardian, crear_espejo, espejo_o_ninguno
 from tests.produccion.servidor_redis import ServidorRedis
 
 RED = True
@@ -203,3 +203,14 @@ def test_una_direccion_inutil_se_rechaza_sin_repetirla():
     with pytest.raises(ConfiguracionInvalida, match="TIMONEL_REDIS_URL is no address") as fallo:
         crear_espejo({"TIMONEL_REDIS_URL": "http://:muy-secreto@h"})
     assert "muy-secreto" not in str(fallo.value)
+
+
+async def test_una_direccion_inutil_deja_sin_espejo_y_se_dice(bitacora: list[dict[str, Any]]):
+    espejo = espejo_o_ninguno({"TIMONEL_REDIS_URL": "http://:muy-secreto@h"})
+
+    assert not espejo.activo
+    assert not await espejo.guardar(OPERACION)
+    assert [(evento["event"], evento["log_level"]) for evento in bitacora] == [
+        ("espejo_mal_configurado", "critical")
+    ]
+    assert "muy-secreto" not in str(bitacora)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import socket
 import sqlite3
 import sys
-import time
 from pathlib import Path
 
 import structlog
@@ -18,14 +15,12 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.nucleo.errores import EntradaInvalida
 from src.produccion.almacen.alimentador import Muestra, Titular
 from src.produccion.almacen.conexion import abrir_almacen
-from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
 from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import balance_snapshots, system_metrics
 from src.produccion.almacen.ingesta import LOTE, ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 
 _PAUSA_S = 1.0
-_CADA_LATIDO_S = 3.0
 _ESPERA_MAX_S = 30.0
 _LOTES_POR_VUELTA = 20
 
@@ -52,7 +47,6 @@ class Tolva:
         self._motor: Engine | None = None
         self._nombre = ""
         self._fallos = 0
-        self._latido_s = 0.0
         self._muestra: Muestra | None = None
 
     def girar(self, muestra: Muestra | None = None) -> float:
@@ -72,12 +66,10 @@ class Tolva:
         return 0.0 if quedan else _PAUSA_S
 
     def cerrar(self) -> None:
-        """Feed the rest and say good-bye, unless the store is down."""
+        """Feed the rest, unless the store is down."""
         try:
             while self._fallos == 0 and self._alimentar():
                 pass
-            if self._motor is not None and self._fallos == 0:
-                despedirse(self._motor, self._titular.account_id, self._titular.symbol)
         except _CAIDAS as fallo:
             self._caer(fallo)
         finally:
@@ -86,7 +78,6 @@ class Tolva:
     def _alimentar(self) -> bool:
         """Whether more is waiting."""
         motor = self._motor if self._motor is not None else self._abrir()
-        self._latir(motor)
         if self._muestra is not None:
             _escribir_muestra(motor, self._titular, self._muestra)
             self._muestra = None
@@ -98,28 +89,7 @@ class Tolva:
 
     def _abrir(self) -> Engine:
         self._motor = abrir_almacen(self._url, self._estado)
-        self._latido_s = 0.0
         return self._motor
-
-    def _latir(self, motor: Engine) -> None:
-        ahora_s = time.monotonic()
-        if ahora_s < self._latido_s:
-            return
-        t = self._titular
-        if not self._latido_s or not latir(motor, t.account_id, t.symbol):
-            presentarse(
-                motor,
-                DemonioNuevo(
-                    t.account_id,
-                    t.symbol,
-                    os.getpid(),
-                    socket.gethostname(),
-                    t.agent_id,
-                    t.client_id,
-                    t.user_id,
-                ),
-            )
-        self._latido_s = ahora_s + _CADA_LATIDO_S
 
     def _caer(self, fallo: Exception) -> float:
         self._soltar()
