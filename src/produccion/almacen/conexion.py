@@ -22,6 +22,7 @@ POSTGRES_MINIMO = 11
 _ESPERA_MS = 5_000
 _ESPERA_CONEXION_S = 5
 _SOLO_LEE = "solo_lee"
+_SECRETOS = frozenset({"password", "sslpassword"})
 _POSTGRES = {
     "connect_timeout": _ESPERA_CONEXION_S,
     "keepalives_idle": 10,
@@ -30,6 +31,8 @@ _POSTGRES = {
     "tcp_user_timeout": 15_000,
     "application_name": "timonel",
 }
+_LIMITES = "-c statement_timeout=5000 -c lock_timeout=3000"
+"""Milliseconds that PostgreSQL may take: a server that hangs is like one that is down."""
 
 
 def abrir_almacen(url: str | None, estado: Path) -> Engine:
@@ -112,7 +115,9 @@ def direccion_almacen(url: str | None, estado: Path, entorno: Mapping[str, str] 
 
 
 def visible(direccion: URL) -> str:
-    """An address as messages show it, without its password."""
+    """An address as messages show it, without its password, wherever it stands in it."""
+    callados = dict.fromkeys(_SECRETOS & direccion.query.keys(), "hidden")
+    direccion = direccion.update_query_dict(callados)
     return direccion.set(drivername=direccion.get_backend_name()).render_as_string(hide_password=True)
 
 
@@ -122,6 +127,13 @@ def leer(motor: Engine) -> Iterator[Connection]:
     with motor.connect().execution_options(**{_SOLO_LEE: True}) as conexion:
         yield conexion
         conexion.rollback()
+
+
+def sin_limites(conexion: Connection) -> None:
+    """Let what follows in this transaction take as long as it needs."""
+    if conexion.dialect.name == "postgresql":
+        conexion.execute(text("SET LOCAL statement_timeout = 0"))
+        conexion.execute(text("SET LOCAL lock_timeout = 0"))
 
 
 @contextmanager
@@ -150,12 +162,18 @@ def _postgresql(direccion: URL) -> Engine:
     # Of one statement more at each loan, so that a restarted server costs nobody an error.
     return create_engine(
         direccion,
-        connect_args={**_POSTGRES, **direccion.query},
+        connect_args={**_POSTGRES, **direccion.query, "options": _opciones(direccion)},
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=10,
         pool_timeout=_ESPERA_CONEXION_S,
     )
+
+
+def _opciones(direccion: URL) -> str:
+    """Of the server's session: what the address says goes before the usual limits."""
+    suyas = direccion.query.get("options", ())
+    return " ".join((_LIMITES, *((suyas,) if isinstance(suyas, str) else suyas)))
 
 
 def _preparar_sqlite(conexion: sqlite3.Connection, _: Any) -> None:

@@ -151,6 +151,7 @@ def _con_paciencia(conexion: Connection, paso: Callable[[], None], revision: str
         paso()
         return
     for _ in range(_INTENTOS):
+        conexion.execute(text("SET statement_timeout = 0"))
         conexion.execute(text(f"SET lock_timeout = '{_ESPERA_CANDADO}'"))
         conexion.commit()
         try:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Text, cast, delete, func, select, text, type_coerce
 
+from src.produccion.almacen.conexion import sin_limites
 from src.produccion.almacen.ejecuciones import EjecucionStop, HechoStop, plegar_todos
 from src.produccion.almacen.esquema import stop_events, stop_executions
 from src.produccion.almacen.tipos_sql import Numero
@@ -41,6 +42,7 @@ def reconstruir(motor: Engine, progreso: Progreso | None = None) -> Reconstrucci
         progreso: Told from time to time.
     """
     with motor.begin() as conexion:
+        sin_limites(conexion)
         _preparar(conexion)
         total = conexion.execute(select(func.count()).select_from(stop_events)).scalar_one()
         ejecuciones, distintas, hasta = 0, 0, None

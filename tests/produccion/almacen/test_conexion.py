@@ -4,10 +4,17 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen, direccion_almacen, leer, visible
+from src.produccion.almacen.conexion import (
+    abrir_almacen,
+    conectar_almacen,
+    direccion_almacen,
+    leer,
+    sin_limites,
+    visible,
+)
 from src.produccion.almacen.migrar import subir
 
 
@@ -28,6 +35,34 @@ def test_la_direccion_del_entorno_vale_y_la_dada_vale_mas(tmp_path: Path):
     assert direccion_almacen(None, tmp_path, entorno).drivername == "postgresql+psycopg"
     assert visible(direccion_almacen(None, tmp_path, entorno)) == "postgresql://eva:***@db/timonel"
     assert direccion_almacen("sqlite:///x.db", tmp_path, entorno).database == "x.db"
+
+
+@pytest.mark.parametrize("campo", ["password", "sslpassword"])
+def test_un_secreto_entre_las_opciones_tampoco_se_ve(tmp_path: Path, campo: str):
+    direccion = direccion_almacen(f"postgresql://db/timonel?user=eva&{campo}=muy-secreto", tmp_path)
+
+    assert "muy-secreto" not in visible(direccion)
+    assert "user=eva" in visible(direccion)
+    assert direccion.query[campo] == "muy-secreto"
+
+
+def test_postgresql_no_hace_esperar_sin_limite(base_postgresql: str, tmp_path: Path):
+    motor = abrir_almacen(base_postgresql, tmp_path)
+    propia = abrir_almacen(f"{base_postgresql}?options=-c%20lock_timeout%3D7s", tmp_path)
+
+    with leer(motor) as conexion, leer(propia) as otra:
+        assert [_limite(conexion, que) for que in ("statement", "lock")] == ["5s", "3s"]
+        assert [_limite(otra, que) for que in ("statement", "lock")] == ["5s", "7s"]
+        sin_limites(conexion)
+        assert [_limite(conexion, que) for que in ("statement", "lock")] == ["0", "0"]
+    with leer(motor) as conexion:
+        assert _limite(conexion, "statement") == "5s"
+    motor.dispose()
+    propia.dispose()
+
+
+def _limite(conexion: Connection, que: str) -> str:
+    return str(conexion.execute(text(f"SHOW {que}_timeout")).scalar_one())
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 
 from src.produccion.almacen.conexion import abrir_almacen, leer
 from src.produccion.almacen.ejecuciones import EstadoEjecucion, TipoEventoStop, plegar_todos
@@ -125,3 +128,18 @@ def test_un_disparo_que_se_supo_tarde_no_es_posterior_a_su_ejecucion():
 
     assert ejecucion is not None
     assert (ejecucion.triggered_at_ms, ejecucion.executed_at_ms) == (800, 800)
+
+
+def test_una_reconstruccion_espera_a_quien_escribe(base_postgresql: str, tmp_path: Path):
+    """However long that takes: the limits of a daemon's statements are not its own."""
+    motor = abrir_almacen(f"{base_postgresql}?options=-c%20lock_timeout%3D1", tmp_path)
+    esperan = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = to_regclass(:tabla)")
+    with ThreadPoolExecutor(1) as hilo:
+        with motor.begin() as escritura, leer(motor) as mirada:
+            escritura.execute(text("LOCK TABLE stop_executions IN ROW EXCLUSIVE MODE"))
+            hecha = hilo.submit(reconstruir, motor)
+            while not hecha.done() and not mirada.scalar(esperan, {"tabla": "stop_executions"}):
+                time.sleep(0.02)
+            time.sleep(0.05)
+        assert hecha.result(60).distintas == 0
+    motor.dispose()
