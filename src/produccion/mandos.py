@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
 from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.hilo import HiloSuelto
 from src.produccion.almacen.mandos import (
     MandoGuardado,
     mandos_tomados,
@@ -164,7 +163,7 @@ class OidorMandos:
 
     async def correr(self) -> None:
         """Listen for ever."""
-        with self._hilo() as hilo:
+        with HiloSuelto("mandos") as hilo:
             await self._insistir(hilo, self._recoger)
             partes = (self._escuchar, self._latir, self._vencer)
             tareas = [asyncio.create_task(parte(hilo), name=parte.__name__) for parte in partes]
@@ -179,7 +178,7 @@ class OidorMandos:
                 adios = asyncio.get_running_loop().run_in_executor(hilo, self._despedirse)
                 await asyncio.wait({adios}, timeout=DESPEDIDA_S)
 
-    async def _escuchar(self, hilo: ThreadPoolExecutor) -> None:
+    async def _escuchar(self, hilo: HiloSuelto) -> None:
         while True:
             mando = await self._insistir(hilo, self._tomar)
             if mando is None:
@@ -187,7 +186,7 @@ class OidorMandos:
             else:
                 await self._cumplir(hilo, mando)
 
-    async def _cumplir(self, hilo: ThreadPoolExecutor, mando: MandoGuardado) -> None:
+    async def _cumplir(self, hilo: HiloSuelto, mando: MandoGuardado) -> None:
         log.info(
             "mando_tomado", id=mando.id, accion=mando.action, simbolo=mando.symbol, de=mando.requested_by
         )
@@ -203,7 +202,7 @@ class OidorMandos:
             raise
         await self._responder(hilo, mando, desenlace)
 
-    async def _responder(self, hilo: ThreadPoolExecutor, mando: MandoGuardado, desenlace: Desenlace) -> None:
+    async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Desenlace) -> None:
         anotar = log.info if desenlace.exito else log.warning
         anotar("mando_terminado", id=mando.id, exito=desenlace.exito, mensaje=desenlace.mensaje)
         campos = desenlace.como_json()
@@ -212,17 +211,17 @@ class OidorMandos:
         ):
             log.warning("mando_respondido_tarde", id=mando.id)
 
-    async def _latir(self, hilo: ThreadPoolExecutor) -> None:
+    async def _latir(self, hilo: HiloSuelto) -> None:
         while True:
             await self._insistir(hilo, self._dar_senal)
             await asyncio.sleep(self._ritmo.latir_s)
 
-    async def _vencer(self, hilo: ThreadPoolExecutor) -> None:
+    async def _vencer(self, hilo: HiloSuelto) -> None:
         while True:
             await self._insistir(hilo, lambda: vencer_mandos(self._almacen))
             await asyncio.sleep(self._ritmo.vencer_s)
 
-    async def _insistir(self, hilo: ThreadPoolExecutor, paso: Callable[[], T]) -> T:
+    async def _insistir(self, hilo: HiloSuelto, paso: Callable[[], T]) -> T:
         """Do one thing with the store, again and again until it answers."""
         bucle = asyncio.get_running_loop()
         pausa_s = _PAUSA_MINIMA_S
@@ -273,14 +272,6 @@ class OidorMandos:
             despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
-
-    @contextmanager
-    def _hilo(self) -> Iterator[ThreadPoolExecutor]:
-        hilo = ThreadPoolExecutor(1, thread_name_prefix="mandos")
-        try:
-            yield hilo
-        finally:
-            hilo.shutdown(wait=False)
 
 
 def _hora_pared_ms() -> int:

@@ -8,17 +8,26 @@ daemon has started.
 from __future__ import annotations
 
 import asyncio
-import threading
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from src.produccion.almacen.hilo import HiloSuelto
 
 if TYPE_CHECKING:
     from src.produccion.almacen.tolva import Tolva
 
 CADA_MUESTRA_S = 60.0
 """How often balance and metrics are written."""
+
+DESPEDIDA_S = 1.5
+"""Wall seconds that the end may take; what has not arrived by then is fed at the next start."""
+
+log = structlog.get_logger(__name__)
 
 
 class Titular(NamedTuple):
@@ -63,16 +72,25 @@ class Alimentador:
         self._medir = medir
         self._proxima_s = 0.0
         self._tolva: Tolva | None = None
-        self._cerrojo = threading.Lock()
+        self._fin_s = math.inf
 
     async def correr(self) -> None:
-        """Feed until cancelled; then everything that is in the journal is fed once more."""
-        try:
-            while True:
-                espera_s = await asyncio.to_thread(self._girar, self._muestra())
-                await asyncio.sleep(espera_s)
-        finally:
-            await asyncio.to_thread(self._cerrar)
+        """Feed until cancelled; then what is in the journal is fed once more, as far as the time goes."""
+        bucle = asyncio.get_running_loop()
+        with HiloSuelto("alimentador") as hilo:
+            try:
+                while True:
+                    muestra = self._muestra()
+                    espera_s = await bucle.run_in_executor(hilo, self._girar, muestra)
+                    await asyncio.sleep(espera_s)
+            finally:
+                self._fin_s = time.monotonic() + DESPEDIDA_S
+                cierre = bucle.run_in_executor(hilo, self._cerrar)
+                hechos, _ = await asyncio.wait({cierre}, timeout=DESPEDIDA_S)
+                for hecho in hechos:
+                    hecho.result()
+                if not hechos:
+                    log.warning("alimentador_sin_acabar", efecto="the next start feeds the rest")
 
     def _muestra(self) -> Muestra | None:
         ahora_s = time.monotonic()
@@ -84,13 +102,14 @@ class Alimentador:
     def _girar(self, muestra: Muestra | None) -> float:
         from src.produccion.almacen.tolva import Tolva
 
-        with self._cerrojo:
-            if self._tolva is None:
-                self._tolva = Tolva(*self._lugar)
-            return self._tolva.girar(muestra)
+        if self._tolva is None:
+            self._tolva = Tolva(*self._lugar, self._queda_tiempo)
+        return self._tolva.girar(muestra)
+
+    def _queda_tiempo(self) -> bool:
+        return time.monotonic() < self._fin_s
 
     def _cerrar(self) -> None:
-        with self._cerrojo:
-            if self._tolva is not None:
-                self._tolva.cerrar()
-                self._tolva = None
+        if self._tolva is not None:
+            self._tolva.cerrar()
+            self._tolva = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -37,13 +38,22 @@ class Tolva:
         url: The store's address; ``None`` for the default.
         estado: The ``--state-dir``.
         titular: Whose journal it is.
+        queda_tiempo: Asked before each batch; once there is none, what waits is left to the next start.
     """
 
-    def __init__(self, diario: Path, url: str | None, estado: Path, titular: Titular) -> None:
+    def __init__(
+        self,
+        diario: Path,
+        url: str | None,
+        estado: Path,
+        titular: Titular,
+        queda_tiempo: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._ruta = diario
         self._url = url
         self._estado = estado
         self._titular = titular
+        self._queda_tiempo = queda_tiempo
         self._motor: Engine | None = None
         self._nombre = ""
         self._fallos = 0
@@ -66,9 +76,9 @@ class Tolva:
         return 0.0 if quedan else _PAUSA_S
 
     def cerrar(self) -> None:
-        """Feed the rest, unless the store is down."""
+        """Feed the rest, unless the store is down or time is over."""
         try:
-            while self._fallos == 0 and self._alimentar():
+            while self._fallos == 0 and self._queda_tiempo() and self._alimentar():
                 pass
         except _CAIDAS as fallo:
             self._caer(fallo)
@@ -84,7 +94,8 @@ class Tolva:
         if not self._nombre:
             self._nombre = nombre_diario(self._ruta, f"{self._titular.account_id}/{self._titular.symbol}")
         return all(
-            ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE for _ in range(_LOTES_POR_VUELTA)
+            self._queda_tiempo() and ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE
+            for _ in range(_LOTES_POR_VUELTA)
         )
 
     def _abrir(self) -> Engine:

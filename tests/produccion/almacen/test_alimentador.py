@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -113,6 +114,33 @@ def test_sin_diario_tambien_se_sigue(motor: Engine, url: str, tmp_path: Path, bi
 
     assert [e["event"] for e in bitacora].count("almacen_caido") == 1
     tolva.cerrar()
+
+
+async def test_un_almacen_que_no_responde_no_retiene_a_quien_acaba(ruta: Path, tmp_path: Path, bitacora):
+    with socket.create_server(("127.0.0.1", 0)) as mudo:
+        mudo.setblocking(False)
+        url = f"postgresql://root@127.0.0.1:{mudo.getsockname()[1]}/x"
+        tarea = asyncio.create_task(Alimentador(ruta, url, tmp_path, TITULAR).correr())
+        conexion, _ = await asyncio.get_running_loop().sock_accept(mudo)
+        tarea.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await tarea
+        conexion.close()
+
+    assert "alimentador_sin_acabar" in [e["event"] for e in bitacora]
+
+
+def test_sin_tiempo_lo_que_queda_es_para_el_siguiente(motor: Engine, url: str, ruta: Path, tmp_path: Path):
+    sin_tiempo = Tolva(ruta, url, tmp_path, TITULAR, lambda: False)
+    sin_tiempo.girar()
+    sin_tiempo.cerrar()
+    assert cuantas(motor, alerts) == 0
+
+    siguiente = Tolva(ruta, url, tmp_path, TITULAR)
+    siguiente.girar()
+    siguiente.cerrar()
+
+    assert cuantas(motor, alerts) == 1
 
 
 def test_importar_el_servicio_no_carga_sqlalchemy():

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from src.produccion.almacen import hilo as modulo
+from src.produccion.almacen.hilo import HiloSuelto
+
+
+def test_hace_una_cosa_tras_otra_en_un_solo_hilo():
+    vistos: list[int] = []
+    with HiloSuelto("prueba") as hilo:
+        futuros = [hilo.submit(vistos.append, i) for i in range(20)]
+        hilos = {hilo.submit(threading.get_ident).result(60) for _ in range(3)}
+
+    assert all(futuro.done() for futuro in futuros)
+    assert vistos == list(range(20))
+    assert len(hilos) == 1
+
+
+def test_lo_que_falla_lo_recibe_quien_espera_y_se_sigue():
+    with HiloSuelto("prueba") as hilo:
+        with pytest.raises(ValueError, match="invalid literal"):
+            hilo.submit(int, "x").result(60)
+        assert hilo.submit(int, "7").result(60) == 7
+
+
+def test_lo_cancelado_antes_de_su_turno_no_se_hace():
+    seguir = threading.Event()
+    with HiloSuelto("prueba") as hilo:
+        hilo.submit(seguir.wait)
+        cancelado = hilo.submit(pytest.fail, "done")
+        assert cancelado.cancel()
+        seguir.set()
+        assert hilo.submit(int, "7").result(60) == 7
+
+
+def test_un_trabajo_colgado_no_retiene_al_proceso():
+    programa = (
+        f"import threading; from {modulo.__name__} import HiloSuelto;"
+        " empezado = threading.Event();"
+        " hilo = HiloSuelto('colgado');"
+        " hilo.submit(lambda: (empezado.set(), threading.Event().wait()));"
+        " empezado.wait(); hilo.shutdown()"
+    )
+
+    assert subprocess.run([sys.executable, "-c", programa], check=False, timeout=60).returncode == 0
