@@ -14,6 +14,8 @@ from src.nucleo.niveles import COSTO_FRACCION, Candidato, candidatos_por_niveles
 AJUSTE_MANUAL = "manual_adjust"
 """The level of a stop that somebody moved by hand."""
 
+_A_MANO = "manual:"
+
 _HORA_MS = 3_600_000
 _INTERVALO_ALTO_MS, _INTERVALO_MEDIO_MS, _INTERVALO_BAJO_MS = 60_000, 90_000, 240_000
 
@@ -51,7 +53,8 @@ class Freno(NamedTuple):
     stop_inicial: float  # kept for ever
     stop: float  # in force; it only ever tightens
     objetivo: float | None
-    nivel: str  # the level applied last, such as ``break_even`` or ``span_2``; empty before the first one
+    nivel: str  # the level applied last, such as ``break_even`` or ``span_2``; empty before the first one;
+    # of a stop moved by hand a name that stands before all levels, see `nombre_visible`
     extremo: float  # the best mark since the opening; only PORCENTAJE follows it
     abierto_ms: int  # market time of the opening
     ajustado_ms: int  # of the last adjustment; of the opening before the first one
@@ -170,7 +173,7 @@ def apretar(
         stop: The price wanted; it is rounded to the tick towards the side of loss.
         mark: Mark price.
         escala_tick: The symbol's tick.
-        nivel: Name of the level it stands for.
+        nivel: What whoever moves it calls it; it is kept, and counts as none of the strategy's levels.
         instante_ms: Market time; the last adjustment's when it is left out.
 
     Raises:
@@ -192,7 +195,13 @@ def apretar(
             f"Stop {en_tick} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"
         )
     ajustado_ms = freno.ajustado_ms if instante_ms is None else instante_ms
-    return freno._replace(stop=en_tick, nivel=nivel, ajustado_ms=ajustado_ms)
+    nombre = nivel if nivel == AJUSTE_MANUAL else f"{_A_MANO}{nivel}"
+    return freno._replace(stop=en_tick, nivel=nombre, ajustado_ms=ajustado_ms)
+
+
+def nombre_visible(nivel: str) -> str:
+    """A brake's level as others are told of it: by the name that it was given."""
+    return nivel.removeprefix(_A_MANO)
 
 
 def es_mas_flojo(stop: float, actual: float, *, largo: bool) -> bool:

@@ -151,7 +151,7 @@ def a_mano(
         mark: Mark price.
         instante_ms: Market time.
         mercado: Gives the tick.
-        nivel: Name of the level that the stop stands for.
+        nivel: What whoever moves the stop calls it; it counts as none of the levels.
 
     Raises:
         StopInaceptable: The stop is looser than the one in force, or a price is on the wrong side of the mark

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from src.nucleo.errores import ConfiguracionInvalida
+from src.nucleo.frenos import nombre_visible
 
 URL_REDIS = "TIMONEL_REDIS_URL"
 VIGENCIA_S = 7 * 24 * 3_600
@@ -63,11 +64,11 @@ class OperacionGuardian(NamedTuple):
                 "strategy": self.estrategia,
                 "timestamp": self.abierta_ms / 1_000,
                 "trade_id": self.trade_id,
-                "ts_level_applied": self.nivel or None,
+                "ts_level_applied": nombre_visible(self.nivel) or None,
                 "ts_last_adjustment_ts": None if self.ajuste_ms is None else self.ajuste_ms / 1_000,
                 "ts_last_adjustment_stop": self.stop_ajustado,
                 "ts_previous_stop": self.stop_anterior,
-                "ts_previous_level": self.nivel_anterior or None,
+                "ts_previous_level": nombre_visible(self.nivel_anterior) or None,
             }
         )
 

@@ -19,6 +19,7 @@ from src.nucleo.frenos import (
     apretar,
     intervalo_ms,
     momento,
+    nombre_visible,
     nuevo_freno,
     tipo_por_defecto,
 )
@@ -200,8 +201,26 @@ class TestApretar:
         assert (freno.stop, freno.nivel, freno.ajustado_ms) == (43_500.0, "manual_adjust", 9)
         assert freno.stop_inicial == 43_000.0
 
-    def test_con_su_nivel(self):
-        assert apretar(un_freno(), 43_200.0, 44_400.0, TICK, "towards_be_20").nivel == "towards_be_20"
+    def test_el_nombre_que_le_dan_se_conserva(self):
+        freno = apretar(un_freno(), 43_200.0, 44_400.0, TICK, "towards_be_20")
+
+        assert nombre_visible(freno.nivel) == "towards_be_20"
+        assert [nombre_visible(nivel) for nivel in ("", "span_2", "manual_adjust")] == [
+            "",
+            "span_2",
+            "manual_adjust",
+        ]
+
+    @pytest.mark.parametrize("tipo", [TipoFreno.NIVELES, TipoFreno.HAND_SPAN])
+    @pytest.mark.parametrize("nombre", ["span_99", "profit_90", "break_even", "manual_adjust"])
+    def test_el_nombre_que_le_dan_no_agota_ningun_nivel(self, tipo: TipoFreno, nombre: str):
+        """Whatever somebody calls it, the strategy goes on from there as from a stop of its own."""
+        freno = un_freno()
+        movido = apretar(freno, 43_200.0, 44_400.0, TICK, nombre)
+
+        assert ajustar(movido, 45_900.0, 1, regla(tipo), TICK) == ajustar(
+            freno, 45_900.0, 1, regla(tipo), TICK
+        )
 
     @pytest.mark.parametrize(
         ("freno", "stop", "texto"),

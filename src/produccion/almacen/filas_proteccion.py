@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from src.nucleo.frenos import nombre_visible
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
 from src.produccion.almacen.filas_cuenta import adoptar_trades, instante_de, precio_de
@@ -70,7 +71,7 @@ def _stop_de(contenido: dict[str, Any]) -> tuple[float | None, str]:
     suyo = float(freno["stop"])
     if nivel is not None and (nivel > suyo if freno["long"] else nivel < suyo):
         return nivel, _NIVEL_POR_DEFECTO
-    return suyo, str(freno["name"] or _INICIAL)
+    return suyo, nombre_visible(str(freno["name"] or _INICIAL))
 
 
 def escribir_cierre(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import DiarioCorrupto
+from src.nucleo.frenos import apretar, nuevo_freno
 from src.produccion.almacen import ingesta
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.ejecuciones import EstadoEjecucion
@@ -29,6 +30,7 @@ from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, TITULAR, anad
 from tests.produccion.diarios import sin_disparadores
 
 OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
+FRENO = nuevo_freno(100.2, 95.0, 110.0, 100.2, 0, largo=True)
 
 
 @pytest.fixture
@@ -160,11 +162,12 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert contar(motor)["alerts"] == 2
 
 
+@pytest.mark.parametrize("nombre", ["break_even", apretar(FRENO, 97.0, 99.0, (1, 10), "break_even").nivel])
 @pytest.mark.parametrize(("nivel", "puesto"), [(90.0, ("97", "break_even")), (98.0, ("98", "catastrophe"))])
 def test_el_stop_de_una_operacion_es_el_que_el_mercado_encuentra_antes(
-    motor: Engine, tmp_path: Path, nivel: float, puesto: tuple[str, str]
+    motor: Engine, tmp_path: Path, nombre: str, nivel: float, puesto: tuple[str, str]
 ):
-    freno = {"long": True, "initial": 95.0, "stop": 97.0, "target": 110.0, "name": "break_even"}
+    freno = {"long": True, "initial": 95.0, "stop": 97.0, "target": 110.0, "name": nombre}
     contenido = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": nivel, "brake": freno}
     ruta = tmp_path / "diario.sqlite"
     anadir(ruta, ("protection", "LEVEL_SET", contenido))
