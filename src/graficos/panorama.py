@@ -67,7 +67,7 @@ def cifras_clave(resumen: Resumen) -> tuple[tuple[str, str], ...]:
         ("Return", porcentaje(resumen.agente.rendimiento, signo=True)),
         ("Held 1×", porcentaje(resumen.mantener_1x.rendimiento, signo=True)),
         ("Sharpe, per year", cifra(resumen.agente.sharpe)),
-        ("Max drawdown (closes)", porcentaje(resumen.agente.max_drawdown)),
+        ("Max DD (closes)", porcentaje(resumen.agente.max_drawdown)),
         ("Closed trades", f"{operaciones.cerradas:,}"),
         ("Win rate", acierto),
     )
