@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CADA_MUESTRA_S = 60.0
 """How often balance and metrics are written."""
 
-DESPEDIDA_S = 1.5
+DESPEDIDA_S = 0.8
 """Wall seconds that the end may take; what has not arrived by then is fed at the next start."""
 
 log = structlog.get_logger(__name__)

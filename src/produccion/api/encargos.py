@@ -108,7 +108,11 @@ class Encargos:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
             return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
         log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
-        return _resultado(await self._esperar(mando), self._plazos)
+        resultado = _resultado(await self._esperar(mando), self._plazos)
+        if mando.account_id is None or user_id in encargo.entornos:
+            return resultado
+        # Nobody has written down where that user trades: the answer says whose daemon it was.
+        return resultado._replace(campos={**resultado.campos, "account_id": mando.account_id})
 
     async def _esperar(self, mando: MandoGuardado) -> MandoGuardado:
         inicio_s = time.monotonic()

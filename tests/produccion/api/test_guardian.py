@@ -263,6 +263,7 @@ async def test_entre_dos_entornos_sin_fichero_no_se_elige(
         repetida = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
 
     assert (dudosa.estado, clara.estado) == (409, 200)
+    assert clara.cuerpo["account_id"] == "live-default"
     assert "live-default, sim-default" in dudosa.cuerpo["detail"]
     assert [mando.account_id for mando in vivos[1].tomados] == ["live-default"]
     assert vivos[0].tomados == []
