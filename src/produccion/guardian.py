@@ -23,9 +23,6 @@ from src.produccion.puertos import Reloj
 
 T = TypeVar("T")
 
-ESPERA_MS = 20_000
-"""Wall time that whoever asks waits for what became of it."""
-
 _ENTRE_REFLEJOS_S = 1.0
 _REFRESCO_S = 3_600.0
 
@@ -102,14 +99,15 @@ class Guardian:
         ahora_ms, instante_ms = self._hora_pared_ms(), solicitud.instante_ms
         if instante_ms is not None and caducado(solicitud.accion, instante_ms, ahora_ms):
             raise SolicitudInvalida(f"request too old to {solicitud.accion.value}; look again and repeat it")
-        if ahora_ms - mando.created_at_ms > ESPERA_MS:
+        if mando.vence_ms is not None and ahora_ms > mando.vence_ms:
             raise SolicitudInvalida("nobody waits for this request any more; look again and repeat it")
 
     async def reflejar_siempre(self) -> None:
         """Keep the copy in Redis like the position, for ever."""
         refrescada_s = 0.0
         bucle = asyncio.get_running_loop()
-        await self._reflejar()  # an earlier life may have left the copy of an operation that is over
+        while not await self._reflejar():  # an earlier life may have left a copy of what is over
+            await asyncio.sleep(_ENTRE_REFLEJOS_S)
         while True:
             if self._operacion() != self._reflejada:
                 await self._reflejar()
