@@ -106,11 +106,10 @@ class Guardian:
         """Keep the copy in Redis like the position, for ever."""
         refrescada_s = 0.0
         bucle = asyncio.get_running_loop()
-        while not await self._reflejar():  # an earlier life may have left a copy of what is over
-            await asyncio.sleep(_ENTRE_REFLEJOS_S)
+        escrita = False  # an earlier life may have left a copy of what is over
         while True:
-            if self._operacion() != self._reflejada:
-                await self._reflejar()
+            if not escrita or self._operacion() != self._reflejada:
+                escrita = await self._reflejar()
             elif self._reflejada is not None and bucle.time() - refrescada_s > _REFRESCO_S:
                 refrescada_s = bucle.time()
                 await self._espejo.refrescar(self._reflejada)
