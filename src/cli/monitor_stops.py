@@ -164,7 +164,7 @@ def lineas(resultado: Resultado) -> list[str]:
             )
         case Final.CLOSED:
             dichas.append(f"  Nothing to execute: {resultado.motivo}")
-        case Final.FAILED | Final.UNKNOWN:
+        case Final.FAILED | Final.UNKNOWN | Final.FOREIGN:
             dichas.append(f"  {que} not executed yet ({final.value}): {resultado.motivo}")
         case Final.DRY_RUN:
             pass

@@ -75,6 +75,8 @@ class EjecutorStops:
         """
         operacion = disparada.operacion
         posicion = await self._posicion(operacion)
+        if posicion is None:
+            return ajena(disparada)
         if posicion == 0.0:
             await self.concluir(operacion)
             return Resultado(disparada, Final.CLOSED, motivo="the position had gone already")
@@ -84,7 +86,7 @@ class EjecutorStops:
         if reclamo.resultado is ResultadoReclamo.VENCIDO:
             if not await self._relevar(disparada, reclamo):
                 return Resultado(disparada, Final.UNKNOWN, motivo="what was sent before is not known yet")
-            posicion = await self._posicion(operacion)
+            posicion = await self._posicion(operacion) or 0.0
         resultado, queda = await self._insistir(disparada, reclamo, posicion)
         if resultado.final not in (Final.DUPLICATE, Final.UNKNOWN):
             await self._soltar(reclamo, operacion, plana=queda == 0.0, ajena=resultado.cantidad == 0.0)
@@ -135,7 +137,7 @@ class EjecutorStops:
                 case Final.FAILED:
                     fallos += 1
                     await asyncio.sleep(self._ajustes.pausa_s)
-                    posicion = await self._posicion(operacion)
+                    posicion = await self._posicion(operacion) or 0.0
                 case _:
                     posicion = await self._lo_que_queda(operacion, inicial - resultado.cantidad)
         return resultado, posicion
@@ -221,7 +223,7 @@ class EjecutorStops:
         for mirada in range(self._ajustes.miradas):
             if mirada:
                 await asyncio.sleep(self._ajustes.pausa_s)
-            posicion = await self._posicion(operacion)
+            posicion = await self._posicion(operacion) or 0.0
             if posicion <= max(esperado, 0.0) + _DUDA * operacion.cantidad:
                 break
         return posicion
@@ -254,9 +256,17 @@ class EjecutorStops:
     async def _renovar(self, reclamo: Reclamo) -> None:
         await self._libro.renovar(reclamo)
 
-    async def _posicion(self, operacion: Vigilada) -> float:
-        cuenta = await self._bolsa.cuenta(operacion.simbolo)
-        return operacion.abierta(cuenta.estado.cantidad)
+    async def _posicion(self, operacion: Vigilada) -> float | None:
+        """What is left of its position; ``None`` when another one has taken its place."""
+        return operacion.suya((await self._bolsa.cuenta(operacion.simbolo)).estado.posicion)
+
+
+def ajena(disparada: Disparada) -> Resultado:
+    """Nothing is sent for an operation whose position has become another one."""
+    operacion = disparada.operacion
+    log.error("posicion_ajena", operacion=operacion.operation_id, simbolo=operacion.simbolo)
+    motivo = "the open position has another entry, or is larger: it is not this operation's"
+    return Resultado(disparada, Final.FOREIGN, motivo=motivo)
 
 
 def _duplicada(disparada: Disparada, motivo: str) -> Resultado:

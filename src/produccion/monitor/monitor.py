@@ -74,6 +74,7 @@ class MonitorStops:
         )
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
+        self._planas: set[str] = set()  # seen flat: over, whatever the store says and opens next
 
     async def revisar(self) -> Ronda:
         """Look at every open operation by REST, and execute what has been reached.
@@ -110,6 +111,7 @@ class MonitorStops:
             self._alcanzada(operacion, precios)
             for operacion in self._operaciones
             if operacion.simbolo == simbolo and operacion.token is not None
+            if operacion.operation_id not in self._planas
         )
         return tuple(disparada for disparada in vistas if disparada is not None)
 
@@ -130,6 +132,8 @@ class MonitorStops:
         if self._ensayo:
             return Resultado(disparada, Final.DRY_RUN)
         operacion = disparada.operacion
+        if operacion.operation_id in self._planas:
+            return Resultado(disparada, Final.CLOSED, motivo="it was seen flat already")
         try:
             actual = await self._libro.releer(operacion.operation_id)
             if actual is None:
@@ -147,6 +151,7 @@ class MonitorStops:
         try:
             await self._asentar_lo_pendiente()
             self._operaciones = await self._libro.activas(self._account_id)
+            self._planas &= {operacion.operation_id for operacion in self._operaciones}
         except AlmacenCaido as fallo:
             log.critical("almacen_caido", motivo=str(fallo))
             return fallo
@@ -184,7 +189,8 @@ class MonitorStops:
             await asyncio.sleep(self._ajustes.relectura_s)
 
     async def _mirar(self, operacion: Vigilada) -> list[Resultado]:
-        if await self._se_fue(operacion):
+        if operacion.operation_id in self._planas or await self._se_fue(operacion):
+            self._planas.add(operacion.operation_id)
             if not self._ensayo:
                 await self._ejecutor.concluir(operacion)
             return []

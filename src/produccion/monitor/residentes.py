@@ -167,9 +167,13 @@ async def cancelar(bolsa: Bolsa, simbolo: str, id_cliente: str) -> None:
 async def barrer(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> int:
     """Cancel what is left of our conditional orders on the side that closed a position; how many there were.
 
-    A failure is told and left to the next look: the account is flat.
+    A failure is told and left to the next look: the account is flat. When the next position
+    is open on that side already, they are left to whoever protects it.
     """
     try:
+        abierta = (await bolsa.cuenta(simbolo)).estado.cantidad
+        if (abierta > 0.0) if lado is LadoOrden.SELL else (abierta < 0.0):
+            return 0
         vivos = await nuestros(bolsa, simbolo, lado)
         for stop in vivos:
             await cancelar(bolsa, simbolo, stop.id_cliente)

@@ -112,7 +112,7 @@ async def test_stop_executor_idempotency_prevents_duplicate_execution(motor: Eng
     uno, otro = f.un_ejecutor(motor, bolsa, "uno"), f.un_ejecutor(motor, bolsa, "otro")
 
     primera, segunda = await asyncio.gather(*(e.ejecutar(f.disparada(operacion)) for e in (uno, otro)))
-    bolsa.operar(0.01)  # a person opens again; the operation is over all the same
+    bolsa.operar(0.01, f.ENTRADA)  # a person opens again; the operation is over all the same
     tercera = await uno.ejecutar(f.disparada(operacion))
 
     assert sorted([primera.final, segunda.final]) == [Final.DUPLICATE, Final.EXECUTED]

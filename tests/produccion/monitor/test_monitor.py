@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from src.nucleo.disparos import Barrera, Disparo, token_de
 from src.nucleo.errores import AlmacenCaido, OrdenRechazada
+from src.nucleo.tipos import Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
@@ -133,6 +135,45 @@ class TestPosicion:
         (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
 
         assert (resultado.cantidad, bolsa.enviadas[0].cantidad) == (0.004, 0.004)
+
+    @pytest.mark.parametrize(("cantidad", "entrada"), [(0.01, 92_000.0), (0.02, f.ENTRADA)])
+    @pytest.mark.parametrize("sin_almacen", [False, True])
+    async def test_la_posicion_de_otra_no_se_cierra(
+        self, motor: Engine, cantidad: float, entrada: float, *, sin_almacen: bool
+    ):
+        """The store lags behind: its operation has ended, and the next one is open on the same side."""
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa()
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        bolsa.estado = bolsa.estado._replace(posicion=Posicion(cantidad, entrada))
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor) if sin_almacen else nullcontext():
+            ronda = await monitor.revisar()
+
+        assert [r.final for r in ronda.resultados] == [Final.FOREIGN]
+        assert (bolsa.enviadas, ronda.bien) == ([], False)
+
+    async def test_la_que_se_vio_plana_no_vuelve_aunque_el_almacen_calle(self, motor: Engine):
+        """Not even for a position that looks the same: who closed and opened it again protects it."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa()
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        posicion = bolsa.estado.posicion
+        with _caido(monitor):
+            bolsa.estado = bolsa.estado._replace(posicion=None)
+            await monitor.revisar()
+            bolsa.estado = bolsa.estado._replace(posicion=posicion)
+            bolsa.precio_actual = 88_000.0
+            await monitor.revisar()
+        await bolsa.colocar_stop(orden_residente(operacion, Papel.STOP, 80_000.0))
+        await monitor.revisar()
+
+        assert bolsa.enviadas == []
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+        assert len(bolsa.stops_vivos) == 1, "it protects the position that is open now"
 
     async def test_un_llenado_a_medias_sigue_con_el_resto(self, motor: Engine):
         """The executions add up to the position."""
