@@ -120,7 +120,7 @@ class EjecutorStops:
     async def _insistir(
         self, disparada: Disparada, reclamo: Reclamo, posicion: float
     ) -> tuple[Resultado, float]:
-        """Orders until the position is flat; one that fails for certain is followed by another.
+        """Orders until what was open at first is closed; one that fails for certain is followed by another.
 
         Returns:
             What they did together, and what is left of the position.
@@ -128,9 +128,12 @@ class EjecutorStops:
         operacion, inicial = disparada.operacion, posicion
         resultado, fallos = Resultado(disparada, Final.CLOSED), 0
         while posicion > 0.0 and fallos < self._ajustes.intentos:
+            queda = inicial - resultado.cantidad
+            if queda <= _DUDA * inicial:
+                return resultado, 0.0  # what is open now was not there at the beginning
             intento = (await self._libro.historia(reclamo.token)).intento
             curso = Curso(disparada, reclamo.token, intento)
-            resultado = await self._intentar(curso, reclamo, posicion, resultado)
+            resultado = await self._intentar(curso, reclamo, min(posicion, queda), resultado)
             match resultado.final:
                 case Final.DUPLICATE | Final.UNKNOWN:
                     break

@@ -186,6 +186,16 @@ class TestPosicion:
         hechos = [e for e in f.eventos(motor, operacion.token) if e["event_type"] == "EXECUTED"]
         assert [float(e["quantity"]) for e in hechos] == [0.004, 0.006]
 
+    async def test_no_se_cierra_mas_de_lo_que_habia(self, motor: Engine):
+        """After a partial fill the account shows more than is left: an old read, or somebody buys."""
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([Parcial(0.004)]), retraso_lecturas=1_000)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert [orden.cantidad for orden in bolsa.enviadas] == pytest.approx([0.01, 0.006])
+        assert resultado.cantidad == pytest.approx(0.01)
+
     async def test_lo_que_no_cabe_en_una_orden_va_en_varias(self, motor: Engine):
         f.guardar(motor, f.una_operacion(quantity=200.0))
         bolsa = f.una_bolsa(
