@@ -175,7 +175,7 @@ class Arrastre:
         return Arrastrada(quiere, hecho, guardada.stop, nuevo.stop, nuevo.nivel)
 
     async def _retirar(self, viva: Vigilada, orden: OrdenStop) -> None:
-        """Take back a stop that came too late, unless it is tighter than, or the same as, what is wanted now."""
+        """Take back a stop that came too late, unless it is as tight as what is wanted now."""
         actual = await self._libro.releer(viva.operation_id)
         if actual is not None and actual.stop is not None:
             floja = orden.gatillo < actual.stop if viva.largo else orden.gatillo > actual.stop

@@ -56,7 +56,7 @@ class Cuaderno:
 
     @contextmanager
     def _abierto(self) -> Iterator[tuple[BinaryIO, bool]]:
-        """The file, and whether it is held against other processes; one that holds it is waited for a second."""
+        """The file, and whether it is held against other processes; it is waited for a second."""
         self._ruta.parent.mkdir(parents=True, exist_ok=True)
         with self._ruta.open("a+b") as archivo:
             yield archivo, _tomar(archivo)
@@ -64,8 +64,8 @@ class Cuaderno:
     def asentar(self, motor: Engine) -> int:
         """Write down in the store what waited, and forget it; how many events were new. Blocks.
 
-        The file is free while the store is at work. What was added meanwhile stays, with what was written down:
-        the store takes each event once.
+        The file is free while the store is at work. What was added meanwhile stays, with what was written
+        down: the store takes each event once.
         """
         with self._abierto() as (archivo, mio):
             antes = _todo(archivo) if mio else b""
