@@ -69,7 +69,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
                 yield CuentaAbierta(
                     bolsa=bolsa,
                     reloj=reloj,
-                    libro=Libro(motor),
+                    libro=Libro(motor, estado=opciones.estado),
                     client_id=client_id,
                     user_id=eleccion.usuario or CUENTA_UNICA,
                     account_id=account_id,

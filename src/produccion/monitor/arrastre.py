@@ -102,6 +102,9 @@ class Arrastre:
                 )
 
     async def _mirar(self, operacion: Vigilada) -> Arrastrada:
+        if await self._libro.ocupada(operacion.account_id, operacion.simbolo):
+            stop, motivo = operacion.stop, "a daemon trades the symbol"
+            return Arrastrada(operacion, Hecho.BUSY, stop, stop, operacion.nivel, motivo)
         posicion = (await self._bolsa.cuenta(operacion.simbolo)).estado.posicion
         if posicion is None or operacion.abierta(posicion.cantidad) == 0.0:
             if not self._ensayo:
@@ -151,7 +154,8 @@ class Arrastre:
         """Each effect renews the claim first; one that was taken over leaves the rest to its new holder."""
 
         async def puedo() -> bool:
-            return await self._libro.renovar(reclamo)
+            ocupada = await self._libro.ocupada(viva.account_id, viva.simbolo)
+            return await self._libro.renovar(reclamo) and not ocupada
 
         perdida = Arrastrada(viva, Hecho.BUSY, guardada.stop, guardada.stop, guardada.nivel)
         quiere = viva._replace(stop=nuevo.stop, nivel=nuevo.nivel)

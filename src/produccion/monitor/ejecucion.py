@@ -250,7 +250,7 @@ class EjecutorStops:
             await self._libro.anotar(*self._relator.residente(operacion, token, ahora_ms, ejecutado))
 
     async def _despejar(self, operacion: Vigilada) -> None:
-        if not await self._libro.hay_demonio(operacion.account_id, operacion.simbolo):
+        if not await self._libro.ocupada(operacion.account_id, operacion.simbolo):
             # A living one sweeps its own; it may protect the next position already.
             await residentes.barrer(self._bolsa, operacion.simbolo, operacion.lado_salida)
         if await self._libro.cerrar(operacion.operation_id, self._reloj.ahora_ms()):

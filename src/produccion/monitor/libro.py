@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
-from src.nucleo.errores import AlmacenCaido
+from src.nucleo.errores import AlmacenCaido, ConfiguracionInvalida
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import stop_events
@@ -33,10 +36,13 @@ from src.produccion.almacen.operaciones import (
 from src.produccion.almacen.reclamos import Reclamo, renovar_reclamo, soltar_reclamo, tomar_reclamo
 from src.produccion.monitor import reglas
 from src.produccion.monitor.tipos import Vigilada
+from src.produccion.supervision.identidad import carpeta_estado, titular_de
 
 T = TypeVar("T")
 
 PLAZO_S = 10.0
+
+log = structlog.get_logger(__name__)
 
 _MINUTO_MS, _HORA_MS = 60_000, 3_600_000
 _FINALES = (TipoEventoStop.EXECUTED.value, TipoEventoStop.FAILED.value)
@@ -64,13 +70,15 @@ class Libro:
     Args:
         motor: From `abrir_almacen`.
         plazo_s: Wall seconds that a transaction may take; what takes longer may still happen.
+        estado: State directory of this machine, where daemons hold their locks; ``None`` looks at none.
 
     Every method raises `AlmacenCaido` when the store does not answer.
     """
 
-    def __init__(self, motor: Engine, plazo_s: float = PLAZO_S) -> None:
+    def __init__(self, motor: Engine, plazo_s: float = PLAZO_S, estado: Path | None = None) -> None:
         self._motor = motor
         self._plazo_s = plazo_s
+        self._estado = estado
 
     @property
     def motor(self) -> Engine:
@@ -115,6 +123,25 @@ class Libro:
         """Whoever trades the account and symbol now."""
         demonios = await self.llamando(vivos)
         return next((d for d in demonios if (d.account_id, d.symbol) == (account_id, simbolo)), None)
+
+    async def con_demonio(self, account_id: str) -> frozenset[str]:
+        """The symbols of an account that living daemons trade, as the store has it."""
+        return frozenset(d.symbol for d in await self.llamando(vivos) if d.account_id == account_id)
+
+    async def ocupada(self, account_id: str, simbolo: str) -> bool:
+        """Whether a daemon trades the account and symbol: its row in the store, or its lock on this machine."""
+        return self.con_candado(account_id, simbolo) or bool(await self.hay_demonio(account_id, simbolo))
+
+    def con_candado(self, account_id: str, simbolo: str) -> bool:
+        """Whether another process of this machine holds the account and symbol; asks no store."""
+        if self._estado is None:
+            return False
+        try:
+            titular = titular_de(carpeta_estado(self._estado, account_id, simbolo))
+        except ConfiguracionInvalida as fallo:
+            log.warning("candado_sin_leer", simbolo=simbolo, motivo=str(fallo))
+            return True
+        return titular is not None and titular.vivo and titular.pid != os.getpid()
 
     async def revisadas(self, operation_ids: Sequence[str], instante_ms: int) -> None:
         """These operations' stops were looked at."""

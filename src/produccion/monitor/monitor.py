@@ -74,6 +74,7 @@ class MonitorStops:
         )
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
+        self._con_demonio: frozenset[str] = frozenset()  # symbols
         self._planas: set[str] = set()  # seen flat: over, whatever the store says and opens next
 
     async def revisar(self) -> Ronda:
@@ -151,6 +152,8 @@ class MonitorStops:
         try:
             await self._asentar_lo_pendiente()
             self._operaciones = await self._libro.activas(self._account_id)
+            if any(operacion.a_mano for operacion in self._operaciones):
+                self._con_demonio = await self._libro.con_demonio(self._account_id)
             self._planas &= {operacion.operation_id for operacion in self._operaciones}
         except AlmacenCaido as fallo:
             log.critical("almacen_caido", motivo=str(fallo))
@@ -194,10 +197,17 @@ class MonitorStops:
             if not self._ensayo:
                 await self._ejecutor.concluir(operacion)
             return []
-        if operacion.token is None:
+        if operacion.token is None or self._es_de_un_demonio(operacion):
             return []
         disparada = self._alcanzada(operacion, await self._precios(operacion))
         return [] if disparada is None else [await self.ejecutar(disparada)]
+
+    def _es_de_un_demonio(self, operacion: Vigilada) -> bool:
+        """Whether a daemon trades what a person had opened: it protects the position itself, in its own way."""
+        return operacion.a_mano and (
+            operacion.simbolo in self._con_demonio
+            or self._libro.con_candado(operacion.account_id, operacion.simbolo)
+        )
 
     async def _se_fue(self, operacion: Vigilada) -> bool:
         """Whether the position has gone; of one just opened, a read may still be of before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from src.nucleo.errores import OrdenRechazada
 from src.nucleo.stops import OrdenStop
 from src.produccion.almacen.conexion import escribir
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop
 from src.produccion.almacen.operaciones import EstadoOperacion
 from src.produccion.almacen.reclamos import Reclamo, tomar_reclamo
@@ -246,6 +248,26 @@ async def test_quien_perdio_el_reclamo_no_estorba_al_siguiente(motor: Engine, mo
     assert arrastrada.hecho is Hecho.BUSY
     assert _gatillos(bolsa) == [BASE[0], ("STOP_MARKET", 90_720.0, 0.01), BASE[1]]
     assert float(f.operacion(motor, operacion.operation_id).stop_price or 0) == 90_720.0
+
+
+@pytest.mark.parametrize("donde", ["almacen", "candado"])
+async def test_lo_que_opera_un_demonio_no_se_toca(motor: Engine, tmp_path: Path, donde: str):
+    """Its brake is a stop of ours on the same side, which is no stop of this operation."""
+    operacion, bolsa = await _adoptada(motor)
+    await bolsa.colocar_stop(orden_residente(operacion, Papel.TRAIL, 87_000.0))
+    bolsa.mover(91_440.0)
+    arrastre = _arrastre(motor, bolsa)
+    arrastre._libro = Libro(motor, estado=tmp_path)
+    if donde == "almacen":
+        presentarse(motor, DemonioNuevo(f.CUENTA, "BTCUSDT", 7, "aqui"))
+        (arrastrada,) = [a async for a in arrastre.recorrer()]
+    else:
+        with f.candado_ajeno(tmp_path):
+            (arrastrada,) = [a async for a in arrastre.recorrer()]
+
+    assert (arrastrada.hecho, arrastrada.motivo) == (Hecho.BUSY, "a daemon trades the symbol")
+    assert ("STOP_MARKET", 87_000.0, 0.01) in _gatillos(bolsa)
+    assert len(bolsa.stops_vivos) == 3
 
 
 async def test_un_stop_mas_cenido_no_se_cancela(motor: Engine):

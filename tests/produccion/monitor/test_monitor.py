@@ -28,6 +28,7 @@ from src.produccion.ordenes.ejecutor import id_cliente_de
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Parcial, Pierde
 from tests.produccion.monitor import fabrica as f
+from tests.produccion.monitor.fabrica import candado_ajeno
 
 RED = True
 AHORA_MS = INICIO_MS + 3_600_000
@@ -228,6 +229,22 @@ class TestPosicion:
 
         assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
         assert len(bolsa.stops_vivos) == 1
+
+    @pytest.mark.parametrize("donde", ["almacen", "candado"])
+    async def test_lo_adoptado_que_opera_un_demonio_es_suyo(self, motor: Engine, tmp_path: Path, donde: str):
+        """Known by its row in the store, or by its lock on this machine."""
+        f.guardar(motor, f.una_operacion(hand_made=True))
+        bolsa = f.una_bolsa(88_000.0)
+        libro = Libro(motor, estado=tmp_path)
+        if donde == "almacen":
+            presentarse(motor, DemonioNuevo(f.CUENTA, "BTCUSDT", 7, "aqui"))
+            ronda = await f.un_monitor(motor, bolsa, libro=libro).revisar()
+        else:
+            with candado_ajeno(tmp_path):
+                ronda = await f.un_monitor(motor, bolsa, libro=libro).revisar()
+
+        assert (ronda.resultados, bolsa.enviadas) == ((), [])
+        assert ronda.bien
 
     async def test_un_stop_que_ejecuto_la_bolsa_queda_escrito(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=True))
