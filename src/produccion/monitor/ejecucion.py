@@ -23,6 +23,7 @@ from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa, Reloj
 
 _DUDA = 1e-9
+_DESPUES_S = 10.0  # what the store may take in all once an order was sent
 
 log = structlog.get_logger(__name__)
 
@@ -160,12 +161,16 @@ class EjecutorStops:
             return _duplicada(disparada, "the claim was taken over")
         ahora_ms = self._reloj.ahora_ms()
         disparo = self._relator.disparo(curso, orden)
-        eventos = ([disparo] if intento == 1 else []) + await self._vallas.ante(curso)
+        contra = await self._vallas.ante(curso)
+        eventos = [*([disparo] if intento == 1 else []), *contra]
         if not (await self._libro.anotar(*eventos, self._relator.envio(curso, ahora_ms, orden)))[-1]:
             return _duplicada(disparada, f"attempt {intento} was sent by another process")
         log.info("stop_ejecutandose", tipo=disparada.disparo.value, operacion=operacion.operation_id)
-        suerte = await self._salida.enviar(orden, lambda: self._renovar(reclamo))
-        return await self._asentar(curso, suerte, antes)
+        with self._libro.con_prisa(_DESPUES_S):
+            suerte = await self._salida.enviar(orden, lambda: self._renovar(reclamo))
+            resultado = await self._asentar(curso, suerte, antes)
+            await self._vallas.avisar(disparada, contra)
+        return resultado
 
     async def _relevar(self, disparada: Disparada, reclamo: Reclamo) -> bool:
         """Settle what a former holder may have sent; false while that is not known."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -41,6 +44,10 @@ from src.produccion.supervision.identidad import carpeta_estado, titular_de
 T = TypeVar("T")
 
 PLAZO_S = 10.0
+PRISA_S = 2.0
+"""What the store may take in all before an exit is sent without it, wall seconds."""
+
+_HILOS = 4
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +71,16 @@ class Vallas(NamedTuple):
     en_una_hora: int
 
 
+class _Prisa:
+    """What is left of a budget of wall seconds."""
+
+    def __init__(self, plazo_s: float) -> None:
+        self.plazo_s = self.queda_s = plazo_s
+
+
+_PRISA: ContextVar[_Prisa | None] = ContextVar("prisa", default=None)
+
+
 class Libro:
     """The shared store as the monitor uses it.
 
@@ -71,19 +88,36 @@ class Libro:
         motor: From `abrir_almacen`.
         plazo_s: Wall seconds that a transaction may take; what takes longer may still happen.
         estado: State directory of this machine, where daemons hold their locks; ``None`` looks at none.
+        prisa_s: Wall seconds for all calls together while an exit waits for them.
 
     Every method raises `AlmacenCaido` when the store does not answer.
     """
 
-    def __init__(self, motor: Engine, plazo_s: float = PLAZO_S, estado: Path | None = None) -> None:
+    def __init__(
+        self, motor: Engine, plazo_s: float = PLAZO_S, estado: Path | None = None, prisa_s: float = PRISA_S
+    ) -> None:
         self._motor = motor
         self._plazo_s = plazo_s
         self._estado = estado
+        self._prisa_s = prisa_s
+        self._hilos = ThreadPoolExecutor(_HILOS, thread_name_prefix="almacen")
 
     @property
     def motor(self) -> Engine:
         """The store itself."""
         return self._motor
+
+    @contextmanager
+    def con_prisa(self, plazo_s: float | None = None) -> Iterator[None]:
+        """One budget for all calls within the block; one that surrounds it begins anew after it."""
+        de_fuera = _PRISA.get()
+        ficha = _PRISA.set(_Prisa(self._prisa_s if plazo_s is None else plazo_s))
+        try:
+            yield
+        finally:
+            _PRISA.reset(ficha)
+            if de_fuera is not None:
+                de_fuera.queda_s = de_fuera.plazo_s
 
     async def activas(self, account_id: str, client_id: str | None = None) -> list[Vigilada]:
         """The open operations of an account."""
@@ -129,7 +163,7 @@ class Libro:
         return frozenset(d.symbol for d in await self.llamando(vivos) if d.account_id == account_id)
 
     async def ocupada(self, account_id: str, simbolo: str) -> bool:
-        """Whether a daemon trades the account and symbol: its row in the store, or its lock on this machine."""
+        """Whether a daemon trades the account and symbol: by its row in the store, or its lock here."""
         return self.con_candado(account_id, simbolo) or bool(await self.hay_demonio(account_id, simbolo))
 
     def con_candado(self, account_id: str, simbolo: str) -> bool:
@@ -175,14 +209,20 @@ class Libro:
         return await self._fuera(dentro)
 
     async def _fuera(self, hacer: Callable[[], T]) -> T:
+        bucle, prisa = asyncio.get_running_loop(), _PRISA.get()
+        inicio_s = bucle.time()
+        plazo_s = self._plazo_s if prisa is None else min(self._plazo_s, prisa.queda_s)
         try:
-            async with asyncio.timeout(self._plazo_s):
-                return await asyncio.to_thread(hacer)
+            async with asyncio.timeout(plazo_s):
+                return await bucle.run_in_executor(self._hilos, hacer)
         except TimeoutError as fallo:
-            raise AlmacenCaido(f"the shared store has not answered for {self._plazo_s:g} s") from fallo
+            raise AlmacenCaido(f"the shared store has not answered for {max(plazo_s, 0.0):.2g} s") from fallo
         except (DBAPIError, SinConexion) as fallo:
             causa = fallo.orig if isinstance(fallo, DBAPIError) else fallo
             raise AlmacenCaido(f"the shared store does not answer: {str(causa).strip()}") from fallo
+        finally:
+            if prisa is not None:
+                prisa.queda_s -= bucle.time() - inicio_s
 
 
 def vigilada_de(fila: OperacionGuardada) -> Vigilada:

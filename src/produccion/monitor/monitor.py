@@ -16,7 +16,7 @@ from src.nucleo.errores import AlmacenCaido, ErrorBolsa
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
-from src.produccion.monitor.libro import Libro
+from src.produccion.monitor.libro import PLAZO_S, Libro
 from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
 from src.produccion.monitor.tipos import Disparada, Final, Precios, Resultado, Ronda, Vigilada
 from src.produccion.puertos import Bolsa, Reloj
@@ -75,6 +75,7 @@ class MonitorStops:
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
         self._con_demonio: frozenset[str] = frozenset()  # symbols
+        self._caido: AlmacenCaido | None = None  # that the store did not answer at this look
         self._planas: set[str] = set()  # seen flat: over, whatever the store says and opens next
 
     async def revisar(self) -> Ronda:
@@ -98,13 +99,30 @@ class MonitorStops:
             except (ErrorBolsa, AlmacenCaido) as fallo:
                 sin_leer += 1
                 log.error("operacion_sin_mirar", operacion=operacion.operation_id, motivo=str(fallo))
-        if not self._ensayo and caido is None:
+        sin_leer += await self._concluir_planas()
+        if not self._ensayo and self._caido is None:
             await self._revisadas(vistas)
         vivas = {operacion.operation_id for operacion in self._operaciones}
         self._esperas = {clave: espera for clave, espera in self._esperas.items() if clave in vivas}
         atendidas = {resultado.disparada.operacion.operation_id for resultado in resultados}
         esperando = len(self._esperas.keys() - atendidas)
         return Ronda(len(self._operaciones), tuple(resultados), esperando, sin_leer)
+
+    async def _concluir_planas(self) -> int:
+        """Close what was seen flat, after every exit was sent; how many could not be."""
+        pendientes = [o for o in self._operaciones if o.operation_id in self._planas and not self._ensayo]
+        for hechas, operacion in enumerate(pendientes):
+            try:
+                if self._caido is not None:
+                    raise self._caido
+                await self._ejecutor.concluir(operacion)
+            except AlmacenCaido as fallo:
+                log.error("operaciones_sin_concluir", cuantas=len(pendientes) - hechas, motivo=str(fallo))
+                self._caido = fallo
+                return len(pendientes) - hechas
+            except ErrorBolsa as fallo:
+                log.error("operacion_sin_concluir", operacion=operacion.operation_id, motivo=str(fallo))
+        return 0
 
     def mirar_precios(self, simbolo: str, precios: Precios) -> tuple[Disparada, ...]:
         """What one update of a symbol's prices reaches; touches neither store nor exchange."""
@@ -136,29 +154,41 @@ class MonitorStops:
         if operacion.operation_id in self._planas:
             return Resultado(disparada, Final.CLOSED, motivo="it was seen flat already")
         try:
-            actual = await self._libro.releer(operacion.operation_id)
-            if actual is None:
-                return Resultado(disparada, Final.CLOSED, motivo="the operation was closed already")
-            if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
-                return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
-            return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
+            if self._caido is not None:
+                return await self._ejecutar_sin_almacen(disparada, self._caido)
+            with self._libro.con_prisa():
+                return await self._con_almacen(disparada)
         except AlmacenCaido as fallo:
+            self._caido = fallo  # for the rest of this look
             return await self._ejecutar_sin_almacen(disparada, fallo)
         except ErrorBolsa as fallo:
             return _sin_ejecutar(disparada, str(fallo))
 
+    async def _con_almacen(self, disparada: Disparada) -> Resultado:
+        actual = await self._libro.releer(disparada.operacion.operation_id)
+        if actual is None:
+            return Resultado(disparada, Final.CLOSED, motivo="the operation was closed already")
+        if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
+            return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
+        return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
+
     async def releer(self) -> AlmacenCaido | None:
         """Take the open operations as the store has them now; the last ones stay while it is down."""
+        self._caido = None
         try:
-            await self._asentar_lo_pendiente()
-            self._operaciones = await self._libro.activas(self._account_id)
-            if any(operacion.a_mano for operacion in self._operaciones):
-                self._con_demonio = await self._libro.con_demonio(self._account_id)
-            self._planas &= {operacion.operation_id for operacion in self._operaciones}
+            with self._libro.con_prisa(None if self._operaciones else PLAZO_S):
+                await self._leer_operaciones()
         except AlmacenCaido as fallo:
             log.critical("almacen_caido", motivo=str(fallo))
-            return fallo
-        return None
+            self._caido = fallo
+        return self._caido
+
+    async def _leer_operaciones(self) -> None:
+        await self._asentar_lo_pendiente()
+        self._operaciones = await self._libro.activas(self._account_id)
+        if any(operacion.a_mano for operacion in self._operaciones):
+            self._con_demonio = await self._libro.con_demonio(self._account_id)
+        self._planas &= {operacion.operation_id for operacion in self._operaciones}
 
     async def _asentar_lo_pendiente(self) -> None:
         if self._cuaderno.vacio or self._ensayo:
@@ -194,8 +224,6 @@ class MonitorStops:
     async def _mirar(self, operacion: Vigilada) -> list[Resultado]:
         if operacion.operation_id in self._planas or await self._se_fue(operacion):
             self._planas.add(operacion.operation_id)
-            if not self._ensayo:
-                await self._ejecutor.concluir(operacion)
             return []
         if operacion.token is None or self._es_de_un_demonio(operacion):
             return []
@@ -203,7 +231,7 @@ class MonitorStops:
         return [] if disparada is None else [await self.ejecutar(disparada)]
 
     def _es_de_un_demonio(self, operacion: Vigilada) -> bool:
-        """Whether a daemon trades what a person had opened: it protects the position itself, in its own way."""
+        """Whether a daemon trades what a person had opened: it protects the position itself."""
         return operacion.a_mano and (
             operacion.simbolo in self._con_demonio
             or self._libro.con_candado(operacion.account_id, operacion.simbolo)

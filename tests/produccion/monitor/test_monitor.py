@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -31,6 +34,7 @@ from tests.produccion.monitor import fabrica as f
 from tests.produccion.monitor.fabrica import candado_ajeno
 
 RED = True
+T = TypeVar("T")
 AHORA_MS = INICIO_MS + 3_600_000
 
 
@@ -441,11 +445,50 @@ class TestSinAlmacen:
         with pytest.raises(AlmacenCaido, match="has not answered"):
             await libro.llamando(lambda _: time.sleep(0.1))
 
+    async def test_un_almacen_lento_no_retrasa_la_salida(self, motor: Engine, tmp_path: Path):
+        """Each call takes less than any one may, all of them more than there is time for."""
+        f.guardar(motor, f.una_operacion())
+        bolsa, cuaderno = f.una_bolsa(88_000.0), Cuaderno(tmp_path)
+
+        (resultado,) = (
+            await f.un_monitor(motor, bolsa, cuaderno=cuaderno, libro=_Lento(motor, prisa_s=0.2)).revisar()
+        ).resultados
+
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.EXECUTED, 1)
+        assert not cuaderno.vacio, "it was sent without the store"
+
+    async def test_los_avisos_se_escriben_despues_de_enviar(self, motor: Engine):
+        f.configurar(motor, trading_enabled=False)
+        f.guardar(motor, f.una_operacion())
+        antes: list[list[str]] = []
+        bolsa = f.una_bolsa(88_000.0, al_enviar=lambda: antes.append(f.alertas(motor)))
+
+        await f.un_monitor(motor, bolsa).revisar()
+
+        assert antes == [[]]
+        assert f.alertas(motor) == ["guardrail_passed_by_exit"]
+
+    async def test_el_almacen_tiene_sus_propios_hilos(self, motor: Engine):
+        """One that hangs takes none from the rest of the program."""
+        nombre = await Libro(motor).llamando(lambda _: threading.current_thread().name)
+        assert nombre.startswith("almacen")
+
     async def test_sin_haberlas_leido_nunca_no_hay_que_vigilar(self, motor: Engine):
         monitor = f.un_monitor(motor, f.una_bolsa())
 
         with _caido(monitor), pytest.raises(AlmacenCaido):
             await monitor.revisar()
+
+
+class _Lento(Libro):
+    """A store that takes its time for each call."""
+
+    async def _fuera(self, hacer: Callable[[], T]) -> T:
+        def despacio() -> T:
+            time.sleep(0.05)
+            return hacer()
+
+        return await super()._fuera(despacio)
 
 
 class _caido:
