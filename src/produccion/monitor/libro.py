@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -89,17 +89,24 @@ class Libro:
         plazo_s: Wall seconds that a transaction may take; what takes longer may still happen.
         estado: State directory of this machine, where daemons hold their locks; ``None`` looks at none.
         prisa_s: Wall seconds for all calls together while an exit waits for them.
+        limites: The account's own, by fields of `ReglasInquilino`; the tenant's hold for the rest.
 
     Every method raises `AlmacenCaido` when the store does not answer.
     """
 
     def __init__(
-        self, motor: Engine, plazo_s: float = PLAZO_S, estado: Path | None = None, prisa_s: float = PRISA_S
+        self,
+        motor: Engine,
+        plazo_s: float = PLAZO_S,
+        estado: Path | None = None,
+        prisa_s: float = PRISA_S,
+        limites: Mapping[str, float] | None = None,
     ) -> None:
         self._motor = motor
         self._plazo_s = plazo_s
         self._estado = estado
         self._prisa_s = prisa_s
+        self._limites = dict(limites or {})
         self._hilos = ThreadPoolExecutor(_HILOS, thread_name_prefix="almacen")
 
     @property
@@ -184,7 +191,8 @@ class Libro:
 
     async def vallas(self, client_id: str, simbolo: str, ahora_ms: int) -> Vallas:
         """Rules, breaker and how often this tenant has executed lately."""
-        return await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
+        vallas = await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
+        return vallas._replace(reglas=vallas.reglas._replace(**self._limites))
 
     async def llamando(self, hacer: Callable[[Engine], T]) -> T:
         """Run what makes its own transactions."""

@@ -348,6 +348,14 @@ class TestGuardarrailes:
         ]
         assert "guardrail_passed_by_exit" in f.alertas(motor)
 
+    async def test_los_limites_de_la_cuenta_valen_mas_que_los_del_inquilino(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        libro = Libro(motor, limites={"slippage_max_pct": 0.1})
+
+        await f.un_monitor(motor, f.una_bolsa(88_000.0), libro=libro).revisar()
+
+        assert "SLIPPAGE_BREACH" in f.tipos(motor, operacion.token)
+
     async def test_tres_fallos_cierran_el_paso_a_las_entradas(self, motor: Engine):
         f.guardar(motor, f.una_operacion())
         bolsa = f.una_bolsa(88_000.0, fallos=deque([OrdenRechazada("no", codigo=-2019)] * 3))
