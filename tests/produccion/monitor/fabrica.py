@@ -42,7 +42,7 @@ DEPRISA = AjustesEjecucion(
 
 
 def una_operacion(**cambios: Any) -> OperacionGuardada:
-    """The seed's example: 0.01 bought at 90,000 with the stop at 88,200; nothing resident."""
+    """0.01 bought at 90,000 with the stop at 88,200; nothing resident."""
     abierta = cambios.pop("opened_at_ms", INICIO_MS)
     operation_id = cambios.pop("operation_id", f"{CUENTA}:BTCUSDT:{abierta}")
     valores: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The seed's list of tests, by the names it gave them, on SQLite and PostgreSQL."""
+"""What an execution of a stop promises, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
