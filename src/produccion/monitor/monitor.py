@@ -1,4 +1,4 @@
-"""Watches open operations: by stream inside the daemon, by REST from cron; who is first executes."""
+"""Watches open operations by REST, on any number of machines; who is first executes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -28,10 +28,8 @@ log = structlog.get_logger(__name__)
 
 
 class AjustesMonitor(NamedTuple):
-    """How the monitor watches; wall seconds."""
+    """How the monitor executes."""
 
-    relectura_s: float = 1.0  # of the open operations, in a stream
-    descanso_s: float = 2.0  # of a stop that was not executed, before the stream asks for it again
     ejecucion: AjustesEjecucion = AjustesEjecucion()
 
 
@@ -134,18 +132,6 @@ class MonitorStops:
         )
         return tuple(disparada for disparada in vistas if disparada is not None)
 
-    async def correr(self, simbolo: str, precios: AsyncIterator[Precios]) -> None:
-        """Watch a stream of prices for as long as it lasts; what is reached is executed beside it."""
-        en_curso: set[str] = set()
-        async with asyncio.TaskGroup() as grupo:
-            releyendo = grupo.create_task(self._releer_siempre())
-            async for precio in precios:
-                for disparada in self.mirar_precios(simbolo, precio):
-                    if disparada.operacion.operation_id not in en_curso:
-                        en_curso.add(disparada.operacion.operation_id)
-                        grupo.create_task(self._ejecutar_y_descansar(disparada, en_curso))
-            releyendo.cancel()
-
     async def ejecutar(self, disparada: Disparada) -> Resultado:
         """Execute what was reached, as the store knows the operation now; failures are told, not raised."""
         if self._ensayo:
@@ -209,17 +195,6 @@ class MonitorStops:
             await self._libro.revisadas(vistas, self._reloj.ahora_ms())
         except AlmacenCaido as fallo:
             log.warning("revision_sin_anotar", motivo=str(fallo))
-
-    async def _ejecutar_y_descansar(self, disparada: Disparada, en_curso: set[str]) -> None:
-        resultado = await self.ejecutar(disparada)
-        if resultado.final is not Final.EXECUTED:
-            await asyncio.sleep(self._ajustes.descanso_s)
-        en_curso.discard(disparada.operacion.operation_id)
-
-    async def _releer_siempre(self) -> None:
-        while True:
-            await self.releer()
-            await asyncio.sleep(self._ajustes.relectura_s)
 
     async def _mirar(self, operacion: Vigilada) -> list[Resultado]:
         if operacion.operation_id in self._planas or await self._se_fue(operacion):

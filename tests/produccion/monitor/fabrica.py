@@ -91,9 +91,7 @@ def un_monitor(
 ) -> MonitorStops:
     cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
     libro = cambios.pop("libro", None) or Libro(motor)
-    valores: dict[str, Any] = {
-        "ajustes": AjustesMonitor(relectura_s=0.01, descanso_s=0.05, ejecucion=DEPRISA)
-    } | cambios
+    valores: dict[str, Any] = {"ajustes": AjustesMonitor(ejecucion=DEPRISA)} | cambios
     return MonitorStops(libro, bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
 
 

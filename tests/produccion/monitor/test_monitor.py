@@ -96,26 +96,6 @@ class TestPrecios:
         assert f.operacion(motor, operacion.operation_id).stop_check_count == 0
 
 
-class TestFlujo:
-    async def test_cada_precio_no_es_una_orden(self, motor: Engine):
-        """A hundred ticks beyond the stop while it cannot be executed: a rest between two executions."""
-        f.guardar(motor, f.una_operacion())
-        rechazo = OrdenRechazada("no", codigo=-2019)
-        bolsa = f.una_bolsa(88_000.0, fallos=deque([rechazo] * 1_000))
-        monitor = f.un_monitor(motor, bolsa, FuenteStop.WS)
-        await monitor.releer()
-
-        async def precios():
-            for _ in range(100):
-                yield Precios(88_000.0, 88_001.0, 88_000.0, AHORA_MS, AHORA_MS)
-                await asyncio.sleep(0)
-
-        await monitor.correr("BTCUSDT", precios())
-
-        assert len(bolsa.enviadas) % 3 == 0
-        assert 0 < len(bolsa.enviadas) <= 30
-
-
 class TestPosicion:
     async def test_una_posicion_que_se_fue_cierra_la_operacion_sin_orden(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion())
