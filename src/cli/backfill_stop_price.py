@@ -81,7 +81,7 @@ def _contar(lote: Lote) -> None:
 
 
 def linea(fila: Rellenada) -> str:
-    """One operation, in the seed's form."""
+    """One operation."""
     if fila.stop is None:
         return f"Op#{fila.operation_id}: skipped, {fila.motivo}"
     stop = precio_escrito(float(fila.stop))

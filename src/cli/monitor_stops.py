@@ -137,7 +137,7 @@ def _mostrar(ronda: Ronda, *, ensayo: bool, como_json: bool) -> None:
 
 
 def lineas(resultado: Resultado) -> list[str]:
-    """A trigger and what became of it, in the seed's form."""
+    """A trigger and what became of it."""
     from src.nucleo.disparos import pnl_esperado
     from src.produccion.monitor.tipos import Final
 
@@ -164,7 +164,7 @@ def lineas(resultado: Resultado) -> list[str]:
             )
         case Final.CLOSED:
             dichas.append(f"  Nothing to execute: {resultado.motivo}")
-        case Final.FAILED | Final.UNKNOWN:
+        case Final.FAILED | Final.UNKNOWN | Final.FOREIGN:
             dichas.append(f"  {que} not executed yet ({final.value}): {resultado.motivo}")
         case Final.DRY_RUN:
             pass

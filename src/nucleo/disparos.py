@@ -20,7 +20,7 @@ ENFRIAMIENTO_MS = 300_000
 
 
 class Disparo(StrEnum):
-    """What a price has reached; the seed's words."""
+    """What a price has reached, as stored and shown."""
 
     STOP_LOSS = "STOP_LOSS"
     TAKE_PROFIT = "TAKE_PROFIT"
@@ -127,7 +127,7 @@ def stop_de_porcentaje(entrada: Decimal, porcentaje: Decimal, *, largo: bool) ->
 
 
 class EstadoDisyuntor(StrEnum):
-    """A breaker's states; the seed's words."""
+    """A breaker's states, as stored."""
 
     CLOSED = "CLOSED"
     OPEN = "OPEN"

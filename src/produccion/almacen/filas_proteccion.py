@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from src.nucleo.disparos import slippage_pct
 from src.nucleo.frenos import nombre_visible
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -28,7 +29,6 @@ from src.produccion.almacen.tipos_sql import numero
 _PROTECCION = "proteccion"
 _NIVEL_POR_DEFECTO = "catastrophe"
 _INICIAL = "initial"
-_CIEN = 100
 
 
 def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
@@ -148,5 +148,4 @@ def _slippage_pct(operacion: OperacionGuardada, precio: float) -> float | None:
     if not disparos:
         return None
     disparo = min(disparos, key=lambda p: abs(p - precio))
-    peor = disparo - precio if operacion.side is LadoOperacion.BUY else precio - disparo
-    return peor / disparo * _CIEN
+    return slippage_pct(disparo, precio, largo=operacion.side is LadoOperacion.BUY)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from src.nucleo.disparos import token_de
 from src.produccion.almacen.esquema import POR_DEFECTO, operations
-from src.produccion.almacen.tipos_sql import Cantidad, ahora_bd, fila_exacta, numero, texto_numero
+from src.produccion.almacen.tipos_sql import Cantidad, ahora_bd, fila_exacta, numero
 
 
 class EstadoOperacion(StrEnum):
@@ -84,7 +85,7 @@ def id_operacion(account_id: str, symbol: str, opened_at_ms: int) -> str:
 
 def ficha_stop(operation_id: str, stop_price: Cantidad, stop_set_at_ms: int) -> str:
     """The execution token of a stop: operation, price and when it was set; no clock of whoever looks."""
-    return f"{operation_id}:{texto_numero(stop_price)}:{stop_set_at_ms}"
+    return token_de(operation_id, numero(stop_price), stop_set_at_ms)
 
 
 def guardar_operacion(conexion: Connection, operacion: OperacionGuardada) -> None:

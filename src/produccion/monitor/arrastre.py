@@ -12,9 +12,11 @@ from sqlalchemy import Connection, update
 from src.nucleo.disparos import texto_precio
 from src.nucleo.errores import AlmacenCaido, ErrorBolsa, PosicionDesprotegida, StopFueraDeFiltro
 from src.nucleo.frenos import Freno, ReglaFreno, ajustar, tipo_por_defecto
+from src.nucleo.stops import OrdenStop
 from src.produccion.almacen.esquema import ahora_bd, operations
 from src.produccion.almacen.eventos_stop import FuenteStop, ejecucion_de
 from src.produccion.almacen.operaciones import StopPuesto, leer_operacion, poner_stop
+from src.produccion.almacen.reclamos import Reclamo
 from src.produccion.monitor import residentes
 from src.produccion.monitor.ejecucion import EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
@@ -100,6 +102,9 @@ class Arrastre:
                 )
 
     async def _mirar(self, operacion: Vigilada) -> Arrastrada:
+        if await self._libro.ocupada(operacion.account_id, operacion.simbolo):
+            stop, motivo = operacion.stop, "a daemon trades the symbol"
+            return Arrastrada(operacion, Hecho.BUSY, stop, stop, operacion.nivel, motivo)
         posicion = (await self._bolsa.cuenta(operacion.simbolo)).estado.posicion
         if posicion is None or operacion.abierta(posicion.cantidad) == 0.0:
             if not self._ensayo:
@@ -141,21 +146,30 @@ class Arrastre:
                 await self._libro.soltar(reclamo, hecho=False)
             return Arrastrada(viva, Hecho.BUSY, guardada.stop, guardada.stop, guardada.nivel)
         try:
-            return await self._mover(guardada, viva, nuevo)
+            return await self._mover(reclamo, guardada, viva, nuevo)
         finally:
             await self._libro.soltar(reclamo, hecho=False)
 
-    async def _mover(self, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
+    async def _mover(self, reclamo: Reclamo, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
+        """Each effect renews the claim first; one that was taken over leaves the rest to its new holder."""
+
+        async def puedo() -> bool:
+            ocupada = await self._libro.ocupada(viva.account_id, viva.simbolo)
+            return await self._libro.renovar(reclamo) and not ocupada
+
+        perdida = Arrastrada(viva, Hecho.BUSY, guardada.stop, guardada.stop, guardada.nivel)
         quiere = viva._replace(stop=nuevo.stop, nivel=nuevo.nivel)
         if nuevo.stop != guardada.stop:
             orden = residentes.orden_residente(quiere, Papel.TRAIL, nuevo.stop)
+            if not await puedo():
+                return perdida
             await residentes.colocar(self._bolsa, orden)
-            if not await self._libro.escribiendo(
+            if not await puedo() or not await self._libro.escribiendo(
                 lambda c: _poner(c, guardada, nuevo, self._reloj.ahora_ms())
             ):
-                await residentes.cancelar(self._bolsa, viva.simbolo, orden.id_cliente)
-                return Arrastrada(viva, Hecho.BUSY, guardada.stop, guardada.stop, guardada.nivel)
-        puestos = await residentes.reconciliar(self._bolsa, quiere)
+                await self._retirar(viva, orden)
+                return perdida
+        puestos = await residentes.reconciliar(self._bolsa, quiere, puedo)
         if (viva.cantidad, viva.entrada, guardada.residente) != (guardada.cantidad, guardada.entrada, True):
             await self._libro.escribiendo(lambda c: _poner_al_dia(c, viva))
         if nuevo.stop != guardada.stop:
@@ -163,6 +177,15 @@ class Arrastre:
             return Arrastrada(quiere, Hecho.ADJUSTED, guardada.stop, nuevo.stop, nuevo.nivel)
         hecho = Hecho.REARMED if puestos else Hecho.UNCHANGED
         return Arrastrada(quiere, hecho, guardada.stop, nuevo.stop, nuevo.nivel)
+
+    async def _retirar(self, viva: Vigilada, orden: OrdenStop) -> None:
+        """Take back a stop that came too late, unless it is as tight as what is wanted now."""
+        actual = await self._libro.releer(viva.operation_id)
+        if actual is not None and actual.stop is not None:
+            floja = orden.gatillo < actual.stop if viva.largo else orden.gatillo > actual.stop
+            if not floja:
+                return
+        await residentes.cancelar(self._bolsa, viva.simbolo, orden.id_cliente)
 
 
 def _sigue_igual(conexion: Connection, operacion: Vigilada) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
 
 NOMBRE = "stop_events_pending.jsonl"
+
+_INTENTOS, _PAUSA_S = 20, 0.05  # whoever holds the file reads or appends, no more
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +46,7 @@ class Cuaderno:
         """Keep events; a disk that fails is told and holds nothing back. Blocks: not for the loop."""
         lineas = [evento._asdict() for evento in eventos]
         try:
-            with self._abierto() as archivo:
+            with self._abierto() as (archivo, _):  # held or not, it is added at the end
                 archivo.seek(0, os.SEEK_END)
                 archivo.write(b"".join(orjson.dumps(linea) + b"\n" for linea in lineas))
                 archivo.flush()
@@ -52,22 +55,44 @@ class Cuaderno:
             log.critical("cuaderno_roto", ruta=str(self._ruta), motivo=str(fallo), lineas=len(lineas))
 
     @contextmanager
-    def _abierto(self) -> Iterator[BinaryIO]:
-        """The file, held against other processes."""
+    def _abierto(self) -> Iterator[tuple[BinaryIO, bool]]:
+        """The file, and whether it is held against other processes; it is waited for a second."""
         self._ruta.parent.mkdir(parents=True, exist_ok=True)
         with self._ruta.open("a+b") as archivo:
-            fcntl.flock(archivo, fcntl.LOCK_EX)
-            yield archivo
+            yield archivo, _tomar(archivo)
 
     def asentar(self, motor: Engine) -> int:
-        """Write down in the store what waited, and forget it; how many events were new. Blocks."""
-        with self._abierto() as archivo:
-            archivo.seek(0)
-            eventos = [evento for linea in archivo if (evento := _leer(linea)) is not None]
-            with escribir(motor) as conexion:
-                nuevos = sum(anotar_evento(conexion, evento) for evento in eventos)
-            archivo.truncate(0)
+        """Write down in the store what waited, and forget it; how many events were new. Blocks.
+
+        The file is free while the store is at work. What was added meanwhile stays, with what was written
+        down: the store takes each event once.
+        """
+        with self._abierto() as (archivo, mio):
+            antes = _todo(archivo) if mio else b""
+        eventos = [evento for linea in antes.splitlines() if (evento := _leer(linea)) is not None]
+        with escribir(motor) as conexion:
+            nuevos = sum(anotar_evento(conexion, evento) for evento in eventos)
+        with self._abierto() as (archivo, mio):
+            if mio and _todo(archivo) == antes:
+                archivo.truncate(0)
         return nuevos
+
+
+def _todo(archivo: BinaryIO) -> bytes:
+    archivo.seek(0)
+    return archivo.read()
+
+
+def _tomar(archivo: BinaryIO) -> bool:
+    for _ in range(_INTENTOS):
+        try:
+            fcntl.flock(archivo, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSA_S)
+        else:
+            return True
+    log.warning("cuaderno_retenido", ruta=archivo.name)
+    return False
 
 
 def _leer(linea: bytes) -> EventoStopNuevo | None:

@@ -92,8 +92,16 @@ class Averiguador:
         motivo = "" if respuesta.cantidad_ejecutada else f"order ended {respuesta.estado.value}"
         precio = respuesta.precio_medio
         if respuesta.cantidad_ejecutada and precio is None:
-            precio = precio_medio(await self._bolsa.transacciones(simbolo, id_orden=respuesta.id_bolsa))
+            precio = await self._precio_de(simbolo, respuesta)
         return Suerte(True, respuesta.cantidad_ejecutada, precio, respuesta.id_bolsa, motivo)
+
+    async def _precio_de(self, simbolo: str, respuesta: RespuestaOrden) -> float | None:
+        """What it was filled at; not knowing it makes it no less filled."""
+        try:
+            return precio_medio(await self._bolsa.transacciones(simbolo, id_orden=respuesta.id_bolsa))
+        except ErrorBolsa as fallo:
+            log.warning("precio_sin_leer", id_cliente=respuesta.id_cliente, motivo=str(fallo))
+            return None
 
     async def _entre_las_operadas(self, simbolo: str, id_cliente: str, lado: LadoOrden) -> Suerte:
         """The service that looks orders up may not know one that has been filled."""

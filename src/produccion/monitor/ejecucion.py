@@ -23,6 +23,7 @@ from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa, Reloj
 
 _DUDA = 1e-9
+_DESPUES_S = 10.0  # what the store may take in all once an order was sent
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,8 @@ class EjecutorStops:
         """
         operacion = disparada.operacion
         posicion = await self._posicion(operacion)
+        if posicion is None:
+            return ajena(disparada)
         if posicion == 0.0:
             await self.concluir(operacion)
             return Resultado(disparada, Final.CLOSED, motivo="the position had gone already")
@@ -84,7 +87,7 @@ class EjecutorStops:
         if reclamo.resultado is ResultadoReclamo.VENCIDO:
             if not await self._relevar(disparada, reclamo):
                 return Resultado(disparada, Final.UNKNOWN, motivo="what was sent before is not known yet")
-            posicion = await self._posicion(operacion)
+            posicion = await self._posicion(operacion) or 0.0
         resultado, queda = await self._insistir(disparada, reclamo, posicion)
         if resultado.final not in (Final.DUPLICATE, Final.UNKNOWN):
             await self._soltar(reclamo, operacion, plana=queda == 0.0, ajena=resultado.cantidad == 0.0)
@@ -118,7 +121,7 @@ class EjecutorStops:
     async def _insistir(
         self, disparada: Disparada, reclamo: Reclamo, posicion: float
     ) -> tuple[Resultado, float]:
-        """Orders until the position is flat; one that fails for certain is followed by another.
+        """Orders until what was open at first is closed; one that fails for certain is followed by another.
 
         Returns:
             What they did together, and what is left of the position.
@@ -126,16 +129,19 @@ class EjecutorStops:
         operacion, inicial = disparada.operacion, posicion
         resultado, fallos = Resultado(disparada, Final.CLOSED), 0
         while posicion > 0.0 and fallos < self._ajustes.intentos:
+            queda = inicial - resultado.cantidad
+            if queda <= _DUDA * inicial:
+                return resultado, 0.0  # what is open now was not there at the beginning
             intento = (await self._libro.historia(reclamo.token)).intento
             curso = Curso(disparada, reclamo.token, intento)
-            resultado = await self._intentar(curso, reclamo, posicion, resultado)
+            resultado = await self._intentar(curso, reclamo, min(posicion, queda), resultado)
             match resultado.final:
                 case Final.DUPLICATE | Final.UNKNOWN:
                     break
                 case Final.FAILED:
                     fallos += 1
                     await asyncio.sleep(self._ajustes.pausa_s)
-                    posicion = await self._posicion(operacion)
+                    posicion = await self._posicion(operacion) or 0.0
                 case _:
                     posicion = await self._lo_que_queda(operacion, inicial - resultado.cantidad)
         return resultado, posicion
@@ -155,12 +161,16 @@ class EjecutorStops:
             return _duplicada(disparada, "the claim was taken over")
         ahora_ms = self._reloj.ahora_ms()
         disparo = self._relator.disparo(curso, orden)
-        eventos = ([disparo] if intento == 1 else []) + await self._vallas.ante(curso)
+        contra = await self._vallas.ante(curso)
+        eventos = [*([disparo] if intento == 1 else []), *contra]
         if not (await self._libro.anotar(*eventos, self._relator.envio(curso, ahora_ms, orden)))[-1]:
             return _duplicada(disparada, f"attempt {intento} was sent by another process")
         log.info("stop_ejecutandose", tipo=disparada.disparo.value, operacion=operacion.operation_id)
-        suerte = await self._salida.enviar(orden, lambda: self._renovar(reclamo))
-        return await self._asentar(curso, suerte, antes)
+        with self._libro.con_prisa(_DESPUES_S):
+            suerte = await self._salida.enviar(orden, lambda: self._renovar(reclamo))
+            resultado = await self._asentar(curso, suerte, antes)
+            await self._vallas.avisar(disparada, contra)
+        return resultado
 
     async def _relevar(self, disparada: Disparada, reclamo: Reclamo) -> bool:
         """Settle what a former holder may have sent; false while that is not known."""
@@ -221,7 +231,7 @@ class EjecutorStops:
         for mirada in range(self._ajustes.miradas):
             if mirada:
                 await asyncio.sleep(self._ajustes.pausa_s)
-            posicion = await self._posicion(operacion)
+            posicion = await self._posicion(operacion) or 0.0
             if posicion <= max(esperado, 0.0) + _DUDA * operacion.cantidad:
                 break
         return posicion
@@ -245,7 +255,7 @@ class EjecutorStops:
             await self._libro.anotar(*self._relator.residente(operacion, token, ahora_ms, ejecutado))
 
     async def _despejar(self, operacion: Vigilada) -> None:
-        if not await self._libro.hay_demonio(operacion.account_id, operacion.simbolo):
+        if not await self._libro.ocupada(operacion.account_id, operacion.simbolo):
             # A living one sweeps its own; it may protect the next position already.
             await residentes.barrer(self._bolsa, operacion.simbolo, operacion.lado_salida)
         if await self._libro.cerrar(operacion.operation_id, self._reloj.ahora_ms()):
@@ -254,9 +264,17 @@ class EjecutorStops:
     async def _renovar(self, reclamo: Reclamo) -> None:
         await self._libro.renovar(reclamo)
 
-    async def _posicion(self, operacion: Vigilada) -> float:
-        cuenta = await self._bolsa.cuenta(operacion.simbolo)
-        return operacion.abierta(cuenta.estado.cantidad)
+    async def _posicion(self, operacion: Vigilada) -> float | None:
+        """What is left of its position; ``None`` when another one has taken its place."""
+        return operacion.suya((await self._bolsa.cuenta(operacion.simbolo)).estado.posicion)
+
+
+def ajena(disparada: Disparada) -> Resultado:
+    """Nothing is sent for an operation whose position has become another one."""
+    operacion = disparada.operacion
+    log.error("posicion_ajena", operacion=operacion.operation_id, simbolo=operacion.simbolo)
+    motivo = "the open position has another entry, or is larger: it is not this operation's"
+    return Resultado(disparada, Final.FOREIGN, motivo=motivo)
 
 
 def _duplicada(disparada: Disparada, motivo: str) -> Resultado:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from sqlalchemy import Connection
 
 from src.nucleo.disparos import Barrera, EstadoDisyuntor, Situacion, barreras, slippage_pct
+from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, TipoEventoStop
 from src.produccion.monitor import reglas
 from src.produccion.monitor.libro import Libro
@@ -59,13 +62,18 @@ class Guardarrailes:
         if levantadas:
             nombres = [barrera.value for barrera in levantadas]
             log.warning("guardarrail_superado", operacion=operacion.operation_id, barreras=nombres)
-            await self._alertar(
-                disparada,
-                Nivel.WARNING,
-                "guardrail_passed_by_exit",
-                f"{', '.join(nombres)}: the exit of {operacion.operation_id} is executed all the same",
-            )
         return [self._de(barrera, curso, ahora_ms, situacion) for barrera in levantadas]
+
+    async def avisar(self, disparada: Disparada, eventos: Sequence[EventoStopNuevo]) -> None:
+        """Alert of what `ante` found, once the exit was sent; a store that fails by now is told."""
+        if not eventos:
+            return
+        nombres = ", ".join(str(evento.payload["guardrail"]) for evento in eventos)
+        mensaje = f"{nombres}: the exit of {disparada.operacion.operation_id} is executed all the same"
+        try:
+            await self._alertar(disparada, Nivel.WARNING, "guardrail_passed_by_exit", mensaje)
+        except AlmacenCaido as fallo:
+            log.warning("aviso_sin_guardar", mensaje=mensaje, motivo=str(fallo))
 
     async def fallida(self, disparada: Disparada, motivo: str) -> None:
         """An order of an exit did nothing."""

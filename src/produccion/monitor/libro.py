@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
-from src.nucleo.errores import AlmacenCaido
+from src.nucleo.errores import AlmacenCaido, ConfiguracionInvalida
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import stop_events
@@ -33,10 +39,17 @@ from src.produccion.almacen.operaciones import (
 from src.produccion.almacen.reclamos import Reclamo, renovar_reclamo, soltar_reclamo, tomar_reclamo
 from src.produccion.monitor import reglas
 from src.produccion.monitor.tipos import Vigilada
+from src.produccion.supervision.identidad import carpeta_estado, titular_de
 
 T = TypeVar("T")
 
 PLAZO_S = 10.0
+PRISA_S = 2.0
+"""What the store may take in all before an exit is sent without it, wall seconds."""
+
+_HILOS = 4
+
+log = structlog.get_logger(__name__)
 
 _MINUTO_MS, _HORA_MS = 60_000, 3_600_000
 _FINALES = (TipoEventoStop.EXECUTED.value, TipoEventoStop.FAILED.value)
@@ -58,24 +71,60 @@ class Vallas(NamedTuple):
     en_una_hora: int
 
 
+class _Prisa:
+    """What is left of a budget of wall seconds."""
+
+    def __init__(self, plazo_s: float) -> None:
+        self.plazo_s = self.queda_s = plazo_s
+
+
+_PRISA: ContextVar[_Prisa | None] = ContextVar("prisa", default=None)
+
+
 class Libro:
     """The shared store as the monitor uses it.
 
     Args:
         motor: From `abrir_almacen`.
         plazo_s: Wall seconds that a transaction may take; what takes longer may still happen.
+        estado: State directory of this machine, where daemons hold their locks; ``None`` looks at none.
+        prisa_s: Wall seconds for all calls together while an exit waits for them.
+        limites: The account's own, by fields of `ReglasInquilino`; the tenant's hold for the rest.
 
     Every method raises `AlmacenCaido` when the store does not answer.
     """
 
-    def __init__(self, motor: Engine, plazo_s: float = PLAZO_S) -> None:
+    def __init__(
+        self,
+        motor: Engine,
+        plazo_s: float = PLAZO_S,
+        estado: Path | None = None,
+        prisa_s: float = PRISA_S,
+        limites: Mapping[str, float] | None = None,
+    ) -> None:
         self._motor = motor
         self._plazo_s = plazo_s
+        self._estado = estado
+        self._prisa_s = prisa_s
+        self._limites = dict(limites or {})
+        self._hilos = ThreadPoolExecutor(_HILOS, thread_name_prefix="almacen")
 
     @property
     def motor(self) -> Engine:
         """The store itself."""
         return self._motor
+
+    @contextmanager
+    def con_prisa(self, plazo_s: float | None = None) -> Iterator[None]:
+        """One budget for all calls within the block; one that surrounds it begins anew after it."""
+        de_fuera = _PRISA.get()
+        ficha = _PRISA.set(_Prisa(self._prisa_s if plazo_s is None else plazo_s))
+        try:
+            yield
+        finally:
+            _PRISA.reset(ficha)
+            if de_fuera is not None:
+                de_fuera.queda_s = de_fuera.plazo_s
 
     async def activas(self, account_id: str, client_id: str | None = None) -> list[Vigilada]:
         """The open operations of an account."""
@@ -116,6 +165,25 @@ class Libro:
         demonios = await self.llamando(vivos)
         return next((d for d in demonios if (d.account_id, d.symbol) == (account_id, simbolo)), None)
 
+    async def con_demonio(self, account_id: str) -> frozenset[str]:
+        """The symbols of an account that living daemons trade, as the store has it."""
+        return frozenset(d.symbol for d in await self.llamando(vivos) if d.account_id == account_id)
+
+    async def ocupada(self, account_id: str, simbolo: str) -> bool:
+        """Whether a daemon trades the account and symbol: by its row in the store, or its lock here."""
+        return self.con_candado(account_id, simbolo) or bool(await self.hay_demonio(account_id, simbolo))
+
+    def con_candado(self, account_id: str, simbolo: str) -> bool:
+        """Whether another process of this machine holds the account and symbol; asks no store."""
+        if self._estado is None:
+            return False
+        try:
+            titular = titular_de(carpeta_estado(self._estado, account_id, simbolo))
+        except ConfiguracionInvalida as fallo:
+            log.warning("candado_sin_leer", simbolo=simbolo, motivo=str(fallo))
+            return True
+        return titular is not None and titular.vivo and titular.pid != os.getpid()
+
     async def revisadas(self, operation_ids: Sequence[str], instante_ms: int) -> None:
         """These operations' stops were looked at."""
         if operation_ids:
@@ -123,7 +191,8 @@ class Libro:
 
     async def vallas(self, client_id: str, simbolo: str, ahora_ms: int) -> Vallas:
         """Rules, breaker and how often this tenant has executed lately."""
-        return await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
+        vallas = await self.leyendo(lambda c: vallas_de(c, client_id, simbolo, ahora_ms))
+        return vallas._replace(reglas=vallas.reglas._replace(**self._limites))
 
     async def llamando(self, hacer: Callable[[Engine], T]) -> T:
         """Run what makes its own transactions."""
@@ -148,14 +217,20 @@ class Libro:
         return await self._fuera(dentro)
 
     async def _fuera(self, hacer: Callable[[], T]) -> T:
+        bucle, prisa = asyncio.get_running_loop(), _PRISA.get()
+        inicio_s = bucle.time()
+        plazo_s = self._plazo_s if prisa is None else min(self._plazo_s, prisa.queda_s)
         try:
-            async with asyncio.timeout(self._plazo_s):
-                return await asyncio.to_thread(hacer)
+            async with asyncio.timeout(plazo_s):
+                return await bucle.run_in_executor(self._hilos, hacer)
         except TimeoutError as fallo:
-            raise AlmacenCaido(f"the shared store has not answered for {self._plazo_s:g} s") from fallo
+            raise AlmacenCaido(f"the shared store has not answered for {max(plazo_s, 0.0):.2g} s") from fallo
         except (DBAPIError, SinConexion) as fallo:
             causa = fallo.orig if isinstance(fallo, DBAPIError) else fallo
             raise AlmacenCaido(f"the shared store does not answer: {str(causa).strip()}") from fallo
+        finally:
+            if prisa is not None:
+                prisa.queda_s -= bucle.time() - inicio_s
 
 
 def vigilada_de(fila: OperacionGuardada) -> Vigilada:

@@ -1,4 +1,4 @@
-"""Watches open operations: by stream inside the daemon, by REST from cron; who is first executes."""
+"""Watches open operations by REST, on any number of machines; who is first executes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +16,7 @@ from src.nucleo.errores import AlmacenCaido, ErrorBolsa
 from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
-from src.produccion.monitor.libro import Libro
+from src.produccion.monitor.libro import PLAZO_S, Libro
 from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
 from src.produccion.monitor.tipos import Disparada, Final, Precios, Resultado, Ronda, Vigilada
 from src.produccion.puertos import Bolsa, Reloj
@@ -28,10 +28,8 @@ log = structlog.get_logger(__name__)
 
 
 class AjustesMonitor(NamedTuple):
-    """How the monitor watches; wall seconds."""
+    """How the monitor executes."""
 
-    relectura_s: float = 1.0  # of the open operations, in a stream
-    descanso_s: float = 2.0  # of a stop that was not executed, before the stream asks for it again
     ejecucion: AjustesEjecucion = AjustesEjecucion()
 
 
@@ -74,6 +72,9 @@ class MonitorStops:
         )
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
+        self._con_demonio: frozenset[str] = frozenset()  # symbols
+        self._caido: AlmacenCaido | None = None  # that the store did not answer at this look
+        self._planas: set[str] = set()  # seen flat: over, whatever the store says and opens next
 
     async def revisar(self) -> Ronda:
         """Look at every open operation by REST, and execute what has been reached.
@@ -96,7 +97,8 @@ class MonitorStops:
             except (ErrorBolsa, AlmacenCaido) as fallo:
                 sin_leer += 1
                 log.error("operacion_sin_mirar", operacion=operacion.operation_id, motivo=str(fallo))
-        if not self._ensayo and caido is None:
+        sin_leer += await self._concluir_planas()
+        if not self._ensayo and self._caido is None:
             await self._revisadas(vistas)
         vivas = {operacion.operation_id for operacion in self._operaciones}
         self._esperas = {clave: espera for clave, espera in self._esperas.items() if clave in vivas}
@@ -104,53 +106,75 @@ class MonitorStops:
         esperando = len(self._esperas.keys() - atendidas)
         return Ronda(len(self._operaciones), tuple(resultados), esperando, sin_leer)
 
+    async def _concluir_planas(self) -> int:
+        """Close what was seen flat, after every exit was sent; how many could not be."""
+        pendientes = [o for o in self._operaciones if o.operation_id in self._planas and not self._ensayo]
+        for hechas, operacion in enumerate(pendientes):
+            try:
+                if self._caido is not None:
+                    raise self._caido
+                await self._ejecutor.concluir(operacion)
+            except AlmacenCaido as fallo:
+                log.error("operaciones_sin_concluir", cuantas=len(pendientes) - hechas, motivo=str(fallo))
+                self._caido = fallo
+                return len(pendientes) - hechas
+            except ErrorBolsa as fallo:
+                log.error("operacion_sin_concluir", operacion=operacion.operation_id, motivo=str(fallo))
+        return 0
+
     def mirar_precios(self, simbolo: str, precios: Precios) -> tuple[Disparada, ...]:
         """What one update of a symbol's prices reaches; touches neither store nor exchange."""
         vistas = (
             self._alcanzada(operacion, precios)
             for operacion in self._operaciones
             if operacion.simbolo == simbolo and operacion.token is not None
+            if operacion.operation_id not in self._planas
         )
         return tuple(disparada for disparada in vistas if disparada is not None)
-
-    async def correr(self, simbolo: str, precios: AsyncIterator[Precios]) -> None:
-        """Watch a stream of prices for as long as it lasts; what is reached is executed beside it."""
-        en_curso: set[str] = set()
-        async with asyncio.TaskGroup() as grupo:
-            releyendo = grupo.create_task(self._releer_siempre())
-            async for precio in precios:
-                for disparada in self.mirar_precios(simbolo, precio):
-                    if disparada.operacion.operation_id not in en_curso:
-                        en_curso.add(disparada.operacion.operation_id)
-                        grupo.create_task(self._ejecutar_y_descansar(disparada, en_curso))
-            releyendo.cancel()
 
     async def ejecutar(self, disparada: Disparada) -> Resultado:
         """Execute what was reached, as the store knows the operation now; failures are told, not raised."""
         if self._ensayo:
             return Resultado(disparada, Final.DRY_RUN)
         operacion = disparada.operacion
+        if operacion.operation_id in self._planas:
+            return Resultado(disparada, Final.CLOSED, motivo="it was seen flat already")
         try:
-            actual = await self._libro.releer(operacion.operation_id)
-            if actual is None:
-                return Resultado(disparada, Final.CLOSED, motivo="the operation was closed already")
-            if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
-                return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
-            return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
+            if self._caido is not None:
+                return await self._ejecutar_sin_almacen(disparada, self._caido)
+            with self._libro.con_prisa():
+                return await self._con_almacen(disparada)
         except AlmacenCaido as fallo:
+            self._caido = fallo  # for the rest of this look
             return await self._ejecutar_sin_almacen(disparada, fallo)
         except ErrorBolsa as fallo:
             return _sin_ejecutar(disparada, str(fallo))
 
+    async def _con_almacen(self, disparada: Disparada) -> Resultado:
+        actual = await self._libro.releer(disparada.operacion.operation_id)
+        if actual is None:
+            return Resultado(disparada, Final.CLOSED, motivo="the operation was closed already")
+        if actual.niveles.alcanzado(disparada.precio) is not disparada.disparo:
+            return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
+        return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
+
     async def releer(self) -> AlmacenCaido | None:
         """Take the open operations as the store has them now; the last ones stay while it is down."""
+        self._caido = None
         try:
-            await self._asentar_lo_pendiente()
-            self._operaciones = await self._libro.activas(self._account_id)
+            with self._libro.con_prisa(None if self._operaciones else PLAZO_S):
+                await self._leer_operaciones()
         except AlmacenCaido as fallo:
             log.critical("almacen_caido", motivo=str(fallo))
-            return fallo
-        return None
+            self._caido = fallo
+        return self._caido
+
+    async def _leer_operaciones(self) -> None:
+        await self._asentar_lo_pendiente()
+        self._operaciones = await self._libro.activas(self._account_id)
+        if any(operacion.a_mano for operacion in self._operaciones):
+            self._con_demonio = await self._libro.con_demonio(self._account_id)
+        self._planas &= {operacion.operation_id for operacion in self._operaciones}
 
     async def _asentar_lo_pendiente(self) -> None:
         if self._cuaderno.vacio or self._ensayo:
@@ -172,26 +196,21 @@ class MonitorStops:
         except AlmacenCaido as fallo:
             log.warning("revision_sin_anotar", motivo=str(fallo))
 
-    async def _ejecutar_y_descansar(self, disparada: Disparada, en_curso: set[str]) -> None:
-        resultado = await self.ejecutar(disparada)
-        if resultado.final is not Final.EXECUTED:
-            await asyncio.sleep(self._ajustes.descanso_s)
-        en_curso.discard(disparada.operacion.operation_id)
-
-    async def _releer_siempre(self) -> None:
-        while True:
-            await self.releer()
-            await asyncio.sleep(self._ajustes.relectura_s)
-
     async def _mirar(self, operacion: Vigilada) -> list[Resultado]:
-        if await self._se_fue(operacion):
-            if not self._ensayo:
-                await self._ejecutor.concluir(operacion)
+        if operacion.operation_id in self._planas or await self._se_fue(operacion):
+            self._planas.add(operacion.operation_id)
             return []
-        if operacion.token is None:
+        if operacion.token is None or self._es_de_un_demonio(operacion):
             return []
         disparada = self._alcanzada(operacion, await self._precios(operacion))
         return [] if disparada is None else [await self.ejecutar(disparada)]
+
+    def _es_de_un_demonio(self, operacion: Vigilada) -> bool:
+        """Whether a daemon trades what a person had opened: it protects the position itself."""
+        return operacion.a_mano and (
+            operacion.simbolo in self._con_demonio
+            or self._libro.con_candado(operacion.account_id, operacion.simbolo)
+        )
 
     async def _se_fue(self, operacion: Vigilada) -> bool:
         """Whether the position has gone; of one just opened, a read may still be of before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -86,8 +87,21 @@ def deseadas(operacion: Vigilada) -> dict[Papel, OrdenStop]:
     }
 
 
-async def reconciliar(bolsa: Bolsa, operacion: Vigilada) -> list[Papel]:
+async def _siempre() -> bool:
+    return True
+
+
+async def reconciliar(
+    bolsa: Bolsa, operacion: Vigilada, puedo: Callable[[], Awaitable[bool]] = _siempre
+) -> list[Papel]:
     """Place what is missing, then cancel what is no longer wanted; what had to be placed.
+
+    A stop tighter than the operation's is never cancelled: whoever placed it knew better.
+
+    Args:
+        bolsa: The exchange.
+        operacion: With the stop that is wanted.
+        puedo: Asked before each change; nothing more is done once it says no.
 
     Raises:
         YaCruzado: The mark is beyond one of them already.
@@ -98,12 +112,25 @@ async def reconciliar(bolsa: Bolsa, operacion: Vigilada) -> list[Papel]:
     vivos = await nuestros(bolsa, operacion.simbolo, operacion.lado_salida)
     estan = {stop.id_cliente for stop in vivos}
     faltan = [papel for papel, orden in quieren.items() if orden.id_cliente not in estan]
+    puestos: list[Papel] = []
     for papel in faltan:
+        if not await puedo():
+            return puestos
         await colocar(bolsa, quieren[papel])
+        puestos.append(papel)
     for stop in vivos:
-        if stop.id_cliente not in ids:
+        if stop.id_cliente not in ids and not _aprieta_mas(stop, operacion):
+            if not await puedo():
+                break
             await cancelar(bolsa, operacion.simbolo, stop.id_cliente)
-    return faltan
+    return puestos
+
+
+def _aprieta_mas(stop: StopBolsa, operacion: Vigilada) -> bool:
+    """Whether a stop lies nearer to the market than the operation's."""
+    if stop.tipo != TipoStop.STOP_MARKET or operacion.stop is None:
+        return False
+    return stop.gatillo > operacion.stop if operacion.largo else stop.gatillo < operacion.stop
 
 
 async def nuestros(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> list[StopBolsa]:
@@ -167,9 +194,13 @@ async def cancelar(bolsa: Bolsa, simbolo: str, id_cliente: str) -> None:
 async def barrer(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> int:
     """Cancel what is left of our conditional orders on the side that closed a position; how many there were.
 
-    A failure is told and left to the next look: the account is flat.
+    A failure is told and left to the next look: the account is flat. When the next position
+    is open on that side already, they are left to whoever protects it.
     """
     try:
+        abierta = (await bolsa.cuenta(simbolo)).estado.cantidad
+        if (abierta > 0.0) if lado is LadoOrden.SELL else (abierta < 0.0):
+            return 0
         vivos = await nuestros(bolsa, simbolo, lado)
         for stop in vivos:
             await cancelar(bolsa, simbolo, stop.id_cliente)

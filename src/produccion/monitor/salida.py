@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from src.nucleo.errores import ErrorBolsa, OrdenRechazada, ResultadoIncierto
+from src.nucleo.errores import ErrorBolsa, LimiteExcedido, OrdenRechazada
 from src.nucleo.ordenes import Orden, trocear
 from src.nucleo.tipos import Filtros
 from src.produccion.monitor.desenlace import Averiguador, Paciencia, Suerte
@@ -45,15 +45,16 @@ class Salida:
         """
         try:
             respuesta = await self._bolsa.enviar(orden)
-            if respuesta.estado.es_final:
-                return await self._averiguador.leer(orden.simbolo, respuesta)
         except OrdenRechazada as fallo:
             await self._desatascar(orden, fallo)
             return Suerte(True, motivo=str(fallo))
-        except ResultadoIncierto as fallo:
-            log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
-        except ErrorBolsa as fallo:
+        except LimiteExcedido as fallo:
             return Suerte(True, motivo=str(fallo))
+        except ErrorBolsa as fallo:
+            log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
+        else:
+            if respuesta.estado.es_final:
+                return await self._averiguador.leer(orden.simbolo, respuesta)
         return await self.averiguar(orden, entretanto)
 
     async def averiguar(

@@ -11,6 +11,7 @@ from src.nucleo.ordenes import Orden
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.desenlace import Paciencia, Suerte
+from src.produccion.monitor.ejecucion import ajena
 from src.produccion.monitor.relato import Curso, Relator, peor_que
 from src.produccion.monitor.salida import Salida
 from src.produccion.monitor.tipos import Disparada, Final, Resultado
@@ -54,7 +55,9 @@ class EjecutorSinAlmacen:
         """
         operacion = disparada.operacion
         token = operacion.token or ""
-        posicion = operacion.abierta((await self._bolsa.cuenta(operacion.simbolo)).estado.cantidad)
+        posicion = operacion.suya((await self._bolsa.cuenta(operacion.simbolo)).estado.posicion)
+        if posicion is None:
+            return ajena(disparada)
         if posicion == 0.0:
             return Resultado(disparada, Final.CLOSED, motivo="the position had gone already")
         for intento in range(1, _INTENTOS + 1):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from math import isclose
 from typing import NamedTuple
 
 from src.nucleo.disparos import Disparo, Niveles
-from src.nucleo.tipos import LadoOrden
+from src.nucleo.tipos import LadoOrden, Posicion
+
+_MISMA_ENTRADA = 1e-4  # of the price: an average is rounded differently by whoever keeps it
+_MISMA_CANTIDAD = 1e-9
 
 
 class Vigilada(NamedTuple):
@@ -45,6 +49,17 @@ class Vigilada(NamedTuple):
         """What of a signed position belongs to it, unsigned; 0.0 when that is flat or on the other side."""
         return max(0.0, cantidad if self.largo else -cantidad)
 
+    def suya(self, posicion: Posicion | None) -> float | None:
+        """How much of a position is this operation's, unsigned; ``None`` when it is another one's.
+
+        The next position on the same side has another entry, and a larger one holds more than this operation.
+        """
+        cantidad = 0.0 if posicion is None else self.abierta(posicion.cantidad)
+        if posicion is None or cantidad == 0.0:
+            return 0.0
+        misma = isclose(posicion.precio_entrada, self.entrada, rel_tol=_MISMA_ENTRADA)
+        return cantidad if misma and cantidad <= self.cantidad * (1 + _MISMA_CANTIDAD) else None
+
 
 class Precios(NamedTuple):
     """What is known of a symbol's prices at an instant."""
@@ -77,6 +92,7 @@ class Final(StrEnum):
     EXECUTED = "EXECUTED"
     DUPLICATE = "DUPLICATE"  # another process has it
     CLOSED = "CLOSED"  # the position had gone already; nothing was sent
+    FOREIGN = "FOREIGN"  # the position is not the operation's own; nothing was sent
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"  # the exchange has not said; never sent again before it has
     DRY_RUN = "DRY_RUN"
@@ -106,5 +122,5 @@ class Ronda(NamedTuple):
     def bien(self) -> bool:
         """Whether nothing is left that should have been done."""
         return not self.sin_leer and not any(
-            r.final in (Final.FAILED, Final.UNKNOWN) for r in self.resultados
+            r.final in (Final.FAILED, Final.UNKNOWN, Final.FOREIGN) for r in self.resultados
         )

@@ -29,6 +29,7 @@ from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
 from src.produccion.monitor.monitor import AjustesMonitor, MonitorStops
 from src.produccion.monitor.tipos import Disparada, Vigilada
+from src.produccion.supervision.identidad import candado, carpeta_estado
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import BolsaFalsa, RelojFalso
 
@@ -41,7 +42,7 @@ DEPRISA = AjustesEjecucion(
 
 
 def una_operacion(**cambios: Any) -> OperacionGuardada:
-    """The seed's example: 0.01 bought at 90,000 with the stop at 88,200; nothing resident."""
+    """0.01 bought at 90,000 with the stop at 88,200; nothing resident."""
     abierta = cambios.pop("opened_at_ms", INICIO_MS)
     operation_id = cambios.pop("operation_id", f"{CUENTA}:BTCUSDT:{abierta}")
     valores: dict[str, Any] = {
@@ -89,10 +90,9 @@ def un_monitor(
     motor: Engine, bolsa: BolsaFalsa, fuente: FuenteStop = FuenteStop.CRON, **cambios: Any
 ) -> MonitorStops:
     cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
-    valores: dict[str, Any] = {
-        "ajustes": AjustesMonitor(relectura_s=0.01, descanso_s=0.05, ejecucion=DEPRISA)
-    } | cambios
-    return MonitorStops(Libro(motor), bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
+    libro = cambios.pop("libro", None) or Libro(motor)
+    valores: dict[str, Any] = {"ajustes": AjustesMonitor(ejecucion=DEPRISA)} | cambios
+    return MonitorStops(libro, bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
 
 
 def disparada(operacion: Vigilada, precio: float = 88_000.0, **cambios: Any) -> Disparada:
@@ -135,6 +135,15 @@ def configurar(motor: Engine, **valores: Any) -> None:
     """A tenant's limits."""
     with escribir(motor) as conexion:
         conexion.execute(insert(tenant_config).values(client_id="default", **valores))
+
+
+@contextmanager
+def candado_ajeno(estado: Path) -> Iterator[None]:
+    """Another process holds the account and symbol."""
+    carpeta = carpeta_estado(estado, CUENTA, "BTCUSDT")
+    with candado(carpeta, "agente"):
+        (carpeta / "daemon.lock").write_text('{"pid": 1}')
+        yield
 
 
 @contextmanager

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from src.nucleo.errores import OrdenRechazada
+from src.nucleo.stops import OrdenStop
+from src.produccion.almacen.conexion import escribir
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop
 from src.produccion.almacen.operaciones import EstadoOperacion
-from src.produccion.almacen.reclamos import tomar_reclamo
+from src.produccion.almacen.reclamos import Reclamo, tomar_reclamo
 from src.produccion.monitor.arrastre import Arrastrada, Arrastre, Hecho
 from src.produccion.monitor.libro import Libro
-from src.produccion.monitor.residentes import deseadas
+from src.produccion.monitor.residentes import Papel, deseadas, orden_residente
 from src.produccion.monitor.tipos import Vigilada
+from src.produccion.puertos import StopBolsa
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import BolsaFalsa
 from tests.produccion.monitor import fabrica as f
@@ -208,6 +213,70 @@ async def test_si_el_nuevo_no_entra_el_viejo_sigue(motor: Engine, codigo: int):
     assert arrastrada.hecho is Hecho.FAILED
     assert _gatillos(bolsa) == BASE
     assert f.operacion(motor, operacion.operation_id).stop_price == 88_200
+
+
+@pytest.mark.parametrize("momento", ["antes", "despues"])
+async def test_quien_perdio_el_reclamo_no_estorba_al_siguiente(motor: Engine, momento: str):
+    """It stood still for longer than its claim holds: another one took over and tightened further."""
+    operacion, bolsa = await _adoptada(motor)
+    bolsa.mover(91_440.0)
+    lento, colocar = _arrastre(motor, bolsa), bolsa.colocar_stop
+    veces = iter((True,))
+
+    async def el_otro() -> None:
+        with escribir(motor) as conexion:
+            conexion.execute(text("UPDATE claims SET lease_until_ms = 0"))
+        bolsa.mover(91_800.0)
+        assert (await _mirar(motor, bolsa)).despues == 90_720.0
+
+    class Lenta(Libro):
+        async def renovar(self, reclamo: Reclamo, id_cliente: str | None = None) -> bool:
+            if momento == "antes" and next(veces, False):
+                await el_otro()
+            return await super().renovar(reclamo, id_cliente)
+
+    async def despacio(orden: OrdenStop) -> StopBolsa:
+        puesto = await colocar(orden)
+        if momento == "despues" and next(veces, False):
+            await el_otro()
+        return puesto
+
+    lento._libro = Lenta(motor)
+    bolsa.colocar_stop = despacio
+    (arrastrada,) = [a async for a in lento.recorrer()]
+
+    assert arrastrada.hecho is Hecho.BUSY
+    assert _gatillos(bolsa) == [BASE[0], ("STOP_MARKET", 90_720.0, 0.01), BASE[1]]
+    assert float(f.operacion(motor, operacion.operation_id).stop_price or 0) == 90_720.0
+
+
+@pytest.mark.parametrize("donde", ["almacen", "candado"])
+async def test_lo_que_opera_un_demonio_no_se_toca(motor: Engine, tmp_path: Path, donde: str):
+    """Its brake is a stop of ours on the same side, which is no stop of this operation."""
+    operacion, bolsa = await _adoptada(motor)
+    await bolsa.colocar_stop(orden_residente(operacion, Papel.TRAIL, 87_000.0))
+    bolsa.mover(91_440.0)
+    arrastre = _arrastre(motor, bolsa)
+    arrastre._libro = Libro(motor, estado=tmp_path)
+    if donde == "almacen":
+        presentarse(motor, DemonioNuevo(f.CUENTA, "BTCUSDT", 7, "aqui"))
+        (arrastrada,) = [a async for a in arrastre.recorrer()]
+    else:
+        with f.candado_ajeno(tmp_path):
+            (arrastrada,) = [a async for a in arrastre.recorrer()]
+
+    assert (arrastrada.hecho, arrastrada.motivo) == (Hecho.BUSY, "a daemon trades the symbol")
+    assert ("STOP_MARKET", 87_000.0, 0.01) in _gatillos(bolsa)
+    assert len(bolsa.stops_vivos) == 3
+
+
+async def test_un_stop_mas_cenido_no_se_cancela(motor: Engine):
+    operacion, bolsa = await _adoptada(motor)
+    await bolsa.colocar_stop(orden_residente(operacion, Papel.TRAIL, 89_000.0))
+
+    await _mirar(motor, bolsa)
+
+    assert _gatillos(bolsa) == [BASE[0], ("STOP_MARKET", 89_000.0, 0.01), BASE[1]]
 
 
 async def test_una_posicion_que_se_fue_cierra_la_operacion(motor: Engine):

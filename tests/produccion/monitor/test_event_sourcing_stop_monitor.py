@@ -1,4 +1,4 @@
-"""The seed's list of tests, by the names it gave them, on SQLite and PostgreSQL."""
+"""What an execution of a stop promises, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from src.produccion.almacen.eventos_stop import (
 )
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
 from src.produccion.monitor.relleno import por_rellenar, rellenar
-from src.produccion.monitor.tipos import Final, Precios
+from src.produccion.monitor.tipos import Final
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Pierde
@@ -112,7 +112,7 @@ async def test_stop_executor_idempotency_prevents_duplicate_execution(motor: Eng
     uno, otro = f.un_ejecutor(motor, bolsa, "uno"), f.un_ejecutor(motor, bolsa, "otro")
 
     primera, segunda = await asyncio.gather(*(e.ejecutar(f.disparada(operacion)) for e in (uno, otro)))
-    bolsa.operar(0.01)  # a person opens again; the operation is over all the same
+    bolsa.operar(0.01, f.ENTRADA)  # a person opens again; the operation is over all the same
     tercera = await uno.ejecutar(f.disparada(operacion))
 
     assert sorted([primera.final, segunda.final]) == [Final.DUPLICATE, Final.EXECUTED]
@@ -180,21 +180,14 @@ async def test_stop_executor_emits_failed_event_on_error(motor: Engine):
 
 
 async def test_simultaneous_ws_and_cron_triggers_deduplicated(motor: Engine):
-    """The daemon's stream and two crons see the same trigger at once: one order, one EXECUTED event."""
+    """One that is named as a stream and two crons see the same trigger at once: one order, one EXECUTED event."""
     (operacion,) = f.guardar(motor, f.una_operacion())
     bolsa = f.una_bolsa(88_000.0)
     bolsa.demora_envio_s = 0.1
     flujo = f.un_monitor(motor, bolsa, FuenteStop.WS)
     crones = [f.un_monitor(motor, bolsa) for _ in range(2)]
 
-    async def precios():
-        yield Precios(88_000.0, 88_001.0, 88_000.5, bolsa.reloj.ahora_ms(), bolsa.reloj.ahora_ms())
-
-    async def por_flujo() -> None:
-        await flujo.releer()
-        await flujo.correr("BTCUSDT", precios())
-
-    await asyncio.gather(por_flujo(), *(cron.revisar() for cron in crones))
+    await asyncio.gather(flujo.revisar(), *(cron.revisar() for cron in crones))
 
     assert len(bolsa.enviadas) == 1
     assert sorted(f.tipos(motor, operacion.token)) == ["EXECUTED", "EXECUTION_SUBMITTED", "STOP_TRIGGERED"]

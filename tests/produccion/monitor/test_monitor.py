@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from src.nucleo.disparos import Barrera, Disparo, token_de
 from src.nucleo.errores import AlmacenCaido, OrdenRechazada
+from src.nucleo.tipos import Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
@@ -26,8 +31,10 @@ from src.produccion.ordenes.ejecutor import id_cliente_de
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Parcial, Pierde
 from tests.produccion.monitor import fabrica as f
+from tests.produccion.monitor.fabrica import candado_ajeno
 
 RED = True
+T = TypeVar("T")
 AHORA_MS = INICIO_MS + 3_600_000
 
 
@@ -89,26 +96,6 @@ class TestPrecios:
         assert f.operacion(motor, operacion.operation_id).stop_check_count == 0
 
 
-class TestFlujo:
-    async def test_cada_precio_no_es_una_orden(self, motor: Engine):
-        """A hundred ticks beyond the stop while it cannot be executed: a rest between two executions."""
-        f.guardar(motor, f.una_operacion())
-        rechazo = OrdenRechazada("no", codigo=-2019)
-        bolsa = f.una_bolsa(88_000.0, fallos=deque([rechazo] * 1_000))
-        monitor = f.un_monitor(motor, bolsa, FuenteStop.WS)
-        await monitor.releer()
-
-        async def precios():
-            for _ in range(100):
-                yield Precios(88_000.0, 88_001.0, 88_000.0, AHORA_MS, AHORA_MS)
-                await asyncio.sleep(0)
-
-        await monitor.correr("BTCUSDT", precios())
-
-        assert len(bolsa.enviadas) % 3 == 0
-        assert 0 < len(bolsa.enviadas) <= 30
-
-
 class TestPosicion:
     async def test_una_posicion_que_se_fue_cierra_la_operacion_sin_orden(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -134,6 +121,45 @@ class TestPosicion:
 
         assert (resultado.cantidad, bolsa.enviadas[0].cantidad) == (0.004, 0.004)
 
+    @pytest.mark.parametrize(("cantidad", "entrada"), [(0.01, 92_000.0), (0.02, f.ENTRADA)])
+    @pytest.mark.parametrize("sin_almacen", [False, True])
+    async def test_la_posicion_de_otra_no_se_cierra(
+        self, motor: Engine, cantidad: float, entrada: float, *, sin_almacen: bool
+    ):
+        """The store lags behind: its operation has ended, and the next one is open on the same side."""
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa()
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        bolsa.estado = bolsa.estado._replace(posicion=Posicion(cantidad, entrada))
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor) if sin_almacen else nullcontext():
+            ronda = await monitor.revisar()
+
+        assert [r.final for r in ronda.resultados] == [Final.FOREIGN]
+        assert (bolsa.enviadas, ronda.bien) == ([], False)
+
+    async def test_la_que_se_vio_plana_no_vuelve_aunque_el_almacen_calle(self, motor: Engine):
+        """Not even for a position that looks the same: who closed and opened it again protects it."""
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa()
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        posicion = bolsa.estado.posicion
+        with _caido(monitor):
+            bolsa.estado = bolsa.estado._replace(posicion=None)
+            await monitor.revisar()
+            bolsa.estado = bolsa.estado._replace(posicion=posicion)
+            bolsa.precio_actual = 88_000.0
+            await monitor.revisar()
+        await bolsa.colocar_stop(orden_residente(operacion, Papel.STOP, 80_000.0))
+        await monitor.revisar()
+
+        assert bolsa.enviadas == []
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+        assert len(bolsa.stops_vivos) == 1, "it protects the position that is open now"
+
     async def test_un_llenado_a_medias_sigue_con_el_resto(self, motor: Engine):
         """The executions add up to the position."""
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -144,6 +170,16 @@ class TestPosicion:
         assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.01)
         hechos = [e for e in f.eventos(motor, operacion.token) if e["event_type"] == "EXECUTED"]
         assert [float(e["quantity"]) for e in hechos] == [0.004, 0.006]
+
+    async def test_no_se_cierra_mas_de_lo_que_habia(self, motor: Engine):
+        """After a partial fill the account shows more than is left: an old read, or somebody buys."""
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(88_000.0, fallos=deque([Parcial(0.004)]), retraso_lecturas=1_000)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert [orden.cantidad for orden in bolsa.enviadas] == pytest.approx([0.01, 0.006])
+        assert resultado.cantidad == pytest.approx(0.01)
 
     async def test_lo_que_no_cabe_en_una_orden_va_en_varias(self, motor: Engine):
         f.guardar(motor, f.una_operacion(quantity=200.0))
@@ -177,6 +213,22 @@ class TestPosicion:
 
         assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
         assert len(bolsa.stops_vivos) == 1
+
+    @pytest.mark.parametrize("donde", ["almacen", "candado"])
+    async def test_lo_adoptado_que_opera_un_demonio_es_suyo(self, motor: Engine, tmp_path: Path, donde: str):
+        """Known by its row in the store, or by its lock on this machine."""
+        f.guardar(motor, f.una_operacion(hand_made=True))
+        bolsa = f.una_bolsa(88_000.0)
+        libro = Libro(motor, estado=tmp_path)
+        if donde == "almacen":
+            presentarse(motor, DemonioNuevo(f.CUENTA, "BTCUSDT", 7, "aqui"))
+            ronda = await f.un_monitor(motor, bolsa, libro=libro).revisar()
+        else:
+            with candado_ajeno(tmp_path):
+                ronda = await f.un_monitor(motor, bolsa, libro=libro).revisar()
+
+        assert (ronda.resultados, bolsa.enviadas) == ((), [])
+        assert ronda.bien
 
     async def test_un_stop_que_ejecuto_la_bolsa_queda_escrito(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion(hand_made=True, resident_stop=True))
@@ -276,6 +328,14 @@ class TestGuardarrailes:
         ]
         assert "guardrail_passed_by_exit" in f.alertas(motor)
 
+    async def test_los_limites_de_la_cuenta_valen_mas_que_los_del_inquilino(self, motor: Engine):
+        (operacion,) = f.guardar(motor, f.una_operacion())
+        libro = Libro(motor, limites={"slippage_max_pct": 0.1})
+
+        await f.un_monitor(motor, f.una_bolsa(88_000.0), libro=libro).revisar()
+
+        assert "SLIPPAGE_BREACH" in f.tipos(motor, operacion.token)
+
     async def test_tres_fallos_cierran_el_paso_a_las_entradas(self, motor: Engine):
         f.guardar(motor, f.una_operacion())
         bolsa = f.una_bolsa(88_000.0, fallos=deque([OrdenRechazada("no", codigo=-2019)] * 3))
@@ -373,11 +433,50 @@ class TestSinAlmacen:
         with pytest.raises(AlmacenCaido, match="has not answered"):
             await libro.llamando(lambda _: time.sleep(0.1))
 
+    async def test_un_almacen_lento_no_retrasa_la_salida(self, motor: Engine, tmp_path: Path):
+        """Each call takes less than any one may, all of them more than there is time for."""
+        f.guardar(motor, f.una_operacion())
+        bolsa, cuaderno = f.una_bolsa(88_000.0), Cuaderno(tmp_path)
+
+        (resultado,) = (
+            await f.un_monitor(motor, bolsa, cuaderno=cuaderno, libro=_Lento(motor, prisa_s=0.2)).revisar()
+        ).resultados
+
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.EXECUTED, 1)
+        assert not cuaderno.vacio, "it was sent without the store"
+
+    async def test_los_avisos_se_escriben_despues_de_enviar(self, motor: Engine):
+        f.configurar(motor, trading_enabled=False)
+        f.guardar(motor, f.una_operacion())
+        antes: list[list[str]] = []
+        bolsa = f.una_bolsa(88_000.0, al_enviar=lambda: antes.append(f.alertas(motor)))
+
+        await f.un_monitor(motor, bolsa).revisar()
+
+        assert antes == [[]]
+        assert f.alertas(motor) == ["guardrail_passed_by_exit"]
+
+    async def test_el_almacen_tiene_sus_propios_hilos(self, motor: Engine):
+        """One that hangs takes none from the rest of the program."""
+        nombre = await Libro(motor).llamando(lambda _: threading.current_thread().name)
+        assert nombre.startswith("almacen")
+
     async def test_sin_haberlas_leido_nunca_no_hay_que_vigilar(self, motor: Engine):
         monitor = f.un_monitor(motor, f.una_bolsa())
 
         with _caido(monitor), pytest.raises(AlmacenCaido):
             await monitor.revisar()
+
+
+class _Lento(Libro):
+    """A store that takes its time for each call."""
+
+    async def _fuera(self, hacer: Callable[[], T]) -> T:
+        def despacio() -> T:
+            time.sleep(0.05)
+            return hacer()
+
+        return await super()._fuera(despacio)
 
 
 class _caido:

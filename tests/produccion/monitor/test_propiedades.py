@@ -90,7 +90,7 @@ def uno(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 def _monitor(libro: Libro, bolsa: BolsaFalsa, cuaderno: Cuaderno, cuenta: str) -> MonitorStops:
-    ajustes = AjustesMonitor(relectura_s=0.01, ejecucion=f.DEPRISA)
+    ajustes = AjustesMonitor(ejecucion=f.DEPRISA)
     return MonitorStops(libro, bolsa, bolsa.reloj, cuenta, FuenteStop.CRON, cuaderno, ajustes=ajustes)
 
 
