@@ -309,6 +309,7 @@ class Montaje:
             tras_vela=tras_vela,
             servicios=self._servicios(),
             hora=c.bolsa.hora_ms,
+            mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
             espera_agentes=self._espera_agentes,
         )
         if ventanilla is not None:

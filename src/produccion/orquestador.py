@@ -126,6 +126,7 @@ class Orquestador:
     tras_vela: Espectador
     servicios: Sequence[Servicio] = ()
     hora: Callable[[], Awaitable[int]] | None = None  # the exchange's clock, read at every (re)connection
+    mark: Callable[[], Awaitable[float]] | None = None  # the mark price, read then as well
     espera_agentes: bool = False  # the market stands still until its agents are done
     _cola: _Cola = field(default_factory=asyncio.PriorityQueue)
     _turnos: Iterator[int] = field(default_factory=count)
@@ -458,11 +459,17 @@ class Orquestador:
         if self.hora is not None:
             # The market may have gone on unheard, and a clock that passes with events with it.
             self.reloj.observar(await self.hora())
+        if self.mark is not None:
+            # The one that the market stands at may have been told while nobody listened.
+            self._tomar_mark(EventoMark(await self.mark(), self.reloj.ahora_ms()))
         await self._ponerse_al_dia()
         if self._es_fresca():
             await self._decidir_si_toca()
         else:
             await self._mirar(self.reloj.ahora_ms())
+        if self.ciclo.stop_tocado:
+            await self._mirar(self.reloj.ahora_ms())
+        await self.ciclo.mover_freno(self.reloj.ahora_ms())
         await self._hecho()
 
     async def _decidir_si_toca(self) -> None:

@@ -83,6 +83,7 @@ class Guion:
         self._servicios = servicios
         self._ajustes = ajustes
         self.orquestador: Orquestador | None = None
+        self.mark: Callable[[], Awaitable[float]] | None = None
 
     def cierra(self, indice: int, close: float = 30_000.0, *, retraso_s: float = 0.0) -> list[object]:
         """The market reaches the close of a candle and sends it, perhaps late."""
@@ -153,6 +154,7 @@ class Guion:
             progreso=Progreso(120.0),
             tras_vela=self._tras_vela,
             servicios=self._servicios,
+            mark=self.mark,
         )
         return await self.orquestador.correr()
 
@@ -538,6 +540,38 @@ async def test_una_marca_mas_alla_del_stop_se_aclara_mirando_la_cuenta(abrir: Ab
 
     assert [f["status"] for f in banco.filas] == ["ok", "proteccion"]
     assert not banco.registro.ruta_emergencias.exists()
+
+
+async def test_un_mark_que_nadie_oyo_mueve_el_freno_al_volver_la_conexion(abrir: Abrir):
+    banco = await abrir(
+        0.5,
+        proteccion=TipoProteccion.NIVELES,
+        freno={
+            "stop": {"modo": "porcentaje", "valor": 2.0},
+            "objetivo": {"modo": "porcentaje", "valor": 6.0},
+        },
+    )
+    guion = Guion(banco)
+    leidos = [30_000.0, 30_700.0]
+    vistos: list[float | None] = []
+
+    async def leer() -> float:
+        banco.bolsa.mover(leidos[0])
+        return leidos.pop(0)
+
+    guion.mark = leer
+
+    def anotar() -> None:
+        vistos.append(banco.ciclo.gatillo)
+
+    await guion.correr(
+        anotar, guion.en(frontera() + SEGUNDO), EventoConexion(frontera() + SEGUNDO), anotar, FIN
+    )
+
+    assert leidos == []
+    assert vistos[0] == 29_400.0
+    assert vistos[1] is not None
+    assert vistos[1] >= 30_000.0
 
 
 # --- without market data ---

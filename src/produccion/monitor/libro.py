@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, func, select
@@ -100,7 +100,7 @@ class Libro:
         plazo_s: float = PLAZO_S,
         estado: Path | None = None,
         prisa_s: float = PRISA_S,
-        limites: Mapping[str, float] | None = None,
+        limites: Mapping[str, Any] | None = None,
     ) -> None:
         self._motor = motor
         self._plazo_s = plazo_s

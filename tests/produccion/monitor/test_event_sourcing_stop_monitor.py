@@ -180,7 +180,7 @@ async def test_stop_executor_emits_failed_event_on_error(motor: Engine):
 
 
 async def test_simultaneous_ws_and_cron_triggers_deduplicated(motor: Engine):
-    """One that is named as a stream and two crons see the same trigger at once: one order, one EXECUTED event."""
+    """One named as a stream and two crons see the same trigger at once: one order, one EXECUTED event."""
     (operacion,) = f.guardar(motor, f.una_operacion())
     bolsa = f.una_bolsa(88_000.0)
     bolsa.demora_envio_s = 0.1
