@@ -50,7 +50,7 @@ class OperacionGuardian(NamedTuple):
         return clave_de(self.user_id, self.simbolo)
 
     def como_json(self) -> bytes:
-        """The seed's fields; instants in seconds."""
+        """Its public fields; instants in seconds."""
         return orjson.dumps(
             {
                 "symbol": self.simbolo,

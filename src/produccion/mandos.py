@@ -73,7 +73,7 @@ class Desenlace(NamedTuple):
     mensaje: str = ""
 
     def como_json(self) -> dict[str, object]:
-        """The seed's eight fields, and the message as ``message``, or as ``error`` of a failure."""
+        """The eight public fields, and the message as ``message``, or as ``error`` of a failure."""
         campos: dict[str, object] = {
             "success": self.exito,
             "direction": self.direccion,

@@ -1,4 +1,4 @@
-"""What the stop commands print: the seed's words, and the same for programs."""
+"""What the stop commands print: the words of the trade, and the same for programs."""
 
 from __future__ import annotations
 
