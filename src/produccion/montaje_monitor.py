@@ -64,19 +64,21 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
     limites = _limites(eleccion)
     motor = abrir_almacen(None, opciones.estado)
+    libro = Libro(motor, estado=opciones.estado, limites=limites)
     try:
         with configurada(opciones.estado / account_id / bitacora, detallado=eleccion.detallado):
             async with _bolsa(opciones, destino, eleccion.activo) as (bolsa, reloj):
                 yield CuentaAbierta(
                     bolsa=bolsa,
                     reloj=reloj,
-                    libro=Libro(motor, estado=opciones.estado, limites=limites),
+                    libro=libro,
                     client_id=client_id,
                     user_id=eleccion.usuario or CUENTA_UNICA,
                     account_id=account_id,
                     estado=opciones.estado,
                 )
     finally:
+        libro.apagar()
         motor.dispose()
 
 

@@ -68,6 +68,7 @@ def pedir(almacen: Engine, accion: AccionGuardian, **campos: Any) -> dict[str, A
             payload=contenido_de(solicitud),
             requested_by="ana",
             plazo_ms=60_000,
+            account_id=vivos(almacen)[0].account_id,
         ),
     )
     esperar(lambda: como_esta(almacen, mando).status.es_final)

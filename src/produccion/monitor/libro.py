@@ -114,6 +114,10 @@ class Libro:
         """The store itself."""
         return self._motor
 
+    def apagar(self) -> None:
+        """Wait until nothing is under way in the store; call before its engine is disposed of."""
+        self._hilos.shutdown()
+
     @contextmanager
     def con_prisa(self, plazo_s: float | None = None) -> Iterator[None]:
         """One budget for all calls within the block; one that surrounds it begins anew after it."""

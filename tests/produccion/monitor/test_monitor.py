@@ -432,15 +432,16 @@ class TestSinAlmacen:
         libro = Libro(motor, plazo_s=0.01)
         with pytest.raises(AlmacenCaido, match="has not answered"):
             await libro.llamando(lambda _: time.sleep(0.1))
+        libro.apagar()
 
     async def test_un_almacen_lento_no_retrasa_la_salida(self, motor: Engine, tmp_path: Path):
         """Each call takes less than any one may, all of them more than there is time for."""
         f.guardar(motor, f.una_operacion())
         bolsa, cuaderno = f.una_bolsa(88_000.0), Cuaderno(tmp_path)
+        libro = _Lento(motor, prisa_s=0.2)
 
-        (resultado,) = (
-            await f.un_monitor(motor, bolsa, cuaderno=cuaderno, libro=_Lento(motor, prisa_s=0.2)).revisar()
-        ).resultados
+        (resultado,) = (await f.un_monitor(motor, bolsa, cuaderno=cuaderno, libro=libro).revisar()).resultados
+        libro.apagar()
 
         assert (resultado.final, len(bolsa.enviadas)) == (Final.EXECUTED, 1)
         assert not cuaderno.vacio, "it was sent without the store"
