@@ -17,6 +17,7 @@ from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, le
 from src.produccion.almacen.reclamos import Reclamo, soltar_reclamo, tomar_reclamo
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa
+from src.produccion.supervision.cortesia import Cortesia
 
 log = structlog.get_logger(__name__)
 
@@ -37,16 +38,24 @@ class CierreReclamado:
         titular: Whose position it is.
         bolsa: Says whether it was closed.
         quien: Who asks; unique among processes.
+        cortesia: Told when an exit waits for the store.
         plazos: How long an exit waits.
     """
 
     def __init__(
-        self, almacen: Engine, titular: Titular, bolsa: Bolsa, quien: str, plazos: Plazos | None = None
+        self,
+        almacen: Engine,
+        titular: Titular,
+        bolsa: Bolsa,
+        quien: str,
+        cortesia: Cortesia,
+        plazos: Plazos | None = None,
     ) -> None:
         self._almacen = almacen
         self._titular = titular
         self._bolsa = bolsa
         self._quien = quien
+        self._cortesia = cortesia
         self._plazos = plazos or Plazos()
         self._hilo = ThreadPoolExecutor(1, thread_name_prefix="reclamos")
         self._reclamo: Reclamo | None = None
@@ -84,6 +93,7 @@ class CierreReclamado:
         if self._cerrado:
             return None
         operacion = id_operacion(self._titular.account_id, self._titular.symbol, abierta_ms)
+        self._cortesia.soltar()
         futuro = asyncio.get_running_loop().run_in_executor(self._hilo, self._tomar, operacion)
         await asyncio.wait({futuro}, timeout=self._plazos.almacen_s)
         if futuro.done():

@@ -29,6 +29,7 @@ from src.nucleo.errores import (
 from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
+from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
@@ -53,11 +54,12 @@ from src.produccion.riesgo.paciencia import Paciencia, insistir
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
+from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.identidad import id_cuenta
 from src.produccion.supervision.latido import crear_latido
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
-from src.produccion.ventanilla import URL_ALMACEN, Mostrador, Ventanilla
+from src.produccion.ventanilla import Mostrador, Ventanilla
 
 _ALMACEN_S = 10.0  # that the start waits for the shared store
 
@@ -143,6 +145,7 @@ class Montaje:
             asyncio.get_running_loop().time,
         )
         self._progreso = Progreso(lugar.ajustes.supervision.stuck_after_s)
+        self._cortesia = Cortesia()
         self._espera_agentes = False
         self._dudas: list[str] = []
 
@@ -204,7 +207,11 @@ class Montaje:
         try:
             await self._recuperar(escena)
             ventanilla = await self._abrir_ventanilla(m, escena)
-            motivo = await self._orquestar(escena, estadisticas, ventanilla)
+            try:
+                motivo = await self._orquestar(escena, estadisticas, ventanilla)
+            finally:
+                if ventanilla is not None:
+                    await ventanilla.cerrar()
             terminada = True
         except ErrorTimonel:
             terminada = ciclo.protocolo_cumplido
@@ -268,7 +275,7 @@ class Montaje:
             reloj=m.reloj,
             bolsa=m.bolsa,
         )
-        ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta)
+        ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo
         try:
             async with asyncio.timeout(_ALMACEN_S):
@@ -310,6 +317,7 @@ class Montaje:
             servicios=self._servicios(),
             hora=c.bolsa.hora_ms,
             mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
+            cortesia=self._cortesia,
             espera_agentes=self._espera_agentes,
         )
         if ventanilla is not None:

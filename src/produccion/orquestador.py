@@ -35,6 +35,7 @@ from src.produccion.puertos import (
 )
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.riesgo.paciencia import Paciencia
+from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
 from src.produccion.supervision.vigia import Progreso
 
@@ -127,6 +128,7 @@ class Orquestador:
     servicios: Sequence[Servicio] = ()
     hora: Callable[[], Awaitable[int]] | None = None  # the exchange's clock, read at every (re)connection
     mark: Callable[[], Awaitable[float]] | None = None  # the mark price, read then as well
+    cortesia: Cortesia = field(default_factory=Cortesia)
     espera_agentes: bool = False  # the market stands still until its agents are done
     _cola: _Cola = field(default_factory=asyncio.PriorityQueue)
     _turnos: Iterator[int] = field(default_factory=count)
@@ -306,7 +308,7 @@ class Orquestador:
     async def _consumir(self) -> Motivo:
         try:
             while True:
-                _, _, evento = await self._cola.get()
+                evento = await self._siguiente()
                 if isinstance(evento, EventoConexion):
                     self._conexion_pendiente = False
                 if self._acabando and not isinstance(evento, _Parar):
@@ -317,8 +319,17 @@ class Orquestador:
                     return motivo
         finally:
             self._terminada = True
+            self.cortesia.soltar()
             while not self._cola.empty():
                 _rechazar(self._cola.get_nowait()[2])
+
+    async def _siguiente(self) -> _Encargo:
+        """What is to be done next; others have the machine to themselves until there is something."""
+        if self._cola.empty():
+            self.cortesia.soltar()
+        _, _, encargo = await self._cola.get()
+        self.cortesia.ocupar()
+        return encargo
 
     async def _insistir(self, evento: _Encargo) -> Motivo | None:
         """Treat an event, again while the exchange does not let it through and nothing else waits."""
@@ -366,6 +377,7 @@ class Orquestador:
             self._conexion_pendiente = True
         urgente = isinstance(encargo, _Emergencia | _Ceguera | _Parar | _Freno)
         self._cola.put_nowait((0 if urgente else 1, next(self._turnos), encargo))
+        self.cortesia.ocupar()
         self._novedad.set()
 
     async def _tratar(self, evento: _Encargo) -> Motivo | None:

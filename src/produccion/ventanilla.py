@@ -21,12 +21,14 @@ from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.niveles import COSTO_FRACCION
 from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.tipos import Mercado
+from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
 from src.produccion.orquestador import Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.supervisor import Servicio
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from src.produccion.guardian import Guardian
     from src.produccion.vallas import VigiaVallas
 
-URL_ALMACEN = "TIMONEL_DB_URL"
 _ENTRE_INTENTOS_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -62,33 +63,35 @@ class Ventanilla:
         mostrador: Whose they are.
         ciclo: What is shown and asked.
         cuenta: The account, for its figures.
+        cortesia: Says when the daemon's own work goes first.
     """
 
-    def __init__(self, mostrador: Mostrador, ciclo: Ciclo, cuenta: Cuenta) -> None:
+    def __init__(self, mostrador: Mostrador, ciclo: Ciclo, cuenta: Cuenta, cortesia: Cortesia) -> None:
         self._m = mostrador
         self._ciclo = ciclo
         self._cuenta = cuenta
+        self._cortesia = cortesia
+        self._acceso = Acceso(None, mostrador.estado, cortesia)
         self._vigia: VigiaVallas | None = None
 
     async def comprobar(self) -> None:
-        """Open the store once, so that one which cannot be used is told before anything is traded.
+        """Open the store, so that one which cannot be used is told before anything is traded.
 
         What it holds against entries is known from then on.
 
         Raises:
             ConfiguracionInvalida: It cannot be used; the text says why.
         """
-        almacen = await asyncio.to_thread(_abrir, self._m.estado)
-        try:
-            await self._vallas().mirar(almacen)
-        finally:
-            await asyncio.to_thread(almacen.dispose)
+        await self._vallas().mirar(await asyncio.to_thread(self._acceso.abrir))
+
+    async def cerrar(self) -> None:
+        """Let go of the store, once no service runs any more."""
+        await asyncio.to_thread(self._acceso.cerrar)
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
         m = self._m
-        url = os.environ.get(URL_ALMACEN)
-        alimentador = Alimentador(m.diario, url, m.estado, m.titular, self._medir)
+        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir)
         return [
             Servicio("alimentador", alimentador.correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
@@ -102,14 +105,13 @@ class Ventanilla:
         almacen = await self._insistir_en_abrir()
         titular = self._m.titular
         quien = f"{titular.account_id}:{titular.symbol}:{socket.gethostname()}:{os.getpid()}"
-        reclamado = CierreReclamado(almacen, titular, self._m.bolsa, quien)
+        reclamado = CierreReclamado(almacen, titular, self._m.bolsa, quien, self._cortesia)
         self._ciclo.compartido = reclamado
         try:
             await self._vallas().correr(almacen)
         finally:
             self._ciclo.compartido = None
             await asyncio.to_thread(reclamado.cerrar)
-            await asyncio.to_thread(almacen.dispose)
 
     def _vallas(self) -> VigiaVallas:
         from src.produccion.vallas import VigiaVallas
@@ -136,7 +138,6 @@ class Ventanilla:
                 reflejo.cancel()
                 await asyncio.gather(reflejo, return_exceptions=True)
             await espejo.cerrar()
-            await asyncio.to_thread(almacen.dispose)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas
@@ -154,7 +155,7 @@ class Ventanilla:
     async def _insistir_en_abrir(self) -> Engine:
         while True:
             try:
-                return await asyncio.to_thread(_abrir, self._m.estado)
+                return await asyncio.to_thread(self._acceso.abrir)
             except ConfiguracionInvalida as fallo:
                 log.error("almacen_no_abre", motivo=str(fallo))
                 await asyncio.sleep(_ENTRE_INTENTOS_S)
@@ -171,12 +172,6 @@ class Ventanilla:
                 "mark_price_quote": mark,
             },
         )
-
-
-def _abrir(estado: Path) -> Engine:
-    from src.produccion.almacen.conexion import abrir_almacen
-
-    return abrir_almacen(os.environ.get(URL_ALMACEN), estado)
 
 
 async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> None:

@@ -21,6 +21,7 @@ from src.produccion.almacen.reclamos import ResultadoReclamo, soltar_reclamo, to
 from src.produccion.cierre_reclamado import CierreReclamado, Plazos
 from src.produccion.monitor.libro import vigilada_de
 from src.produccion.monitor.tipos import Final
+from src.produccion.supervision.cortesia import Cortesia
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 from tests.produccion.banco import Banco, frontera, montar
 from tests.produccion.monitor import fabrica as f
@@ -35,7 +36,7 @@ DEPRISA = Plazos(otro_s=1.0, pausa_s=0.01)
 async def ignorada(tmp_path: Path, almacen: Engine, **plazos: Any) -> AsyncIterator[Banco]:
     """A long whose stop is overdue: the next look at the account gives it up."""
     banco = await montar(tmp_path / "p", 0.9, proteccion=TipoProteccion.CATASTROFE, fraccion_liquidacion=0.1)
-    compartido = CierreReclamado(almacen, YO, banco.bolsa, "daemon", DEPRISA._replace(**plazos))
+    compartido = CierreReclamado(almacen, YO, banco.bolsa, "daemon", Cortesia(), DEPRISA._replace(**plazos))
     try:
         await banco.cerrar_vela(30_000.0)
         banco.ciclo.compartido = compartido

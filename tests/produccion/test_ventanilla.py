@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.nucleo.stops import TipoProteccion
+from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.demonios import vivos
@@ -23,8 +24,9 @@ from src.produccion.almacen.mandos import EstadoMando, MandoNuevo, leer_mando, p
 from src.produccion.mandos import accion_de, contenido_de
 from src.produccion.monitor.reglas import pausar
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.supervisor import Servicio
-from src.produccion.ventanilla import URL_ALMACEN, Mostrador, Ventanilla
+from src.produccion.ventanilla import Mostrador, Ventanilla
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 from tests.produccion.banco import Banco, montar
 
@@ -51,10 +53,14 @@ async def banco(tmp_path: Path) -> AsyncIterator[Banco]:
 
 
 @pytest.fixture
-def ventanilla(banco: Banco, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Ventanilla:
+async def ventanilla(
+    banco: Banco, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Ventanilla]:
     monkeypatch.setenv(URL_ALMACEN, url)
     monkeypatch.delenv("TIMONEL_REDIS_URL", raising=False)
-    return una_ventanilla(banco, tmp_path)
+    suya = una_ventanilla(banco, tmp_path)
+    yield suya
+    await suya.cerrar()
 
 
 def una_ventanilla(banco: Banco, carpeta: Path) -> Ventanilla:
@@ -67,7 +73,7 @@ def una_ventanilla(banco: Banco, carpeta: Path) -> Ventanilla:
         reloj=banco.bolsa.reloj,
         bolsa=banco.bolsa,
     )
-    return Ventanilla(mostrador, banco.ciclo, banco.cuenta)
+    return Ventanilla(mostrador, banco.ciclo, banco.cuenta, Cortesia())
 
 
 def los_servicios(ventanilla: Ventanilla) -> dict[str, Servicio]:

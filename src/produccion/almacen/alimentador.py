@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.hilo import HiloSuelto
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ class Alimentador:
 
     Args:
         diario: The journal's file.
-        url: The store's address; ``None`` for the default.
-        estado: The ``--state-dir``.
+        acceso: To the store.
         titular: Whose journal it is.
         medir: Asked once a minute in the event loop; ``None`` when there is nothing to write.
     """
@@ -63,12 +63,11 @@ class Alimentador:
     def __init__(
         self,
         diario: Path,
-        url: str | None,
-        estado: Path,
+        acceso: Acceso,
         titular: Titular,
         medir: Callable[[], Muestra | None] = lambda: None,
     ) -> None:
-        self._lugar = (diario, url, estado, titular)
+        self._lugar = (diario, acceso, titular)
         self._medir = medir
         self._proxima_s = 0.0
         self._tolva: Tolva | None = None

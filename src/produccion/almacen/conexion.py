@@ -13,9 +13,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from src.nucleo.errores import ConfiguracionInvalida, EntradaInvalida
+from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.migrar import pendientes, subir
 
-URL_ALMACEN = "TIMONEL_DB_URL"
 NOMBRE = "timonel.sqlite"
 POSTGRES_MINIMO = 11
 

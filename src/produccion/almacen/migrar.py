@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +66,7 @@ def estado_esquema(motor: Engine) -> EstadoEsquema:
             " migrated it"
         )
     hechas = 0 if actual is None else revisiones.index(actual) + 1
-    return EstadoEsquema(actual, revisiones[-1], tuple(revisiones[hechas:]))
+    return EstadoEsquema(actual, revisiones[-1], revisiones[hechas:])
 
 
 def pendientes(motor: Engine) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _subir(motor: Engine, conexion: Connection, oyente: Oyente | None, hasta: st
             oyente(avance)
         with _vigilada(motor, oyente, avance):
             _con_paciencia(conexion, partial(command.upgrade, _configuracion(conexion), revision), revision)
-    return tuple(pasos)
+    return pasos
 
 
 def _cerrar_lectura(conexion: Connection) -> None:
@@ -223,9 +223,11 @@ def _actual(motor: Engine) -> str | None:
         return MigrationContext.configure(conexion).get_current_revision()
 
 
-def _revisiones() -> list[str]:
+@cache
+def _revisiones() -> tuple[str, ...]:
+    """Every step, oldest first; reading them takes long, and they stay the same while a process lives."""
     guiones = ScriptDirectory.from_config(_configuracion(None))
-    return [guion.revision for guion in guiones.walk_revisions()][::-1]
+    return tuple(guion.revision for guion in guiones.walk_revisions())[::-1]
 
 
 def _configuracion(conexion: Connection | None) -> Config:

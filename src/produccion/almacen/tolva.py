@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.errores import EntradaInvalida
+from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Muestra, Titular
-from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import balance_snapshots, system_metrics
 from src.produccion.almacen.ingesta import LOTE, ingerir
@@ -35,8 +35,7 @@ class Tolva:
 
     Args:
         diario: The journal's file.
-        url: The store's address; ``None`` for the default.
-        estado: The ``--state-dir``.
+        acceso: To the store.
         titular: Whose journal it is.
         queda_tiempo: Asked before each batch; once there is none, what waits is left to the next start.
     """
@@ -44,17 +43,14 @@ class Tolva:
     def __init__(
         self,
         diario: Path,
-        url: str | None,
-        estado: Path,
+        acceso: Acceso,
         titular: Titular,
         queda_tiempo: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ruta = diario
-        self._url = url
-        self._estado = estado
+        self._acceso = acceso
         self._titular = titular
         self._queda_tiempo = queda_tiempo
-        self._motor: Engine | None = None
         self._nombre = ""
         self._fallos = 0
         self._muestra: Muestra | None = None
@@ -82,12 +78,10 @@ class Tolva:
                 pass
         except _CAIDAS as fallo:
             self._caer(fallo)
-        finally:
-            self._soltar()
 
     def _alimentar(self) -> bool:
         """Whether more is waiting."""
-        motor = self._motor if self._motor is not None else self._abrir()
+        motor = self._acceso.abrir()
         if self._muestra is not None:
             _escribir_muestra(motor, self._titular, self._muestra)
             self._muestra = None
@@ -98,12 +92,7 @@ class Tolva:
             for _ in range(_LOTES_POR_VUELTA)
         )
 
-    def _abrir(self) -> Engine:
-        self._motor = abrir_almacen(self._url, self._estado)
-        return self._motor
-
     def _caer(self, fallo: Exception) -> float:
-        self._soltar()
         self._fallos += 1
         if self._fallos == 1:
             log.error(
@@ -112,11 +101,6 @@ class Tolva:
                 efecto="trading goes on; the journal keeps what the store will get",
             )
         return min(_ESPERA_MAX_S, _PAUSA_S * 2.0 ** min(self._fallos, 10))
-
-    def _soltar(self) -> None:
-        if self._motor is not None:
-            self._motor.dispose()
-            self._motor = None
 
 
 def _escribir_muestra(motor: Engine, titular: Titular, muestra: Muestra) -> None:

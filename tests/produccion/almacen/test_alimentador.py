@@ -5,13 +5,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, text
 
 from src.produccion.almacen import alimentador as modulo
+from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Alimentador, Muestra
 from src.produccion.almacen.conexion import conectar_almacen, leer
 from src.produccion.almacen.demonios import vivos
@@ -28,6 +29,13 @@ def ruta(tmp_path: Path) -> Path:
     return escribir_sesion(tmp_path / "sim-1" / "BTCUSDT" / "diario.sqlite")
 
 
+@pytest.fixture
+def acceso(url: str, tmp_path: Path) -> Iterator[Acceso]:
+    suyo = Acceso(url, tmp_path)
+    yield suyo
+    suyo.cerrar()
+
+
 async def hasta(condicion: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not await asyncio.to_thread(condicion):
@@ -39,9 +47,9 @@ def cuantas(motor: Engine, tabla) -> int:
         return len(conexion.execute(select(tabla)).all())
 
 
-async def test_alimenta_mide_y_al_acabar_lleva_lo_ultimo(motor: Engine, url: str, ruta: Path, tmp_path: Path):
+async def test_alimenta_mide_y_al_acabar_lleva_lo_ultimo(motor: Engine, acceso: Acceso, ruta: Path):
     muestra = Muestra(5_000, balance=999.5, equity=1_000.0, metricas={"loop_delay_ms": 1.5})
-    servicio = Alimentador(ruta, url, tmp_path, TITULAR, lambda: muestra)
+    servicio = Alimentador(ruta, acceso, TITULAR, lambda: muestra)
     tarea = asyncio.create_task(servicio.correr())
     await hasta(lambda: cuantas(motor, alerts) == 1)
     assert vivos(motor) == []  # that is for whoever listens to commands to say
@@ -68,7 +76,8 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
         subir(motor)
         with motor.begin() as conexion:
             conexion.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    tolva = Tolva(ruta, url_vacia, tmp_path, TITULAR)
+    acceso = Acceso(url_vacia, tmp_path)
+    tolva = Tolva(ruta, acceso, TITULAR)
 
     esperas = [tolva.girar() for _ in range(6)]
 
@@ -83,13 +92,14 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     assert "almacen_de_vuelta" in [e["event"] for e in bitacora]
     assert cuantas(motor, alerts) == 1
     tolva.cerrar()
+    acceso.cerrar()
     motor.dispose()
 
 
-def test_conexiones_cortadas_no_acaban_con_nada(motor: Engine, url: str, ruta: Path, tmp_path: Path):
+def test_conexiones_cortadas_no_acaban_con_nada(motor: Engine, acceso: Acceso, ruta: Path):
     if motor.dialect.name == "sqlite":
         pytest.skip("there is no server to restart")
-    tolva = Tolva(ruta, url, tmp_path, TITULAR)
+    tolva = Tolva(ruta, acceso, TITULAR)
     tolva.girar()
     anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
     with motor.begin() as conexion:
@@ -107,8 +117,8 @@ def test_conexiones_cortadas_no_acaban_con_nada(motor: Engine, url: str, ruta: P
     tolva.cerrar()
 
 
-def test_sin_diario_tambien_se_sigue(motor: Engine, url: str, tmp_path: Path, bitacora):
-    tolva = Tolva(tmp_path / "no" / "hay.sqlite", url, tmp_path, TITULAR)
+def test_sin_diario_tambien_se_sigue(motor: Engine, acceso: Acceso, tmp_path: Path, bitacora):
+    tolva = Tolva(tmp_path / "no" / "hay.sqlite", acceso, TITULAR)
 
     assert tolva.girar() == 2.0
 
@@ -120,7 +130,7 @@ async def test_un_almacen_que_no_responde_no_retiene_a_quien_acaba(ruta: Path, t
     with socket.create_server(("127.0.0.1", 0)) as mudo:
         mudo.setblocking(False)
         url = f"postgresql://root@127.0.0.1:{mudo.getsockname()[1]}/x"
-        tarea = asyncio.create_task(Alimentador(ruta, url, tmp_path, TITULAR).correr())
+        tarea = asyncio.create_task(Alimentador(ruta, Acceso(url, tmp_path), TITULAR).correr())
         conexion, _ = await asyncio.get_running_loop().sock_accept(mudo)
         tarea.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -130,13 +140,13 @@ async def test_un_almacen_que_no_responde_no_retiene_a_quien_acaba(ruta: Path, t
     assert "alimentador_sin_acabar" in [e["event"] for e in bitacora]
 
 
-def test_sin_tiempo_lo_que_queda_es_para_el_siguiente(motor: Engine, url: str, ruta: Path, tmp_path: Path):
-    sin_tiempo = Tolva(ruta, url, tmp_path, TITULAR, lambda: False)
+def test_sin_tiempo_lo_que_queda_es_para_el_siguiente(motor: Engine, acceso: Acceso, ruta: Path):
+    sin_tiempo = Tolva(ruta, acceso, TITULAR, lambda: False)
     sin_tiempo.girar()
     sin_tiempo.cerrar()
     assert cuantas(motor, alerts) == 0
 
-    siguiente = Tolva(ruta, url, tmp_path, TITULAR)
+    siguiente = Tolva(ruta, acceso, TITULAR)
     siguiente.girar()
     siguiente.cerrar()
 

@@ -1,0 +1,65 @@
+"""The shared store as the services of one daemon use it: opened once, by whoever comes first.
+
+SQLAlchemy is imported by the thread that opens it, so that a daemon starts without waiting for that.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.produccion.supervision.cortesia import Cortesia
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+URL_ALMACEN = "TIMONEL_DB_URL"
+
+
+class Acceso:
+    """One engine for all threads of a process.
+
+    Args:
+        url: The store's address; ``None`` takes ``TIMONEL_DB_URL``, or the default.
+        estado: The ``--state-dir``.
+        cortesia: Asked before every statement; without it nobody goes first.
+    """
+
+    def __init__(self, url: str | None, estado: Path, cortesia: Cortesia | None = None) -> None:
+        self._lugar = (url, estado)
+        self._cortesia = cortesia
+        self._candado = threading.Lock()
+        self._motor: Engine | None = None
+
+    def abrir(self) -> Engine:
+        """The store, ready for use; it is not disposed of by who asks for it. Blocks: not for the loop.
+
+        Raises:
+            ConfiguracionInvalida: It cannot be used; the text says why. The next call tries again.
+        """
+        with self._candado:
+            if self._motor is None:
+                self._motor = self._abrir()
+            return self._motor
+
+    def cerrar(self) -> None:
+        """Close what is not in use; after it the store can be opened again.
+
+        Nobody waits for an opening under way: it may hang.
+        """
+        motor, self._motor = self._motor, None
+        if motor is not None:
+            motor.dispose()
+
+    def _abrir(self) -> Engine:
+        from sqlalchemy import event
+
+        from src.produccion.almacen.conexion import abrir_almacen
+
+        motor = abrir_almacen(*self._lugar)
+        if self._cortesia is not None:
+            ceder = self._cortesia.ceder
+            event.listen(motor, "begin", lambda *_: ceder())
+            event.listen(motor, "before_cursor_execute", lambda *_: ceder())
+        return motor
