@@ -40,6 +40,7 @@ from src.produccion.puertos import (
 )
 from src.produccion.riesgo.paciencia import Paciencia
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso
 from tests.constructores import una_vela
@@ -70,6 +71,20 @@ class FuenteARafagas(FuenteFalsa):
         await asyncio.sleep(1e9)
 
 
+class CortesiaEspia(Cortesia):
+    """Remembers whether the daemon said that it is at work."""
+
+    ocupado = False
+
+    def ocupar(self) -> None:
+        super().ocupar()
+        self.ocupado = True
+
+    def soltar(self) -> None:
+        super().soltar()
+        self.ocupado = False
+
+
 class Guion:
     """A session on a script of market events; the clock follows the events."""
 
@@ -84,6 +99,8 @@ class Guion:
         self._ajustes = ajustes
         self.orquestador: Orquestador | None = None
         self.mark: Callable[[], Awaitable[float]] | None = None
+        self.cortesia = CortesiaEspia()
+        self.al_decidir: Callable[[], None] = lambda: None
 
     def cierra(self, indice: int, close: float = 30_000.0, *, retraso_s: float = 0.0) -> list[object]:
         """The market reaches the close of a candle and sends it, perhaps late."""
@@ -155,6 +172,7 @@ class Guion:
             tras_vela=self._tras_vela,
             servicios=self._servicios,
             mark=self.mark,
+            cortesia=self.cortesia,
         )
         return await self.orquestador.correr()
 
@@ -167,6 +185,7 @@ class Guion:
 
     def _tras_vela(self) -> None:
         self.decididas += 1
+        self.al_decidir()
 
 
 Abrir = Callable[..., Awaitable[Banco]]
@@ -645,6 +664,22 @@ async def test_un_servicio_que_no_es_esencial_puede_acabarse(abrir: Abrir):
 
     assert await guion.correr(guion.cierra(0), guion.cierra(1), FIN) is Motivo.FIN_DE_DATOS
     assert guion.decididas == 3
+
+
+async def test_mientras_se_decide_otros_hilos_ceden_el_paso(abrir: Abrir):
+    banco = await abrir(0.5)
+    guion = Guion(banco)
+    ocupado: list[bool] = []
+
+    def mirar() -> None:
+        ocupado.append(guion.cortesia.ocupado)
+
+    guion.al_decidir = mirar
+
+    await guion.correr(mirar, guion.cierra(0), mirar, FIN)
+
+    assert ocupado == [True, False, True, False]  # the first is the candle read at the connection
+    assert not guion.cortesia.ocupado
 
 
 # --- ends ---
