@@ -31,7 +31,6 @@ __all__ = [
     "ejecucion_de",
     "eventos_de",
     "fila_y_hecho",
-    "intento_siguiente",
 ]
 
 _ESPACIO = uuid.UUID("9d3f1c58-6a10-5a43-bb7e-2f7b8f6f2c01")
@@ -113,14 +112,6 @@ def eventos_de(conexion: Connection, token: str) -> Sequence[RowMapping]:
     """Every event of a token, oldest first, as rows of ``stop_events``."""
     consulta = select(stop_events).where(stop_events.c.execution_token == token)
     return conexion.execute(consulta.order_by(stop_events.c.version)).mappings().all()
-
-
-def intento_siguiente(conexion: Connection, token: str) -> int:
-    """Which attempt an execution begun now is: one more than the last one that failed."""
-    fallidos = select(func.max(stop_events.c.attempt)).where(
-        stop_events.c.execution_token == token, stop_events.c.event_type == TipoEventoStop.FAILED.value
-    )
-    return 1 + (conexion.execute(fallidos).scalar_one() or 0)
 
 
 def _ultima_version(conexion: Connection, token: str) -> int:

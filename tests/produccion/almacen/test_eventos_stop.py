@@ -17,7 +17,6 @@ from src.produccion.almacen.eventos_stop import (
     anotar_evento,
     ejecucion_de,
     eventos_de,
-    intento_siguiente,
 )
 
 TOKEN = "sim-1:BTCUSDT:1000:90:2000"
@@ -65,9 +64,6 @@ def test_el_mismo_evento_del_mismo_intento_se_anota_una_vez(motor: Engine):
 def test_tras_un_fallo_sigue_un_intento_nuevo(motor: Engine):
     anotar(motor, un_evento(TipoEventoStop.STOP_TRIGGERED))
     anotar(motor, un_evento(TipoEventoStop.FAILED, error_message="no margin"))
-    with leer(motor) as conexion:
-        assert intento_siguiente(conexion, TOKEN) == 2
-
     anotar(motor, un_evento(TipoEventoStop.EXECUTION_SUBMITTED, attempt=2))
     anotar(motor, un_evento(TipoEventoStop.EXECUTED, attempt=2))
 

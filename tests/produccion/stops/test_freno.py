@@ -116,23 +116,10 @@ async def test_un_mark_que_no_llega_a_otro_nivel_no_pide_nada():
 
 
 @pytest.mark.parametrize("pierde", list(Pierde))
-async def test_una_colocacion_sin_respuesta_termina_en_un_solo_freno(pierde: Pierde):
+@pytest.mark.parametrize("fallos", ["fallos_stop", "fallos_cancelar_stop"])
+async def test_una_peticion_sin_respuesta_termina_en_un_solo_freno(fallos: str, pierde: Pierde):
     puesto = await abierto()
-    puesto.bolsa.fallos_stop.append(pierde)
-    puesto.oir(EN_TABLAS)
-
-    await puesto.protector.mover()
-    if not puesto.protector.confirmado:
-        await puesto.revisar()
-
-    assert puesto.residentes == los_de(TABLAS)
-    assert puesto.protector.cubre
-
-
-@pytest.mark.parametrize("pierde", list(Pierde))
-async def test_una_cancelacion_sin_respuesta_termina_en_un_solo_freno(pierde: Pierde):
-    puesto = await abierto()
-    puesto.bolsa.fallos_cancelar_stop.append(pierde)
+    getattr(puesto.bolsa, fallos).append(pierde)
     puesto.oir(EN_TABLAS)
 
     await puesto.protector.mover()
