@@ -162,6 +162,7 @@ FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
     ),
     Clase.STOP_DROPPED: ({},),
     Clase.CLOSED_BY_HAND: ({"at": "step"}, {"at": _TRAS_COLOCAR}),
+    Clase.LIQUIDATED: ({"at": "step"}, {"at": _TRAS_COLOCAR}),
     Clase.KLINE: ({"how": "late"}, {"how": "missing"}, {"how": "duplicated"}, {"how": "out_of_order"}),
     Clase.STOP_STUCK: ({},),
     Clase.STOP_CHILD_EXPIRED: ({},),

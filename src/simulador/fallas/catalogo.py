@@ -222,6 +222,12 @@ _FICHAS = (
         (_CUENTA, _SIMBOLO),
     ),
     Ficha(
+        Clase.LIQUIDATED,
+        Familia.INMEDIATA,
+        "The exchange takes the position over at the mark, as after a wick that is over before it is told.",
+        (_CUENTA, _SIMBOLO),
+    ),
+    Ficha(
         Clase.KLINE,
         Familia.VELA,
         "The message of a closed candle is late, missing, sent twice or out of order.",

@@ -35,6 +35,7 @@ class Clase(StrEnum):
     PRICE_JUMP = "price_jump"
     STOP_DROPPED = "stop_dropped"
     CLOSED_BY_HAND = "closed_by_hand"
+    LIQUIDATED = "liquidated"
     KLINE = "kline"
     STOP_STUCK = "stop_stuck"
     STOP_CHILD_EXPIRED = "stop_child_expired"

@@ -28,6 +28,10 @@ A_MANO = {
     "between": "{kind: closed_by_hand, at: {step: 10}}",
     "replacing": '{kind: closed_by_hand, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
 }
+LIQUIDADA = {
+    "between": "{kind: liquidated, at: {step: 10}}",
+    "replacing": '{kind: liquidated, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
+}
 DERRUMBE = "{kind: price_jump, at: {step: 4}, percent: -30}"
 DESPLOME = "{kind: price_jump, at: {step: 8}, percent: -30}"
 
@@ -71,6 +75,17 @@ def test_una_posicion_que_alguien_cierra_a_mano(tmp_path: Path, falla: str):
     ensayo = Ensayo(tmp_path, [falla]).correr()
     assert ensayo.veces == {"closed_by_hand": 1}
     assert len(ensayo.de_status(StatusFila.MANUAL)) == 1
+    assert ensayo.violaciones() == []
+
+
+@pytest.mark.parametrize("falla", LIQUIDADA.values(), ids=LIQUIDADA)
+def test_una_posicion_que_la_bolsa_liquida(tmp_path: Path, falla: str):
+    """It is booked with the fee of a liquidation, no stop is left behind, and the session goes on."""
+    ensayo = Ensayo(tmp_path, [falla]).correr()
+    assert ensayo.veces == {"liquidated": 1}
+    (fila,) = ensayo.de_status(StatusFila.LIQUIDACION)
+    assert float(fila["comision"]) > 0.0
+    assert ensayo.error is None
     assert ensayo.violaciones() == []
 
 

@@ -212,6 +212,21 @@ async def test_alguien_cierra_la_posicion_a_mano(bolsa: Bolsa, lado: str):
     assert {(o["c"][:4], o["R"], o["o"]) for o in ordenes} == {("web_", True, "MARKET")}
 
 
+@pytest.mark.parametrize("lado", ["BUY", "SELL"])
+async def test_la_bolsa_liquida_la_posicion(bolsa: Bolsa, lado: str):
+    """At the mark, under the name that liquidations have; its fee goes to the insurance fund."""
+    await bolsa.comprar(side=lado)
+    enchufe = await bolsa.oir_cuenta()
+
+    await bolsa.armar("liquidated")
+
+    assert float(await bolsa.posicion()) == 0.0
+    ordenes = [evento["o"] for evento in [await recibir(enchufe) for _ in range(3)] if "o" in evento]
+    assert {(o["c"][:10], o["R"]) for o in ordenes} == {("autoclose-", True)}
+    ingresos = await bolsa.cliente.firmado("GET", "/v1/income")
+    assert [i["incomeType"] for i in ingresos][-1] == "INSURANCE_CLEAR"
+
+
 async def test_plana_no_hay_nada_que_cerrar_a_mano(bolsa: Bolsa):
     await bolsa.armar("closed_by_hand")
 
