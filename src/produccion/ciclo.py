@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from itertools import count
 from math import isclose
 from typing import NamedTuple, NoReturn, Protocol
 
@@ -39,6 +40,7 @@ from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
+_ENTRE_CIERRES_S = 1.0  # wall seconds
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 _STATUS_POR_MOTIVO = {
     "unprotected": StatusFila.PROTECCION,
@@ -279,6 +281,12 @@ class Ciclo:
         log.critical("protocolo_de_emergencia", razon=razon.value, detalle=detalle)
         enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
         cerradas = await self.cerrar_posicion("emergency", instante_ms, StatusFila.EMERGENCIA)
+        for otra_vez in count(1):
+            if self._p.cuenta.estado.posicion is None:
+                break
+            log.critical("posicion_tras_cerrar", posicion=str(self._p.cuenta.estado.posicion))
+            await asyncio.sleep(_ENTRE_CIERRES_S)
+            cerradas += await self.cerrar_posicion("emergency", instante_ms + otra_vez, StatusFila.EMERGENCIA)
         estado = self._p.cuenta.estado
         equity = equity_de(estado, self.mark)
         self._p.cronica.anotar_emergencia(
@@ -299,7 +307,7 @@ class Ciclo:
         """
         ficha = f"{motivo}:{self._r.agente_id}:{instante_ms}:{self._p.cronica.lugar}"
         self._p.cuenta.en_vuelo = True
-        cerradas = await self._p.control.cerrar_todo(ficha)
+        cerradas = await self._p.control.cerrar_todo(ficha, self._p.cuenta)
         self.protocolo_cumplido = status is StatusFila.EMERGENCIA
         self._abandonar_pendiente()
         novedades = await self._tras_cerrar()

@@ -405,6 +405,34 @@ async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
     comprobar_conservacion(banco, 10_000.0)
 
 
+async def test_una_emergencia_no_cree_una_lectura_de_antes_de_la_entrada(abrir: Abrir):
+    """One reading by a replica that lags shows the account flat."""
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.atrasar(1)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
+
+    assert banco.bolsa.estado.posicion is None
+    assert [fila["operacion"] for fila in banco.filas] == ["abrir_long", "cerrar_long"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_emergencia_no_acaba_mientras_la_cuenta_tenga_algo(abrir: Abrir):
+    """Somebody opens again after the account was seen flat, while its stops are looked for."""
+    banco = await abrir(0.9, 0.0, proteccion=TipoProteccion.CATASTROFE)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.al_listar_stops = lambda: len(banco.bolsa.enviadas) == 2 and banco.bolsa.operar(0.1)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
+
+    assert [orden.cantidad for orden in banco.bolsa.enviadas][2:] == [0.1]
+    assert banco.bolsa.estado.posicion is None
+    assert banco.diario.tipos("risk")[-1] == "FLAT"
+
+
 async def test_una_emergencia_operacional_cierra_pero_no_enclava(abrir: Abrir):
     banco = await abrir(0.9, 0.0)
     await banco.cerrar_vela(30_000.0)

@@ -22,6 +22,10 @@ from src.produccion.puertos import (
     Transaccion,
 )
 
+_DE_ORDENES = frozenset({"REALIZED_PNL", "COMMISSION"})
+_TRASPASOS = ("TRANSFER", "_SWAP_DEPOSIT", "_SWAP_WITHDRAW")  # how their names end
+_CON_SU_NOMBRE = frozenset(clase.value for clase in (ClaseIngreso.FUNDING_FEE, ClaseIngreso.INSURANCE_CLEAR))
+
 
 def leer_vela(fila: Sequence[Any]) -> Vela:
     """One row of ``klines``."""
@@ -116,11 +120,18 @@ def leer_transaccion(crudo: Mapping[str, Any]) -> Transaccion:
 
 def leer_ingreso(crudo: Mapping[str, Any], simbolo: str) -> Ingreso:
     """One row of ``income``; of another symbol than ``simbolo`` it is `ClaseIngreso.AJENO`."""
-    nombre = str(crudo["incomeType"])
-    clase = ClaseIngreso(nombre) if nombre in set(ClaseIngreso) else ClaseIngreso.OTRO
+    clase = _clase_de(str(crudo["incomeType"]))
     if crudo["symbol"] not in ("", simbolo):
         clase = ClaseIngreso.AJENO
     return Ingreso(clase, float(crudo["income"]), int(crudo["time"]), int(crudo["tranId"]))
+
+
+def _clase_de(nombre: str) -> ClaseIngreso:
+    if nombre in _DE_ORDENES:
+        return ClaseIngreso.DE_ORDENES
+    if nombre.endswith(_TRASPASOS):
+        return ClaseIngreso.TRANSFER
+    return ClaseIngreso(nombre) if nombre in _CON_SU_NOMBRE else ClaseIngreso.OTRO
 
 
 def leer_simbolo(

@@ -117,6 +117,7 @@ class Ejecutor:
         *,
         posicion_previa: float | None = None,
         reanudada: bool = False,
+        aplana: bool = False,
     ) -> Informe:
         """Send the orders of a plan one after the other; what was sent before is taken up, not repeated.
 
@@ -128,6 +129,7 @@ class Ejecutor:
                 sent again only when this is known and still true.
             reanudada: Whether an earlier life may have begun this. It may have died before an exit's
                 intent was on disk, so that one which the journal does not know is looked for first.
+            aplana: Whether it closes what is open although it cannot go out reduce-only.
 
         Returns:
             What was filled. A refusal after some fills still reports those fills.
@@ -145,7 +147,7 @@ class Ejecutor:
             try:
                 if nueva:
                     previa = None if posicion_previa is None else posicion_previa + _neto(filas)
-                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa))
+                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa, aplana=aplana))
                 buscar = not nueva or (reanudada and plan.solo_reduce)
                 vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
             except EmergenciaOperacional as fallo:
@@ -183,10 +185,13 @@ class Ejecutor:
                 await self._averiguacion.preguntar(vida.id_cliente, miradas=miradas)
         return not self.hay_incierta
 
-    def _intencion(self, cantidad: float, plan: Plan, ficha: str, previa: float | None) -> VidaOrden:
+    def _intencion(
+        self, cantidad: float, plan: Plan, ficha: str, previa: float | None, *, aplana: bool
+    ) -> VidaOrden:
         lado = LadoOrden.BUY if cantidad > 0 else LadoOrden.SELL
         return VidaOrden(
-            id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa
+            *(id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa),
+            aplana=aplana,
         )
 
     async def _llevar_a_termino(

@@ -88,7 +88,7 @@ class Envio:
                 self._averiguacion.tomar_evento(respuesta)
 
     async def _enviar_y_anotar(self, id_cliente: str) -> Hecho:
-        if self._ordenes[id_cliente].solo_reduce:
+        if self._ordenes[id_cliente].es_salida:
             self._escribir_aparte(id_cliente)
         else:
             await self._escribir_o_desistir(id_cliente)

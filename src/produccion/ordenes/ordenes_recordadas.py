@@ -121,7 +121,7 @@ class OrdenesRecordadas:
         try:
             self._escribir(vida.id_cliente, "ORDER_INTENT", contenido)
         except EmergenciaOperacional as fallo:
-            if not vida.solo_reduce:
+            if not vida.es_salida:
                 raise
             log.critical("diario_roto", motivo=str(fallo))
         self._vidas[vida.id_cliente] = vida

@@ -235,7 +235,13 @@ class Panico:
         return None
 
     def _limpiar(self, simbolo: str, seguimiento: Seguimiento) -> bool:
-        """Flat: take the stops back; whether nothing is left, read after everything else."""
+        """Flat: take the stops back; whether nothing is left, read after everything else.
+
+        Raises:
+            PosicionDudosa: Stops wait, so there was a position, and nothing is known to have closed it yet.
+        """
+        if seguimiento.a_ciegas and not seguimiento.firme(self._reloj()) and self.condicionales(simbolo):
+            raise PosicionDudosa("flat, but stops wait as if it were not; reading for longer")
         self._cancelar_condicionales(simbolo)
         quedan = self.condicionales(simbolo) or self.ordenes(simbolo)
         return not quedan and not self._leer_posiciones(simbolo, seguimiento)

@@ -11,7 +11,7 @@ from src.nucleo.ordenes import LimitesPlan, Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo, Validacion, Vigilancia
 from src.nucleo.tipos import EstadoCuenta, Mercado, TipoAccion
 from src.nucleo.veto import Veto, envejecer, vetar
-from src.produccion.ordenes.cierre import Amparo, Cierre, SinAmparo
+from src.produccion.ordenes.cierre import Amparo, Cierre, Referencia, SinAmparo
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, EventoMargen, Reloj, Transaccion
 from src.produccion.riesgo.enclavamiento import AGREGADO, DAEMON, Enclavamiento, Razon, enclavar
@@ -178,7 +178,12 @@ class ControlRiesgo:
             # Without this note the next start looks at the account again before it says that it is locked.
             self._diario.anotar_luego(AGREGADO, "FLAT", self._reloj.ahora_ms(), {})
 
-    async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
-        """Block entries and flatten until the exchange says that the account is flat; never gives up."""
+    async def cerrar_todo(self, ficha: str, referencia: Referencia | None = None) -> tuple[Transaccion, ...]:
+        """Block entries and flatten until the exchange says that the account is flat; never gives up.
+
+        Args:
+            ficha: Names the emergency; part of the orders' client ids.
+            referencia: What is known of the account.
+        """
         self._puerta.fijar(Bloqueo.CIERRE, activo=True)
-        return await self._cierre.cerrar_todo(ficha)
+        return await self._cierre.cerrar_todo(ficha, referencia)
