@@ -203,6 +203,34 @@ class ClienteAtrasado(ClienteMinimo):
         )
 
 
+class ClienteRecienEntrado(ClienteAtrasado):
+    """A position that has just been opened and is not shown yet; its stop waits."""
+
+    def __init__(self) -> None:
+        super().__init__(3.0)
+        self.cambios = [(-1_000.0, Decimal(0)), (0.0, Decimal("0.3"))]
+        self.stops = [{"clientAlgoId": "tm-s", "side": "SELL", "triggerPrice": "27000"}]
+
+    def leer(self, ruta: str, **campos: object) -> Any:
+        return list(self.stops) if ruta.endswith("openAlgoOrders") else super().leer(ruta, **campos)
+
+    def pedir(self, metodo: str, ruta: str, **campos: Any) -> Any:
+        if ruta.endswith("algoOpenOrders"):
+            self.stops.clear()
+            return {}
+        return super().pedir(metodo, ruta, **campos)
+
+
+def test_plana_con_stops_que_esperan_no_es_plana_todavia():
+    cliente = ClienteRecienEntrado()
+
+    assert cliente.aplanar()
+
+    assert cliente.cambios[-1][1] == 0
+    assert len(cliente.ordenes) == 1
+    assert cliente.stops == []
+
+
 @pytest.mark.parametrize("lista", [True, False])
 def test_una_posicion_atrasada_no_se_cierra_dos_veces(lista: bool):
     cliente = ClienteAtrasado(4.0, lista=lista)
