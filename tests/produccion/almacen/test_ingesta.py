@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
@@ -26,7 +27,7 @@ from src.produccion.almacen.eventos_stop import ejecucion_de
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
-from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, TITULAR, anadir, escribir_sesion
+from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, AGENTE, TITULAR, anadir, escribir_sesion
 from tests.produccion.diarios import sin_disparadores
 
 OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
@@ -92,6 +93,23 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
     )
     assert ejecucion.exchange_order_id == "9"
     assert (alerta["level"], alerta["kind"], alerta["message"]) == ("CRITICAL", "LATCHED", "drawdown")
+
+
+def test_una_posicion_que_se_cierra_por_no_tener_stop_es_una_alerta(motor: Engine, ruta: Path):
+    motivo = "no stop could be placed at 88.5: refused (code -1111)"
+    contenido = {"session": "s", "reason": motivo, "quantity": -0.5, "entry": 80.0, "stop": 88.5}
+    anadir(ruta, (AGENTE, "PROTECTION_LOST", contenido))
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        perdida = alerts.c.kind == "PROTECTION_LOST"
+        alerta = conexion.execute(select(alerts).where(perdida)).mappings().one()
+    assert (alerta["level"], alerta["symbol"]) == ("CRITICAL", "BTCUSDT")
+    assert alerta["message"] == (
+        "the position of -0.5 BTCUSDT has no stop and is closed at market: no stop could be placed at 88.5:"
+        " refused (code -1111)"
+    )
+    assert orjson.loads(alerta["payload_json"]) == contenido
 
 
 def test_en_lotes_o_de_una_vez_o_dos_veces_sale_lo_mismo(motor: Engine, ruta: Path):
