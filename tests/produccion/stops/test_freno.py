@@ -14,6 +14,7 @@ from src.nucleo.stops import TipoProteccion
 from src.nucleo.volatilidad import Distancia, ModoDistancia
 from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import recordar_stops
+from tests.constructores import un_mercado, unos_filtros
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, Pierde
 from tests.produccion.falsos_stops import Hija
 
@@ -246,6 +247,23 @@ async def test_un_ajuste_a_mano_sobre_solo_catastrofe_pone_un_freno_que_no_sigue
     assert not puesto.oir(31_500.0)
     with pytest.raises(StopInaceptable, match="Looser stop"):
         puesto.protector.ajustar_a_mano(28_000.0, None, "manual_adjust", 31_500.0, 0)
+
+
+@pytest.mark.parametrize(("stop", "objetivo"), [(29_000.0, 90_000.1), (999.9, None)])
+async def test_un_ajuste_a_mano_fuera_del_filtro_de_precio_no_cambia_nada(
+    stop: float, objetivo: float | None
+):
+    filtros = unos_filtros(precio_min="1000", precio_max="90000")
+    falsa, diario = BolsaFalsa(mercado=un_mercado(filtros=filtros)), DiarioFalso()
+    puesto = Puesto(falsa, diario, un_protector(falsa, diario, TipoProteccion.CATASTROFE))
+    await puesto.operar(0.3)
+    antes = puesto.residentes
+
+    with pytest.raises(StopInaceptable, match=r"must be a price from 1000\.0 to 90000\.0"):
+        puesto.protector.ajustar_a_mano(stop, objetivo, "manual_adjust", 30_000.0, 0)
+    await puesto.protector.mover()
+
+    assert puesto.residentes == antes
 
 
 async def test_cada_movimiento_queda_en_el_diario_con_lo_que_hubo_antes():
