@@ -10,7 +10,8 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Mostrador:
     proteccion: ReglaProteccion
     reloj: Reloj
     bolsa: Bolsa
+    limites: Mapping[str, float] = field(default_factory=dict)
+    """The account's own, by fields of `ReglasInquilino`."""
 
 
 class Ventanilla:
@@ -120,7 +123,7 @@ class Ventanilla:
             self._ciclo.no_abrir(bloqueo, activo=activo)
 
         if self._vigia is None:
-            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar)
+            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar, limites=self._m.limites)
         return self._vigia
 
     async def _atender(self, orquestador: Orquestador) -> None:
