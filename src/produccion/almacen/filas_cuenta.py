@@ -76,7 +76,7 @@ def _mensaje(titular: Titular, apunte: Apunte) -> str:
             return str(contenido["row"][1])
         case "PROTECTION_LOST":
             cual = f"the position of {contenido['quantity']} {titular.symbol}"
-            return f"{cual} has no stop and is closed at market: {contenido['reason']}"
+            return f"{cual} is closed at market, its protection failed: {contenido['reason']}"
         case _:
             return str(contenido["reason"])
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import DiarioCorrupto
 from src.nucleo.frenos import apretar, nuevo_freno
+from src.nucleo.tipos import EscalaPrecio
 from src.produccion.almacen import ingesta
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.ejecuciones import EstadoEjecucion
@@ -32,6 +33,7 @@ from tests.produccion.diarios import sin_disparadores
 
 OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
 FRENO = nuevo_freno(100.2, 95.0, 110.0, 100.2, 0, largo=True)
+A_MANO = apretar(FRENO, 97.0, 99.0, EscalaPrecio(1, 10), "break_even")
 
 
 @pytest.fixture
@@ -106,8 +108,8 @@ def test_una_posicion_que_se_cierra_por_no_tener_stop_es_una_alerta(motor: Engin
         alerta = conexion.execute(select(alerts).where(perdida)).mappings().one()
     assert (alerta["level"], alerta["symbol"]) == ("CRITICAL", "BTCUSDT")
     assert alerta["message"] == (
-        "the position of -0.5 BTCUSDT has no stop and is closed at market: no stop could be placed at 88.5:"
-        " refused (code -1111)"
+        "the position of -0.5 BTCUSDT is closed at market, its protection failed: no stop could be placed at"
+        " 88.5: refused (code -1111)"
     )
     assert orjson.loads(alerta["payload_json"]) == contenido
 
@@ -180,7 +182,7 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert contar(motor)["alerts"] == 2
 
 
-@pytest.mark.parametrize("nombre", ["break_even", apretar(FRENO, 97.0, 99.0, (1, 10), "break_even").nivel])
+@pytest.mark.parametrize("nombre", ["break_even", A_MANO.nivel])
 @pytest.mark.parametrize(("nivel", "puesto"), [(90.0, ("97", "break_even")), (98.0, ("98", "catastrophe"))])
 def test_el_stop_de_una_operacion_es_el_que_el_mercado_encuentra_antes(
     motor: Engine, tmp_path: Path, nombre: str, nivel: float, puesto: tuple[str, str]

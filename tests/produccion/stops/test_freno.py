@@ -177,16 +177,23 @@ async def test_el_freno_cierra_lo_suyo_y_no_queda_nada():
     assert puesto.bolsa.stops_vivos == []
 
 
-async def test_un_objetivo_a_medias_hay_que_cerrar_lo_que_queda():
-    puesto = await abierto(hija=Hija.MEDIA)
+@pytest.mark.parametrize(("hija", "queda"), [(Hija.MEDIA, 0.15), (Hija.EXPIRADA, 0.3)])
+async def test_un_objetivo_a_medias_deja_lo_que_queda_bajo_sus_stops_y_hay_que_cerrarlo(
+    hija: Hija, queda: float
+):
+    puesto = await abierto(hija=hija)
+    nivel = puesto.protector.nivel
     puesto.bolsa.mover(OBJETIVO)
     puesto.bolsa.mover(31_000.0)
-    assert puesto.bolsa.estado.cantidad == pytest.approx(0.15)
+    assert puesto.bolsa.estado.cantidad == pytest.approx(queda)
 
-    with pytest.raises(ProteccionRota):
+    with pytest.raises(ProteccionRota, match="a stop or target was triggered"):
         await puesto.revisar()
 
     assert not puesto.protector.cubre
+    vivos = {(s.tipo, s.gatillo, s.cantidad) for s in puesto.bolsa.stops_vivos}
+    assert vivos == {("STOP_MARKET", nivel, None), ("STOP_MARKET", STOP, 0.3)}
+    assert puesto.bolsa.cancelados == []
 
 
 async def test_un_aumento_agranda_freno_y_objetivo_y_una_reduccion_los_encoge():
