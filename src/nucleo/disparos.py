@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
@@ -183,6 +184,17 @@ class ReglasInquilino(NamedTuple):
     slippage_pausa_pct: float = 10.0
     por_minuto: int = 10
     por_hora: int = 100
+
+
+def mas_estrictas(reglas: ReglasInquilino, limites: Mapping[str, float]) -> ReglasInquilino:
+    """A tenant's limits with an account's own where those allow less.
+
+    Args:
+        reglas: The tenant's.
+        limites: The account's, by field; those that it leaves out are the tenant's.
+    """
+    menores = {campo: min(getattr(reglas, campo), limite) for campo, limite in limites.items()}
+    return reglas._replace(**menores)
 
 
 class Situacion(NamedTuple):

@@ -24,7 +24,7 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 ├── PosicionDesprotegida         no stop covers the position, and none will: close it
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop
-│   └── ProteccionRota           a stop was triggered and did not close the position
+│   └── ProteccionRota           a stop or target was triggered and did not close the position
 ├── AlmacenCaido                 the shared store does not answer; protection goes on without it
 ├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
 ├── ServicioCaido                a part of the daemon that must run for ever has ended
@@ -161,7 +161,7 @@ class ProteccionImposible(PosicionDesprotegida):
 
 
 class ProteccionRota(PosicionDesprotegida):
-    """A stop was triggered and did not close the position."""
+    """A stop or target was triggered and did not close the position."""
 
 
 class AlmacenCaido(ErrorTimonel):

@@ -107,6 +107,7 @@ class Ciclo:
         self._propia_hasta_ms = -1
         self._aumento: _Aumento | None = None
         self._cerrada_por_otro = False
+        self._abandonada = False
         self.compartido: CierreCompartido | None = None
         """Asked before a position is closed for its stop; ``None`` while nobody else may."""
         self.mark = mark
@@ -325,6 +326,13 @@ class Ciclo:
         await self.cerrar_posicion(motivo, instante_ms, status)
         self._p.control.bloqueos.discard(Bloqueo.CIERRE)
 
+    def anotar_abandono(self, motivo: str) -> None:
+        """Note once that a position is closed for want of a stop, however many tries that takes."""
+        posicion = self._p.cuenta.estado.posicion
+        if not self._abandonada and posicion is not None:
+            self._abandonada = True
+            self._p.cronica.anotar_desproteccion(motivo, posicion, self._p.protector.gatillo)
+
     async def posicion_al_dia(self) -> Posicion | None:
         """The position as the exchange has it now, its stop where it belongs.
 
@@ -479,7 +487,9 @@ class Ciclo:
             await tarea
         except PosicionDesprotegida as fallo:
             log.critical("posicion_sin_stop", motivo=str(fallo))
+            self.anotar_abandono(str(fallo))
             await self._cerrar_desprotegida(fallo, instante_ms)
+        self._abandonada = False
         self._p.control.vigilar_proteccion(
             abierta=self._p.cuenta.estado.posicion is not None,
             confirmada=self._p.protector.confirmado,

@@ -10,7 +10,7 @@ from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Decision, Fila, Momento, Resultado, StatusFila, construir_info
 from src.nucleo.riesgo import EstadoRiesgo
-from src.nucleo.tipos import Ejecucion, Operacion, Vela
+from src.nucleo.tipos import Ejecucion, Operacion, Posicion, Vela
 from src.produccion.cuenta import Ajeno, Cuenta
 from src.produccion.diario.memoria import (
     Anterior,
@@ -170,6 +170,17 @@ class Cronica:
             self._registro.registrar_emergencia(emergencia)
         except EmergenciaOperacional as fallo:
             self._perder_registro(fallo)
+
+    def anotar_desproteccion(self, motivo: str, posicion: Posicion, stop: float | None) -> None:
+        """A position that no stop protects is about to be closed for that."""
+        contenido = {
+            "session": self._registro.sello,
+            "reason": motivo,
+            "quantity": posicion.cantidad,
+            "entry": posicion.precio_entrada,
+            "stop": stop,
+        }
+        self._anotar("PROTECTION_LOST", contenido)
 
     def anotar_riesgo(self, instante_ms: int) -> bool:
         """Note the monitor's state between candles; true when there was something to note."""

@@ -297,10 +297,7 @@ class Cuenta:
         for fila in filas:
             id_cliente = await self._bolsa.id_cliente_de(self._mercado.simbolo, fila.id_orden)
             status = await self._status_de(fila.id_orden, id_cliente)
-            if status is not StatusFila.OK:
-                log.warning(
-                    "operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad
-                )
+            _contar(fila, status, id_cliente)
             for parte in _partir(fila, estado.cantidad, self._mercado.filtros.escala_lote):
                 movimiento = self._asentar(estado, ejecuciones_de([parte])[0])
                 ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio, id_cliente))
@@ -359,6 +356,14 @@ def _ultima(filas: Sequence[Transaccion]) -> int:
 def resultado_de(transacciones: Sequence[Transaccion]) -> float:
     """What fills did to the wallet: realised profit less commissions."""
     return redondear(sum(fila.pnl_realizado - fila.comision for fila in transacciones))
+
+
+def _contar(fila: Transaccion, status: StatusFila, id_cliente: str) -> None:
+    """Tell of a fill that no decision explains; what our own stops and targets do is no surprise."""
+    if status is StatusFila.PROTECCION:
+        log.info("proteccion_ejecutada", id_cliente=id_cliente, cantidad=fila.cantidad, precio=fila.precio)
+    elif status is not StatusFila.OK:
+        log.warning("operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad)
 
 
 def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[Transaccion, ...]:

@@ -26,7 +26,7 @@ from src.produccion.config.config import (
     destino_simulado,
     leer_ajustes,
 )
-from src.produccion.config.cuentas import CUENTA_UNICA, destino_de
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
@@ -57,7 +57,8 @@ async def ejecutar(
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     async with _destino(opciones, artefacto) as (destino, estado, inquilino):
         quien = politica or artefacto.actor
-        lugar = Lugar(artefacto, ajustes, opciones, destino, quien, al_terminar, inquilino)
+        limites = {} if opciones.simulado else limites_de(opciones.usuario, opciones.cuentas)
+        lugar = Lugar(artefacto, ajustes, opciones, destino, quien, al_terminar, inquilino, limites)
         return await _correr(lugar, estado)
 
 

@@ -164,10 +164,11 @@ class OidorMandos:
     async def correr(self) -> None:
         """Listen for ever."""
         with HiloSuelto("mandos") as hilo:
-            await self._insistir(hilo, self._recoger)
-            partes = (self._escuchar, self._latir, self._vencer)
-            tareas = [asyncio.create_task(parte(hilo), name=parte.__name__) for parte in partes]
+            tareas: list[asyncio.Task[None]] = []
             try:
+                await self._insistir(hilo, self._recoger)
+                for parte in (self._escuchar, self._latir, self._vencer):
+                    tareas.append(asyncio.create_task(parte(hilo), name=parte.__name__))
                 acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
                 for tarea in acabadas:
                     tarea.result()

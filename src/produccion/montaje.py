@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -88,6 +88,7 @@ class Lugar:
     politica: Politica
     al_terminar: Callable[[Sesion], None]
     inquilino: str = CUENTA_UNICA
+    limites: Mapping[str, float] = field(default_factory=dict)  # the account's own, for its entries
 
     @property
     def simbolo(self) -> str:
@@ -274,6 +275,7 @@ class Montaje:
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
             bolsa=m.bolsa,
+            limites=self._lugar.limites,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo

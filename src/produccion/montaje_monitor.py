@@ -16,7 +16,7 @@ from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import Destino, Opciones, comprobar_opciones, leer_ajustes
-from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, leer_cuentas
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.identidad import id_cuenta
@@ -62,7 +62,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     comprobar_opciones(opciones)
     destino, client_id = destino_de(opciones, eleccion.usuario, eleccion.cuentas)
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
-    limites = _limites(eleccion)
+    limites = limites_de(eleccion.usuario, eleccion.cuentas)
     motor = abrir_almacen(None, opciones.estado)
     libro = Libro(motor, estado=opciones.estado, limites=limites)
     try:
@@ -80,20 +80,6 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     finally:
         libro.apagar()
         motor.dispose()
-
-
-def _limites(eleccion: Eleccion) -> dict[str, float]:
-    """The account's own limits, by fields of `ReglasInquilino`."""
-    if eleccion.usuario is None:
-        return {}
-    suyos = leer_cuentas(eleccion.cuentas).una(eleccion.usuario).limits
-    campos = {
-        "slippage_max_pct": suyos.max_slippage_pct,
-        "slippage_pausa_pct": suyos.slippage_pause_threshold_pct,
-        "por_minuto": suyos.max_executions_per_minute,
-        "por_hora": suyos.max_executions_per_hour,
-    }
-    return {campo: valor for campo, valor in campos.items() if valor is not None}
 
 
 @asynccontextmanager

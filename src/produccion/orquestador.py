@@ -452,6 +452,9 @@ class Orquestador:
     async def _cerrar_a_ciegas(self) -> None:
         ahora = self.reloj.ahora_ms()
         log.critical("sin_datos_de_mercado", limite_s=self.ajustes.ceguera_max_s)
+        self.ciclo.anotar_abandono(
+            f"no market data for {self.ajustes.ceguera_max_s:g} s and no confirmed stop"
+        )
         await self.ciclo.cerrar_y_seguir("blind", ahora)
 
     def _ha_terminado(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the shared store holds against opening anything: a paused tenant, an open breaker, too many exits."""
+"""What the store holds against opening anything: a paused tenant, an open breaker, too many exits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
-from src.nucleo.disparos import Barrera, Situacion, barreras
+from src.nucleo.disparos import Barrera, Situacion, barreras, mas_estrictas
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -67,6 +67,7 @@ class VigiaVallas:
         reloj: Market time.
         fijar: Puts one reason up, or takes it down.
         entre_miradas_s: Wall seconds between two looks.
+        limites: The account's own, by fields of `ReglasInquilino`; the stricter of both hold.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class VigiaVallas:
         reloj: Reloj,
         fijar: Callable[[Bloqueo, bool], None],
         entre_miradas_s: float = ENTRE_MIRADAS_S,
+        limites: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._titular = titular
         self._reloj = reloj
         self._fijar = fijar
         self._entre_miradas_s = entre_miradas_s
+        self._limites = limites
         self._puestos: frozenset[Bloqueo] = frozenset()
         self._por_anotar: list[_Cambio] = []
         self._caido = False
@@ -98,7 +101,8 @@ class VigiaVallas:
         """One look; a store that does not answer is told once and changes nothing."""
         libro, ahora_ms = Libro(almacen), self._reloj.ahora_ms()
         try:
-            self._aplicar(await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms)), ahora_ms)
+            mirada = await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms, self._limites))
+            self._aplicar(mirada, ahora_ms)
             await self._anotar(libro)
         except AlmacenCaido as fallo:
             if not self._caido:
@@ -125,14 +129,14 @@ class VigiaVallas:
             del self._por_anotar[: len(cambios)]
 
 
-def _mirar(conexion: Connection, titular: Titular, ahora_ms: int) -> _Mirada:
+def _mirar(conexion: Connection, titular: Titular, ahora_ms: int, limites: Mapping[str, float]) -> _Mirada:
     reglas, disyuntor, en_un_minuto, en_una_hora = vallas_de(
         conexion, titular.client_id, titular.symbol, ahora_ms
     )
     situacion = Situacion(
         disyuntor=disyuntor.en(ahora_ms).estado, en_un_minuto=en_un_minuto, en_una_hora=en_una_hora
     )
-    levantadas = barreras(situacion, reglas)
+    levantadas = barreras(situacion, mas_estrictas(reglas, limites))
     return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), reglas.motivo_pausa)
 
 

@@ -10,7 +10,8 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Mostrador:
     proteccion: ReglaProteccion
     reloj: Reloj
     bolsa: Bolsa
+    limites: Mapping[str, float] = field(default_factory=dict)
+    """The account's own, by fields of `ReglasInquilino`."""
 
 
 class Ventanilla:
@@ -120,24 +123,31 @@ class Ventanilla:
             self._ciclo.no_abrir(bloqueo, activo=activo)
 
         if self._vigia is None:
-            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar)
+            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar, limites=self._m.limites)
         return self._vigia
 
     async def _atender(self, orquestador: Orquestador) -> None:
-        """Listen to the store's commands and keep the mirror, for ever."""
+        """Listen to the store's commands and keep the mirror, for ever; a failure of one ends both."""
         from src.produccion.espejo import espejo_o_ninguno
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
-        reflejo = asyncio.create_task(guardian.reflejar_siempre()) if espejo.activo else None
-        almacen = await self._insistir_en_abrir()
+        tareas = [asyncio.create_task(self._escuchar(guardian))]
+        if espejo.activo:
+            tareas.append(asyncio.create_task(guardian.reflejar_siempre()))
         try:
-            await _escuchar(almacen, self._m.titular, guardian)
+            acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
+            for acabada in acabadas:
+                acabada.result()
         finally:
-            if reflejo is not None:
-                reflejo.cancel()
-                await asyncio.gather(reflejo, return_exceptions=True)
+            for tarea in tareas:
+                tarea.cancel()
+            await asyncio.gather(*tareas, return_exceptions=True)
             await espejo.cerrar()
+
+    async def _escuchar(self, guardian: Guardian) -> None:
+        almacen = await self._insistir_en_abrir()
+        await _escuchar(almacen, self._m.titular, guardian)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas

@@ -24,6 +24,7 @@ from src.nucleo.disparos import (
     detienen,
     esperar,
     ficha_de_intento,
+    mas_estrictas,
     pnl_esperado,
     precio_de_salida,
     slippage_pct,
@@ -222,6 +223,13 @@ class TestBarreras:
     )
     def test_el_limite_mismo_esta_permitido(self, situacion):
         assert barreras(situacion, ReglasInquilino()) == ()
+
+    def test_de_dos_limites_vale_el_mas_estricto(self):
+        inquilino = ReglasInquilino(slippage_max_pct=5.0, por_minuto=10, por_hora=100)
+        cuenta = {"slippage_max_pct": 2.0, "por_minuto": 50, "por_hora": 100}
+
+        assert mas_estrictas(inquilino, cuenta) == inquilino._replace(slippage_max_pct=2.0)
+        assert mas_estrictas(inquilino, {}) == inquilino
 
     @given(levantadas=st.sets(st.sampled_from(Barrera)).map(tuple))
     def test_solo_un_duplicado_detiene_una_salida(self, levantadas):

@@ -630,6 +630,38 @@ async def test_una_posicion_que_no_admite_stop_se_cierra_y_se_sigue(abrir: Abrir
     comprobar_conservacion(banco, 10_000.0)
 
 
+async def test_lo_que_se_cierra_por_no_tener_stop_queda_en_el_diario(abrir: Abrir):
+    banco = await abrir(0.9, proteccion=TipoProteccion.CATASTROFE)
+    banco.bolsa.fallos_stop.extend([OrdenRechazada("refused (code -1111)", codigo=-1111)] * 10)
+    await banco.cerrar_vela(30_000.0)
+
+    apunte = banco.diario.ultimo("PROTECTION_LOST")
+    assert str(apunte["reason"]).startswith("no stop could be placed at ")
+    assert "refused (code -1111)" in str(apunte["reason"])
+    assert apunte["quantity"] == float(banco.filas[0]["cantidad"])
+    tipos = banco.diario.tipos()
+    assert tipos.index("PROTECTION_LOST") < max(i for i, tipo in enumerate(tipos) if tipo == "ORDER_INTENT")
+
+
+async def test_un_cierre_que_tarda_por_falta_de_stop_se_anota_una_vez(abrir: Abrir):
+    """Every try to close it is for the same want; once it was protected, the next want is another one."""
+    banco = await abrir_protegida(abrir, 0.9)
+    for motivo in ("the first try", "the second try"):
+        banco.ciclo.anotar_abandono(motivo)
+    await banco.ciclo.mirar(frontera(1))
+    banco.ciclo.anotar_abandono("another time")
+
+    abandonos = [e.contenido["reason"] for e in banco.diario.eventos if e.tipo == "PROTECTION_LOST"]
+    assert abandonos == ["the first try", "another time"]
+
+
+async def test_sin_posicion_no_hay_nada_que_abandonar(abrir: Abrir):
+    banco = await abrir(0.0)
+    banco.ciclo.anotar_abandono("no stop")
+
+    assert "PROTECTION_LOST" not in banco.diario.tipos()
+
+
 async def test_al_cerrar_no_queda_ningun_stop(abrir: Abrir):
     banco = await abrir_protegida(abrir, 0.9, -0.5)
     await banco.cerrar_vela(30_100.0)

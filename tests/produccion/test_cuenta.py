@@ -257,7 +257,7 @@ async def test_una_ida_y_vuelta_a_mano_entre_dos_miradas_se_explica(bitacora: Ev
     assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
-async def test_lo_ejecutado_por_un_stop_es_proteccion():
+async def test_lo_ejecutado_por_un_stop_es_proteccion_y_solo_lo_de_otros_se_avisa(bitacora: Eventos):
     bolsa = BolsaFalsa()
 
     async def es_de_un_stop(id_orden: int) -> bool:
@@ -271,6 +271,11 @@ async def test_lo_ejecutado_por_un_stop_es_proteccion():
     manual, proteccion = (await cuenta.actualizar()).ajenos
 
     assert (manual.status, proteccion.status) == (StatusFila.MANUAL, StatusFila.PROTECCION)
+    contados = [(e["event"], e["log_level"], e["id_cliente"]) for e in bitacora if "id_cliente" in e]
+    assert contados == [
+        ("operacion_ajena", "warning", "web_1"),
+        ("proteccion_ejecutada", "info", "tm-HIJA"),
+    ]
 
 
 # --- fills of both, in any order ---

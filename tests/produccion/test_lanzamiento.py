@@ -20,6 +20,9 @@ from src.nucleo.errores import (
     ConfiguracionInvalida,
     EmergenciaDrawdown,
 )
+from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.conexion import abrir_almacen, escribir
+from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
 from src.produccion.config.config import Opciones, PoliticaSalida
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.lanzamiento import desenclavar, ejecutar
@@ -30,7 +33,7 @@ from src.simulador.servidor import Servidor
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
 from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
 from tests.produccion.falsos import PoliticaGuion
-from tests.simulador.banco import el_titular, planas, una_simulacion
+from tests.simulador.banco import CLAVE, SECRETO, el_titular, planas, una_simulacion
 
 RED = True
 PRECIO = 30_000.0
@@ -129,6 +132,34 @@ async def test_el_libro_y_la_cartera_entera_no_se_mezclan(
 
     with pytest.raises(ConfiguracionInvalida, match="--capital"):
         await puesto.correr(0.0, velas=1, capital=despues)
+
+
+@pytest.mark.parametrize(("limite", "resultado"), [(1, "rechazada"), (2, "ejecutada")])
+async def test_los_limites_de_la_cuenta_rigen_sus_entradas(
+    puesto: Puesto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limite: int, resultado: str
+):
+    """Its tenant has executed one exit; ten are allowed to it."""
+    cuentas = tmp_path / "accounts.yaml"
+    cuentas.write_text(
+        "accounts: {Ana: {tenant: casa, environment: sim, api_key_env: ANA_KEY, api_secret_env: ANA_SECRET,"
+        f" limits: {{max_executions_per_minute: {limite}}}}}}}"
+    )
+    monkeypatch.setenv("ANA_KEY", CLAVE)
+    monkeypatch.setenv("ANA_SECRET", SECRETO)
+    monkeypatch.setenv(URL_ALMACEN, f"sqlite:///{tmp_path / 'timonel.sqlite'}")
+    motor = abrir_almacen(None, tmp_path)
+    enviada = EventoStopNuevo(
+        "t", TipoEventoStop.EXECUTION_SUBMITTED, 2**45, "BTCUSDT", FuenteStop.CRON, client_id="casa"
+    )
+    with escribir(motor) as conexion:
+        anotar_evento(conexion, enviada)
+    motor.dispose()
+
+    sesion = await puesto.correr(0.5, velas=1, usuario="Ana", cuentas=cuentas)
+
+    fila, *_ = leer_csv(sesion.registro)
+    assert fila["resultado"] == resultado
+    assert ("too many executions lately" in fila["error"]) is (resultado == "rechazada")
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)

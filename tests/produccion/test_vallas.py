@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
 from src.produccion.almacen.alimentador import Titular
@@ -56,6 +57,17 @@ def fallos(almacen: Engine, cuantos: int, simbolo: str = "BTCUSDT") -> None:
     with escribir(almacen) as conexion:
         for _ in range(cuantos):
             tras_un_resultado(conexion, "casa", simbolo, INICIO_MS, bien=False)
+
+
+def ejecuciones(almacen: Engine, cuantas: int) -> None:
+    """That many exits of the tenant, a second ago."""
+    with escribir(almacen) as conexion:
+        for i in range(cuantas):
+            enviada = TipoEventoStop.EXECUTION_SUBMITTED
+            evento = EventoStopNuevo(
+                f"t{i}", enviada, INICIO_MS - 1_000, "BTCUSDT", FuenteStop.CRON, client_id="casa"
+            )
+            anotar_evento(conexion, evento)
 
 
 def escrito(almacen: Engine) -> tuple[list[str], list[str]]:
@@ -120,15 +132,38 @@ async def test_el_cortacircuitos_se_abre_por_simbolo_y_se_enfria(motor: Engine):
 
 async def test_demasiadas_salidas_en_un_minuto_detienen_las_entradas(motor: Engine):
     vigia, puerta, _ = un_vigia()
-    with escribir(motor) as conexion:
-        for i in range(10):
-            enviada = TipoEventoStop.EXECUTION_SUBMITTED
-            anotar_evento(
-                conexion,
-                EventoStopNuevo(
-                    f"t{i}", enviada, INICIO_MS - 1_000, "BTCUSDT", FuenteStop.CRON, client_id="casa"
-                ),
-            )
+    ejecuciones(motor, 10)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == {Bloqueo.RITMO}
+
+
+@pytest.mark.parametrize(
+    ("limites", "bloqueos"),
+    [
+        ({}, set()),
+        ({"por_minuto": 3}, {Bloqueo.RITMO}),
+        ({"por_hora": 3}, {Bloqueo.RITMO}),
+        ({"por_minuto": 4, "por_hora": 4}, set()),
+    ],
+    ids=["tenant", "minute", "hour", "wider"],
+)
+async def test_los_limites_de_la_cuenta_detienen_antes_que_los_del_inquilino(
+    motor: Engine, limites: dict[str, float], bloqueos: set[Bloqueo]
+):
+    """Three executions: the tenant may have ten in a minute."""
+    vigia, puerta, _ = un_vigia(limites=limites)
+    ejecuciones(motor, 3)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == bloqueos
+
+
+async def test_los_limites_de_la_cuenta_no_ensanchan_los_del_inquilino(motor: Engine):
+    vigia, puerta, _ = un_vigia(limites={"por_minuto": 100, "por_hora": 1_000})
+    ejecuciones(motor, 10)
 
     await vigia.mirar(motor)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.nucleo.stops import TipoProteccion
-from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.acceso import URL_ALMACEN, Acceso
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.demonios import vivos
@@ -25,7 +25,7 @@ from src.produccion.mandos import accion_de, contenido_de
 from src.produccion.monitor.reglas import pausar
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
-from src.produccion.supervision.supervisor import Servicio
+from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
 from src.produccion.ventanilla import Mostrador, Ventanilla
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 from tests.produccion.banco import Banco, montar
@@ -41,6 +41,26 @@ class OrquestadorFalso:
 
     async def pedir(self, tarea: Callable[[], Any]) -> Any:
         return await tarea()
+
+
+class AccesoDefectuoso(Acceso):
+    """Has a defect the first time."""
+
+    def __init__(self, sano: Acceso) -> None:
+        self._sano = sano
+        self._intentos = 0
+        self.abierto = False
+
+    def abrir(self) -> Engine:
+        self._intentos += 1
+        if self._intentos == 1:
+            raise ZeroDivisionError
+        motor = self._sano.abrir()
+        self.abierto = True
+        return motor
+
+    def cerrar(self) -> None:
+        self._sano.cerrar()
 
 
 @pytest.fixture
@@ -172,6 +192,26 @@ async def test_un_mando_llega_a_la_bolsa_y_vuelve_su_respuesta(
     assert (final.outcome["stop"], final.outcome["redis_updated"]) == (29_700.0, False)
     assert 29_700.0 in {s.gatillo for s in banco.bolsa.stops_vivos}
     assert vivos(motor) == []
+
+
+@pytest.mark.parametrize("nombre", ["alimentador", "mandos", "vallas"])
+async def test_un_defecto_no_deja_sin_lo_que_mira_a_otros(
+    nombre: str, ventanilla: Ventanilla, banco: Banco, motor: Engine, bitacora: list[dict[str, object]]
+):
+    ventanilla._acceso = acceso = AccesoDefectuoso(ventanilla._acceso)
+    servicio = los_servicios(ventanilla)[nombre]
+
+    async def hasta_que_se_abra() -> str:
+        await hasta(lambda: "servicio_caido" in [e["event"] for e in bitacora])
+        acceso.abierto = False
+        await hasta(lambda: acceso.abierto)
+        return "open"
+
+    principal = Principal("consumidor", hasta_que_se_abra, lambda: None)
+    assert await supervisar(principal, [servicio]) == "open"
+    assert [e["servicio"] for e in bitacora if e["event"] == "servicio_caido"] == [nombre]
+    assert vivos(motor) == []
+    assert banco.ciclo.compartido is None
 
 
 async def test_sin_almacen_al_empezar_se_espera_a_que_lo_haya(

@@ -1,4 +1,4 @@
-"""Rows of the session become trades, position and balance; emergencies and latches become alerts."""
+"""Rows of the session become trades, position and balance; what a person has to know becomes an alert."""
 
 from __future__ import annotations
 
@@ -41,14 +41,13 @@ def adoptar_trades(conexion: Connection, titular: Titular, operation_id: str) ->
 def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
     """Write what a person has to know."""
     contenido = apunte.contenido
-    texto = str(contenido["row"][1] if apunte.tipo == "EMERGENCY" else contenido["reason"])
     valores = {
         "client_id": titular.client_id,
         "account_id": titular.account_id,
         "symbol": titular.symbol,
         "level": "WARNING" if apunte.tipo == "UNLOCKED" else "CRITICAL",
         "kind": apunte.tipo,
-        "message": texto,
+        "message": _mensaje(titular, apunte),
         "payload_json": orjson.dumps(contenido).decode(),
         "created_at_ms": apunte.instante_ms,
         "journal": diario,
@@ -68,6 +67,18 @@ def precio_de(fila: dict[str, Any]) -> float:
         return float(fila["precio_salida"])
     con_signo = fila["cantidad"] if fila["operacion"] in _COMPRAS else -fila["cantidad"]
     return float(fila["precio"] + (fila["slippage"] or 0.0) / con_signo)
+
+
+def _mensaje(titular: Titular, apunte: Apunte) -> str:
+    contenido = apunte.contenido
+    match apunte.tipo:
+        case "EMERGENCY":
+            return str(contenido["row"][1])
+        case "PROTECTION_LOST":
+            cual = f"the position of {contenido['quantity']} {titular.symbol}"
+            return f"{cual} is closed at market, its protection failed: {contenido['reason']}"
+        case _:
+            return str(contenido["reason"])
 
 
 def _nombre_de(operacion: OperacionGuardada | None, fila: dict[str, Any]) -> str | None:

@@ -31,6 +31,7 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "LEVEL_CLEARED": (filas_proteccion.escribir_cierre,),
     "STOP_TRIGGERED": (filas_proteccion.escribir_disparo,),
     "EMERGENCY": (filas_cuenta.escribir_alerta,),
+    "PROTECTION_LOST": (filas_cuenta.escribir_alerta,),
     "LATCHED": (filas_cuenta.escribir_alerta,),
     "UNLOCKED": (filas_cuenta.escribir_alerta,),
 }

@@ -45,6 +45,16 @@ class SeccionLimites(_Seccion):
     max_executions_per_minute: Annotated[int, Field(ge=1)] | None = None
     max_executions_per_hour: Annotated[int, Field(ge=1)] | None = None
 
+    def como_reglas(self) -> dict[str, float]:
+        """Those that are set, by fields of `ReglasInquilino`."""
+        campos = {
+            "slippage_max_pct": self.max_slippage_pct,
+            "slippage_pausa_pct": self.slippage_pause_threshold_pct,
+            "por_minuto": self.max_executions_per_minute,
+            "por_hora": self.max_executions_per_hour,
+        }
+        return {campo: valor for campo, valor in campos.items() if valor is not None}
+
 
 class SeccionCuenta(_Seccion):
     """One account: where it trades, which variables hold its keys, what may be asked of it."""
@@ -160,6 +170,17 @@ def destino_de(
             f" {destino.modo.value}: --live is for live, --exchange-url for sim, neither for testnet"
         )
     return destino, cuenta.tenant
+
+
+def limites_de(
+    user_id: str | None, ruta: Path | None, entorno: Mapping[str, str] = os.environ
+) -> dict[str, float]:
+    """An account's own limits, by fields of `ReglasInquilino`; none when no account is named.
+
+    Raises:
+        ConfiguracionInvalida: There is no such account, or the file cannot be used.
+    """
+    return {} if user_id is None else leer_cuentas(ruta, entorno).una(user_id).limits.como_reglas()
 
 
 def claves_de(user_id: str, cuenta: SeccionCuenta, entorno: Mapping[str, str] = os.environ) -> Credenciales:

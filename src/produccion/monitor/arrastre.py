@@ -134,7 +134,7 @@ class Arrastre:
             viva.ajustada_ms or viva.abierta_ms,
         )
         regla = ReglaFreno(tipo_por_defecto(viva.objetivo), costo_fraccion=self._costo)
-        return ajustar(freno, mark, self._reloj.ahora_ms(), regla, filtros.escala_tick)
+        return ajustar(freno, mark, self._reloj.ahora_ms(), regla, filtros.escala_precio)
 
     async def _bajo_reclamo(self, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
         """Bring the exchange to what is wanted, as the only one who does."""

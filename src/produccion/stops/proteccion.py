@@ -535,7 +535,7 @@ class Protector:
             if self._vencido(desde):
                 self._libro.olvidar_disparados()
                 self._disparo_desde = None
-                raise ProteccionRota("a stop was triggered and did not close the position")
+                raise ProteccionRota("a stop or target was triggered and did not close the position")
             await asyncio.sleep(self._ajustes.espera_consulta_s)
             await self._libro.preguntar_por_todos()
         await self._libro.preguntar_por_todos()

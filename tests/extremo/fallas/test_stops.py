@@ -21,6 +21,12 @@ COLOCACIONES = {
 OLVIDADO = "{kind: stop_dropped, at: {step: 10}}"
 SIN_STOP = '{kind: stop_4130, at: {call: "POST /fapi/v1/algoOrder"}, times: 3}'
 CAIDA = "{kind: price_jump, at: {step: 8}, percent: -12}"
+SUBIDA = "{kind: price_jump, at: {step: 8}, percent: 12}"
+CON_OBJETIVO = {
+    "tipo": "fija",
+    "stop": {"modo": "porcentaje", "valor": 5.0},
+    "objetivo": {"modo": "porcentaje", "valor": 6.0},
+}
 ATASCADO, EXPIRADO = "{kind: stop_stuck}", "{kind: stop_child_expired}"
 A_MEDIAS, AL_REVES = "{kind: stop_child_partial}", "{kind: algo_reorder}"
 SORDO = "{kind: stop_ignored, times: always}"
@@ -95,6 +101,17 @@ def test_la_orden_del_stop_no_cierra_la_posicion(tmp_path: Path, falla: str):
     ensayo = Ensayo(tmp_path, [falla, CAIDA]).correr()
     assert len(ensayo.veces) == 2
     assert "posicion_sin_stop" in ensayo.bitacora
+    assert ensayo.de_status(StatusFila.PROTECCION)[-1]["posicion_abierta"] == "false"
+    assert ensayo.violaciones() == []
+
+
+@pytest.mark.parametrize("falla", [EXPIRADO, A_MEDIAS], ids=["expired", "partial"])
+def test_la_orden_del_objetivo_no_cierra_la_posicion(tmp_path: Path, falla: str):
+    """The daemon closes what its target has left open."""
+    ensayo = Ensayo(tmp_path, [falla, SUBIDA], artefacto={"entorno__proteccion": CON_OBJETIVO}).correr()
+    assert len(ensayo.veces) == 2
+    disparadas = {a["orderType"] for a in ensayo.libros["algo_orders"] if a["algoStatus"] == "FINISHED"}
+    assert disparadas == {"TAKE_PROFIT_MARKET"}
     assert ensayo.de_status(StatusFila.PROTECCION)[-1]["posicion_abierta"] == "false"
     assert ensayo.violaciones() == []
 

@@ -194,14 +194,17 @@ class TestPedido:
             ({"stop": -5.0}, "--stop -5.0 must be a price greater than 0"),
             ({"stop": float("nan")}, "--stop nan"),
             ({"stop": 0.001}, "outside the price filter"),
+            ({"stop": 499.9}, r"Stop 499\.9 .* must be a price from 500\.0 to 100000\.0"),
+            ({"objetivo": 100_000.1}, r"Target 100000\.1 .* must be a price from 500\.0 to 100000\.0"),
             ({"stop": None, "stop_pct": 100.0}, "stop_loss_percent"),
             ({"objetivo": float("inf")}, "--target inf"),
             ({"objetivo": 89_000.0}, "Target 89000.0 is on the wrong side"),
         ],
     )
     def test_lo_que_no_puede_ser_nombra_el_precio(self, cambios: dict[str, Any], motivo: str):
+        filtros = unos_filtros(precio_min="500", precio_max="100000")
         with pytest.raises(EntradaInvalida, match=motivo):
-            niveles_de(PEDIDO._replace(**cambios), Posicion(0.01, 90_000.0), 90_000.0, unos_filtros())
+            niveles_de(PEDIDO._replace(**cambios), Posicion(0.01, 90_000.0), 90_000.0, filtros)
 
     def test_se_redondea_hacia_la_perdida(self):
         corta = Pedido("BTCUSDT", 91_800.01, None, 88_000.09)
