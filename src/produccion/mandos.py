@@ -41,6 +41,7 @@ _CAMPOS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "level_name": _TEXTO,
         "previous_level": _TEXTO,
         "all_users": (bool,),
+        "account_id": _TEXTO,
     }
 )
 _PAUSA_MINIMA_S = 0.5

@@ -66,6 +66,11 @@ class SolicitudGuardian(_Entrada):
         default=None, description="New target, absolute; adjust moves the take-profit."
     )
     user_id: Texto | None = Field(default=None, description="One account; without it all enabled ones.")
+    account_id: Texto | None = Field(
+        default=None,
+        description="The account whose daemon is meant, like sim-0123456789ab; needs user_id. A dry run is"
+        " asked only so, or by an account of the environment sim.",
+    )
     market_context: ContextoMercado | None = None
     level_metadata: MetadatosNivel | None = None
 
