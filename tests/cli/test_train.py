@@ -73,7 +73,7 @@ def test_evaluate_repite_la_evaluacion_del_entrenamiento(entrenado, carpeta):
     lapso = figuras.pop("span")
     assert figuras == resumen["evaluation"]
     assert (lapso["symbol"], lapso["interval"], lapso["trained_on_candles"]) == ("BTCUSDT", "1h", 0)
-    assert lapso["candles"] == figuras["candles"] + 1
+    assert lapso["candles"] == figuras["candles"] == figuras["episodes"][0]["steps"] + 1
     assert "trained on" not in evaluado.stderr
     assert (carpeta / "otra" / "entorno.csv").is_file()
 
