@@ -17,6 +17,7 @@ from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import (
     BASE,
     ESTADO,
@@ -35,18 +36,22 @@ from src.produccion.simulado import argumentos_simulador, simulador_embebido
 from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta
 
 
-def _callar(sesion: Sesion) -> None:
+def _callar(_: object) -> None:
     """Nobody asked to be told."""
 
 
 async def ejecutar(
-    opciones: Opciones, politica: Politica | None = None, al_terminar: Callable[[Sesion], None] = _callar
+    opciones: Opciones,
+    politica: Politica | None = None,
+    al_terminar: Callable[[Sesion], None] = _callar,
+    al_empezar: Callable[[Comienzo], None] = _callar,
 ) -> Sesion:
     """Run a daemon session to its end.
 
     Args:
         opciones: From the command line.
         politica: Stands in for the artefact's actor; parity runs use it.
+        al_empezar: Told who trades what where, once the account is recovered and protected.
         al_terminar: Told how a session went that had begun, also when it ends in an emergency.
 
     Raises:
@@ -58,7 +63,9 @@ async def ejecutar(
     async with _destino(opciones, artefacto) as (destino, estado, inquilino):
         quien = politica or artefacto.actor
         limites = {} if opciones.simulado else limites_de(opciones.usuario, opciones.cuentas)
-        lugar = Lugar(artefacto, ajustes, opciones, destino, quien, al_terminar, inquilino, limites)
+        lugar = Lugar(
+            artefacto, ajustes, opciones, destino, quien, al_empezar, al_terminar, inquilino, limites
+        )
         return await _correr(lugar, estado)
 
 

@@ -41,6 +41,7 @@ _CAMPOS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "level_name": _TEXTO,
         "previous_level": _TEXTO,
         "all_users": (bool,),
+        "account_id": _TEXTO,
     }
 )
 _PAUSA_MINIMA_S = 0.5
@@ -63,7 +64,7 @@ class Desenlace(NamedTuple):
     """What came of a command; prices in the quote asset."""
 
     exito: bool
-    instante_ms: int | None = None  # of the effect; without one, the end by the store's clock
+    instante_ms: int | None = None  # of the effect, market time; without one, the end by the store's clock
     direccion: str | None = None  # BUY long, SELL short
     stop: float | None = None
     nivel: str | None = None

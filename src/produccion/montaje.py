@@ -39,6 +39,7 @@ from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
 from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
@@ -86,6 +87,7 @@ class Lugar:
     opciones: Opciones
     destino: Destino
     politica: Politica
+    al_empezar: Callable[[Comienzo], None]
     al_terminar: Callable[[Sesion], None]
     inquilino: str = CUENTA_UNICA
     limites: Mapping[str, float] = field(default_factory=dict)  # the account's own, for its entries
@@ -165,7 +167,7 @@ class Montaje:
             c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
-        with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
+        with bitacora.configurada(self._bitacora(sello), detallado=opciones.detallado):
             entrenado = self._lugar.artefacto.mercado
             mercado = await self._comprobar(
                 lambda: comprobar_bolsa(c.bolsa, entrenado, apalancamiento), entrenado
@@ -333,6 +335,8 @@ class Montaje:
         vigia = Vigia(
             self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
         )
+        estadisticas.tomar(ciclo, escena.nucleo.cuenta)
+        self._lugar.al_empezar(self._comienzo(escena, estadisticas.abierta))
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
             async with vigia.vigilando():
@@ -342,6 +346,25 @@ class Montaje:
             log.info("bucle", **vigia.campos())
             self._aviso.parando("the session ends")
             linea.terminar()
+
+    def _comienzo(self, escena: _Escena, posicion: str) -> Comienzo:
+        lugar = self._lugar
+        return Comienzo(
+            train_id=lugar.artefacto.train_id,
+            simbolo=lugar.simbolo,
+            intervalo=lugar.artefacto.configuracion.data_downloader.interval,
+            cuenta_id=lugar.cuenta_id,
+            usuario=lugar.opciones.usuario,
+            modo=lugar.destino.modo,
+            direccion=lugar.destino.direcciones.rest,
+            posicion=posicion,
+            estado=self._conexiones.carpeta,
+            bitacora=self._bitacora(escena.registro.sello),
+            siguiente_ms=escena.datos.siguiente_cierre_ms,
+        )
+
+    def _bitacora(self, sello: str) -> Path:
+        return self._carpeta / f"produccion_{sello}.log"
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones

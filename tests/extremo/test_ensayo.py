@@ -58,6 +58,10 @@ def test_el_ensayo_de_un_solo_comando(tmp_path: Path):
     assert salida.codigo == 0, salida.texto
     assert "candle limit" in salida.texto
     assert "equity at the end" in salida.texto
+    comienzo = salida.texto.splitlines()[:7]
+    assert comienzo[0] == f"SIMULATED: {agente.train_id} trades BTCUSDT 1h"
+    assert comienzo[3] == "  position  none"
+    assert comienzo[6].startswith("waiting for the next candle: it closes at ")
     (filas,) = agente.registros
     assert len([f for f in filas if f["action"]]) == 20
     assert not (tmp_path / "estado").exists()

@@ -23,6 +23,7 @@ from src.nucleo.errores import (
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.conexion import abrir_almacen, escribir
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import Opciones, PoliticaSalida
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.lanzamiento import desenclavar, ejecutar
@@ -31,6 +32,7 @@ from src.produccion.orquestador import Motivo
 from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, enclavar
 from src.simulador.servidor import Servidor
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
+from tests.constructores import HORA_MS
 from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
 from tests.produccion.falsos import PoliticaGuion
 from tests.simulador.banco import CLAVE, SECRETO, el_titular, planas, una_simulacion
@@ -100,6 +102,22 @@ async def test_una_sesion_de_principio_a_fin(puesto: Puesto):
         .with_suffix(".log")
         .exists()
     )
+
+
+async def test_antes_de_la_primera_vela_se_dice_que_se_opera_y_que_la_protege(puesto: Puesto):
+    """A first session opens, and a second one finds the position under its stop."""
+    dichos: list[Comienzo] = []
+    for _ in range(2):
+        await ejecutar(replace(puesto.opciones, velas=2), PoliticaGuion(0.5), al_empezar=dichos.append)
+
+    primero, segundo = dichos
+    assert primero.posicion == "none"
+    assert segundo.posicion.startswith(f"{puesto.cantidad:g}, stop at ")
+    assert segundo.bitacora.is_file()
+    assert segundo.estado == puesto.diario.parent
+    assert segundo.direccion == puesto.opciones.url
+    assert segundo.cuenta_id == segundo.estado.parent.name
+    assert segundo.siguiente_ms == primero.siguiente_ms + HORA_MS
 
 
 async def test_otra_sesion_sigue_donde_quedo_la_primera(puesto: Puesto):

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Hecho(StrEnum):
-    """What came of looking at one operation."""
+    """What came of looking at one operation, or would have come of it in a dry run."""
 
     ADJUSTED = "ADJUSTED"
     UNCHANGED = "UNCHANGED"
@@ -115,9 +115,16 @@ class Arrastre:
         viva = operacion._replace(cantidad=abs(posicion.cantidad), entrada=posicion.precio_entrada)
         nuevo = await self._freno(viva, operacion.stop, operacion.stop_inicial)
         if self._ensayo:
-            hecho = Hecho.UNCHANGED if nuevo.stop == operacion.stop else Hecho.ADJUSTED
-            return Arrastrada(viva, hecho, operacion.stop, nuevo.stop, nuevo.nivel)
+            return await self._prever(operacion, viva, nuevo)
         return await self._bajo_reclamo(operacion, viva, nuevo)
+
+    async def _prever(self, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
+        """What would come of it, from reading alone."""
+        hecho = Hecho.ADJUSTED
+        if nuevo.stop == guardada.stop:
+            faltan = await residentes.faltantes(self._bolsa, viva)
+            hecho = Hecho.REARMED if faltan else Hecho.UNCHANGED
+        return Arrastrada(viva, hecho, guardada.stop, nuevo.stop, nuevo.nivel)
 
     async def _freno(self, viva: Vigilada, stop: float, inicial: float) -> Freno:
         mark = await self._bolsa.precio_mark(viva.simbolo)

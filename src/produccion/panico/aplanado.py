@@ -102,12 +102,14 @@ class Panico:
             posiciones, ordenes = self.posiciones(simbolo), self.ordenes(simbolo)
             condicionales = self.condicionales(simbolo)
             for posicion in posiciones:
-                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}")
+                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}: would be closed")
             for orden in ordenes:
-                self._relato(f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}")
+                self._relato(
+                    f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}: would be cancelled"
+                )
             for algo in condicionales:
                 que = f"{algo['clientAlgoId']} {algo['side']} at {algo['triggerPrice']}"
-                self._relato(f"{simbolo}: conditional order {que}")
+                self._relato(f"{simbolo}: conditional order {que}: would be cancelled")
             limpio = limpio and not (posiciones or ordenes or condicionales)
         return limpio
 

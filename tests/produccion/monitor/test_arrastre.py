@@ -135,6 +135,26 @@ async def test_un_ensayo_no_toca_nada(motor: Engine):
     assert f.operacion(motor, operacion.operation_id).stop_price == 88_200
 
 
+async def test_un_ensayo_sobre_una_posicion_que_se_fue_no_la_cierra(motor: Engine):
+    operacion, bolsa = await _adoptada(motor)
+    bolsa.operar(-0.01)
+    antes, esperan = f.operacion(motor, operacion.operation_id), _gatillos(bolsa)
+
+    assert (await _mirar(motor, bolsa, ensayo=True)).hecho is Hecho.CLOSED
+    assert f.operacion(motor, operacion.operation_id) == antes
+    assert antes.closed_at_ms is None
+    assert _gatillos(bolsa) == esperan == [BASE[1]]
+    assert f.tipos(motor) == []
+
+
+async def test_un_ensayo_ve_lo_que_la_bolsa_perdio_y_no_lo_pone(motor: Engine):
+    _, bolsa = await _adoptada(motor)
+    bolsa.soltar_stops()
+
+    assert (await _mirar(motor, bolsa, ensayo=True)).hecho is Hecho.REARMED
+    assert bolsa.stops_vivos == []
+
+
 async def test_lo_que_la_bolsa_perdio_se_pone_otra_vez(motor: Engine):
     _, bolsa = await _adoptada(motor)
     bolsa.mover(91_440.0)
