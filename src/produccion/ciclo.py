@@ -8,6 +8,7 @@ from math import isclose
 from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
@@ -254,11 +255,12 @@ class Ciclo:
                 finished: calling again goes on from there.
         """
         pendiente = self._pendiente
-        if pendiente is None or pendiente.cierre_ms < cierre_ms:
-            cuenta = await self._al_dia()
-            await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
-        await self._completar()
-        self._p.control.guardar_pico()
+        with bound_contextvars(vela_ms=self._p.datos.ultima.apertura_ms):
+            if pendiente is None or pendiente.cierre_ms < cierre_ms:
+                cuenta = await self._al_dia()
+                await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
+            await self._completar()
+            self._p.control.guardar_pico()
 
     def anotar_velas(self, velas: Sequence[Vela]) -> None:
         """Note candles that no decision shows; those of an earlier life are in the journal already."""

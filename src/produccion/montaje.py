@@ -61,6 +61,7 @@ from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import Mostrador, Ventanilla
 
+_BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
 
 T = TypeVar("T")
@@ -164,7 +165,7 @@ class Montaje:
             c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
-        with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
+        with self._con_bitacora(sello):
             entrenado = self._lugar.artefacto.mercado
             mercado = await self._comprobar(
                 lambda: comprobar_bolsa(c.bolsa, entrenado, apalancamiento), entrenado
@@ -187,6 +188,21 @@ class Montaje:
             )
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
                 return await self._vivir(materiales, registro)
+
+    @contextmanager
+    def _con_bitacora(self, sello: str) -> Iterator[None]:
+        """Log to the session's file and to the daemon's own, and say whose events these are."""
+        lugar, ajustes = self._lugar, self._lugar.ajustes
+        cuales = bitacora.ajustes_de(
+            ajustes.logs, lugar.destino.credenciales, detallado=lugar.opciones.detallado
+        )
+        ruta, rotativa = self._carpeta / f"produccion_{sello}.log", self._conexiones.carpeta / _BITACORA
+        quien = {"agente": self._agente, "cuenta_id": lugar.cuenta_id, "simbolo": lugar.simbolo}
+        with (
+            bitacora.configurada(ruta, rotativa=rotativa, ajustes=cuales),
+            structlog.contextvars.bound_contextvars(**quien),
+        ):
+            yield
 
     async def _vivir(self, m: Materiales, registro: RegistroProduccion) -> Sesion:
         nucleo = armar_nucleo(m)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
@@ -147,7 +148,8 @@ class Ejecutor:
                     previa = None if posicion_previa is None else posicion_previa + _neto(filas)
                     self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa))
                 buscar = not nueva or (reanudada and plan.solo_reduce)
-                vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
+                with bound_contextvars(id_cliente=id_cliente_de(parte)):
+                    vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
             except EmergenciaOperacional as fallo:
                 if not filas:
                     raise
