@@ -20,6 +20,7 @@ from src.nucleo.ordenes import Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
 from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.envio import Envio
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
@@ -96,6 +97,21 @@ class Ejecutor:
     def hay_incierta(self) -> bool:
         """Whether something may still come of an order: nothing may be opened until it is resolved."""
         return bool(self._ordenes.pendientes)
+
+    @property
+    def pendientes(self) -> tuple[VidaOrden, ...]:
+        """The orders of which something may still come."""
+        return self._ordenes.pendientes
+
+    @property
+    def acabadas(self) -> Mapping[EstadoVida, int]:
+        """How many orders have ended in which way since the start."""
+        return self._ordenes.acabadas
+
+    @property
+    def respuesta_s(self) -> Histograma:
+        """How long the exchange took to answer orders."""
+        return self._envio.respuesta_s
 
     def conoce(self, id_cliente: str) -> bool:
         """Whether an order's intent is known, and with it what it was sent for."""
