@@ -14,7 +14,8 @@ import structlog
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import SeccionMetricas
-from src.produccion.metricas.foto import Foto
+from src.produccion.metricas.catalogo import TITULAR
+from src.produccion.metricas.muestras import Foto
 from src.produccion.supervision.cortesia import Cortesia
 
 if TYPE_CHECKING:
@@ -167,11 +168,13 @@ class _Hilo:
         enchufe, titular, retratista, cortesia = self._partes
         with enchufe:
             cortesia.ceder()
-            from src.produccion.metricas.pagina import Coleccion, Servidor, registro_de
+            from src.produccion.metricas.exposicion import Coleccion
+            from src.produccion.metricas.pagina import Servidor, con_su_edad
 
-            coleccion = Coleccion(titular, retratista.pedir, cortesia.ceder)
+            comunes = dict(zip(TITULAR, titular, strict=True))
+            coleccion = Coleccion(con_su_edad(retratista.pedir), comunes, cortesia.ceder)
             with self._candado:
                 if self._parado:
                     return
-                self._servidor = Servidor(enchufe, registro_de(coleccion))
+                self._servidor = Servidor(enchufe, coleccion)
             self._servidor.serve_forever()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.observacion import exposicion_de
@@ -19,8 +18,7 @@ from src.produccion.ciclo import Ciclo
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.escribano import Escribano
 from src.produccion.metricas import catalogo
-from src.produccion.metricas.catalogo import Metrica
-from src.produccion.metricas.histograma import Histograma
+from src.produccion.metricas.muestras import Foto, Valor, reparto_de
 from src.produccion.orquestador import Orquestador
 from src.produccion.puertos import Reloj
 from src.produccion.riesgo.puerta import Bloqueo
@@ -62,31 +60,6 @@ FINALES: Mapping[EstadoVida, str] = MappingProxyType(
 )
 
 
-class Valor(NamedTuple):
-    """One figure."""
-
-    metrica: Metrica
-    valor: float
-    etiquetas: tuple[str, ...] = ()
-
-
-class Reparto(NamedTuple):
-    """One histogram."""
-
-    metrica: Metrica
-    limites_s: Sequence[float]
-    acumulados: tuple[int, ...]  # one more than edges
-    suma_s: float
-
-
-class Foto(NamedTuple):
-    """All of them."""
-
-    tomada_s: float  # monotonic
-    valores: tuple[Valor, ...]
-    repartos: tuple[Reparto, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fuentes:
     """Who knows the figures."""
@@ -115,11 +88,7 @@ def retratar(f: Fuentes) -> Foto:
         (catalogo.TIEMPO_VELA, f.ciclo.vela_s),
         (catalogo.BUCLE_RETRASO, f.vigia.retraso_s),
     )
-    return Foto(time.monotonic(), valores, tuple(_reparto(*uno) for uno in tiempos))
-
-
-def _reparto(metrica: Metrica, histograma: Histograma) -> Reparto:
-    return Reparto(metrica, histograma.limites_s, histograma.acumulados, histograma.suma_s)
+    return Foto(time.monotonic(), valores, tuple(reparto_de(*uno) for uno in tiempos))
 
 
 def _de_la_cuenta(f: Fuentes) -> Iterator[Valor]:

@@ -9,15 +9,14 @@ import urllib.error
 import urllib.request
 
 import pytest
-from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import SeccionMetricas
 from src.produccion.metricas import catalogo
 from src.produccion.metricas.escaparate import Escaparate, Retratista
-from src.produccion.metricas.foto import Foto, Reparto, Valor
-from src.produccion.metricas.pagina import Coleccion, registro_de
+from src.produccion.metricas.muestras import Foto, Reparto, Valor
+from src.produccion.metricas.pagina import con_su_edad
 from src.produccion.supervision.cortesia import Cortesia
 
 RED = True
@@ -111,24 +110,13 @@ async def test_sin_bucle_vale_la_ultima_foto():
 
 def test_la_edad_de_la_foto_crece():
     vieja = una_foto()._replace(tomada_s=time.monotonic() - 60.0)
-    coleccion = Coleccion(TITULAR, lambda: vieja, lambda: None)
 
-    (edad,) = [f.samples[0].value for f in coleccion.collect() if f.name == catalogo.FOTO_EDAD.nombre]
-    assert edad >= 60.0
+    con_edad = con_su_edad(lambda: vieja)()
 
-
-def test_entre_dos_metricas_se_cede_el_paso():
-    cedidas: list[None] = []
-    coleccion = Coleccion(TITULAR, una_foto, lambda: cedidas.append(None))
-
-    assert len(list(coleccion.collect())) == len(cedidas)
-
-
-def test_antes_de_la_primera_foto_solo_se_ve_el_proceso():
-    pagina = generate_latest(registro_de(Coleccion(TITULAR, lambda: None, lambda: None))).decode()
-
-    assert "process_cpu_seconds_total" in pagina
-    assert catalogo.PREFIJO not in pagina
+    assert con_edad is not None
+    assert con_edad.valores[-1].metrica is catalogo.FOTO_EDAD
+    assert con_edad.valores[-1].valor >= 60.0
+    assert con_su_edad(lambda: None)() is None
 
 
 async def test_otra_ruta_no_existe():

@@ -14,7 +14,8 @@ from src.nucleo.stops import TipoProteccion
 from src.nucleo.vida_orden import EstadoVida
 from src.produccion.metricas import catalogo
 from src.produccion.metricas.catalogo import DEL_DEMONIO, Metrica, Tipo
-from src.produccion.metricas.foto import ESTADOS, FINALES, MOTIVOS, Foto, Fuentes, retratar
+from src.produccion.metricas.foto import ESTADOS, FINALES, MOTIVOS, Fuentes, retratar
+from src.produccion.metricas.muestras import Foto
 from src.produccion.riesgo.paciencia import Paciencia
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
