@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import aiohttp
 import structlog
@@ -49,7 +49,6 @@ from src.produccion.diario.recuerdo import Recuerdo, filas_desde
 from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
-from src.produccion.metricas.foto import Fuentes, retratar
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
 from src.produccion.puertos import Avance
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
@@ -64,6 +63,9 @@ from src.produccion.supervision.latido import crear_latido
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import Mostrador, Ventanilla
+
+if TYPE_CHECKING:
+    from src.produccion.metricas.muestras import Foto
 
 _BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
@@ -353,10 +355,10 @@ class Montaje:
             self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
         )
         escaparate = self._abrir_escaparate(escena.nucleo)
-        fuentes = self._fuentes(escena, orquestador, vigia, estadisticas.equity_inicial)
+        retratar = self._retratar(escena, orquestador, vigia, estadisticas.equity_inicial)
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
-            async with vigia.vigilando(), escaparate.mostrando(lambda: retratar(fuentes)):
+            async with vigia.vigilando(), escaparate.mostrando(retratar):
                 with _senales(orquestador.parar):
                     return await orquestador.correr()
         finally:
@@ -382,24 +384,33 @@ class Montaje:
             )
         return escaparate
 
-    def _fuentes(
+    def _retratar(
         self, escena: _Escena, orquestador: Orquestador, vigia: Vigia, equity_inicial: float
-    ) -> Fuentes:
-        configuracion = self._lugar.artefacto.configuracion
-        return Fuentes(
-            ciclo=escena.ciclo,
-            nucleo=escena.nucleo,
-            orquestador=orquestador,
-            vigia=vigia,
-            progreso=self._progreso,
-            diario=self._conexiones.diario,
-            escribano=escena.escribano,
-            reloj=self._conexiones.reloj,
-            apalancamiento=configuracion.portafolio.apalancamiento,
-            drawdown_limite=configuracion.entorno.max_drawdown_permitido,
-            equity_inicial=equity_inicial,
-            inicio_s=time.time(),
-        )
+    ) -> Callable[[], Foto]:
+        """Takes the daemon's figures; the first time whoever serves them has imported what that needs."""
+        configuracion, inicio_s = self._lugar.artefacto.configuracion, time.time()
+
+        def retratar() -> Foto:
+            from src.produccion.metricas import foto
+
+            return foto.retratar(
+                foto.Fuentes(
+                    ciclo=escena.ciclo,
+                    nucleo=escena.nucleo,
+                    orquestador=orquestador,
+                    vigia=vigia,
+                    progreso=self._progreso,
+                    diario=self._conexiones.diario,
+                    escribano=escena.escribano,
+                    reloj=self._conexiones.reloj,
+                    apalancamiento=configuracion.portafolio.apalancamiento,
+                    drawdown_limite=configuracion.entorno.max_drawdown_permitido,
+                    equity_inicial=equity_inicial,
+                    inicio_s=inicio_s,
+                )
+            )
+
+        return retratar
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones

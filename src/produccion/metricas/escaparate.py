@@ -14,11 +14,10 @@ import structlog
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import SeccionMetricas
-from src.produccion.metricas.catalogo import TITULAR
-from src.produccion.metricas.muestras import Foto
 from src.produccion.supervision.cortesia import Cortesia
 
 if TYPE_CHECKING:
+    from src.produccion.metricas.muestras import Foto
     from src.produccion.metricas.pagina import Servidor
 
 _ENTRE_INTENTOS_S = 10.0
@@ -168,6 +167,7 @@ class _Hilo:
         enchufe, titular, retratista, cortesia = self._partes
         with enchufe:
             cortesia.ceder()
+            from src.produccion.metricas.catalogo import TITULAR
             from src.produccion.metricas.exposicion import Coleccion
             from src.produccion.metricas.pagina import Servidor, con_su_edad
 
