@@ -25,6 +25,7 @@ from src.produccion.puertos import Credenciales
 from src.produccion.secretos import Tapadera, ocultar_campos
 
 _MB = 1_000_000
+_CONSABIDOS = frozenset({"agente", "cuenta_id", "simbolo"})
 
 
 class Rotacion(NamedTuple):
@@ -76,9 +77,11 @@ def configurada(
         return tapadera.tapar(linea)
 
     with ExitStack() as pila:
-        destinos = [pila.enter_context(closing(a)) for a in _abrir(ruta, rotativa, ajustes.rotacion)]
+        with ExitStack() as abiertos:
+            destinos = [abiertos.enter_context(closing(a)) for a in _abrir(ruta, rotativa, ajustes.rotacion)]
+            escribano = Escribano(destinos, _como_json(tapar))
+            abiertos.pop_all()  # from here on the scribe closes them
         _preparar_structlog()
-        escribano = Escribano(destinos, _como_json(tapar))
         consola = _ConsolaConEstado(sys.stderr)
         consola.setLevel(logging.INFO if ajustes.detallado else logging.WARNING)
         consola.setFormatter(_como_texto(tapar, con_color=con_color(sys.stderr)))
@@ -162,21 +165,41 @@ def _con_su_contexto(
     return {**contexto_de(evento["_record"]), **evento}
 
 
+def _sin_lo_consabido(
+    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Leave out what every line of the process would say."""
+    contexto = contexto_de(evento["_record"])
+    for campo in _CONSABIDOS & contexto.keys():
+        if evento.get(campo) == contexto[campo]:
+            del evento[campo]
+    return evento
+
+
 def _formato(*procesadores: Processor) -> structlog.stdlib.ProcessorFormatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[_con_su_contexto, *_comunes()],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *procesadores],
+        foreign_pre_chain=[_con_su_contexto, *_comunes()], processors=procesadores
     )
 
 
 def _como_json(tapar: Processor) -> logging.Formatter:
-    return _formato(structlog.processors.format_exc_info, structlog.processors.JSONRenderer(), tapar)
+    return _formato(
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+        tapar,
+    )
 
 
 def _como_texto(tapar: Processor, *, con_color: bool) -> logging.Formatter:
     # A prettier traceback prints the values of local variables, and may split a secret.
     traza = structlog.dev.plain_traceback
-    return _formato(structlog.dev.ConsoleRenderer(colors=con_color, exception_formatter=traza), tapar)
+    return _formato(
+        _sin_lo_consabido,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(colors=con_color, exception_formatter=traza),
+        tapar,
+    )
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import structlog
 MAXIMO = 20_000
 """Lines that may wait for a disk that hangs; later ones are counted and lost."""
 
-_DESPEDIDA_S = 2.0
+DESPEDIDA_S = 2.0
+"""Wall seconds that the end waits for what is queued."""
 
 
 class Archivo(logging.FileHandler):
@@ -24,9 +25,19 @@ class Archivo(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's name
         """Told within `emit`; later lines are tried again."""
+        self._avisar(sys.exception())
+
+    def close(self) -> None:
+        """Whatever the disk says: nothing must come to an end by its log."""
+        try:
+            super().close()
+        except OSError as fallo:
+            self._avisar(fallo)
+
+    def _avisar(self, fallo: BaseException | None) -> None:
         if not self._avisado:
             self._avisado = True
-            print(f"log {self.baseFilename} cannot be written: {sys.exception()}", file=sys.stderr)
+            print(f"log {self.baseFilename} cannot be written: {fallo}", file=sys.stderr)
 
 
 class ArchivoRotativo(Archivo, RotatingFileHandler):
@@ -37,16 +48,24 @@ class Escribano(logging.Handler):
     """One line per event, the same in every file.
 
     Args:
-        destinos: The files; closed by whoever opened them.
+        destinos: The files; closed when the last line is written.
         formato: Makes the line; knows the context of an event by `contexto_de`.
         maximo: Lines that may wait.
+        despedida_s: Wall seconds that the end may take.
     """
 
-    def __init__(self, destinos: Sequence[Archivo], formato: logging.Formatter, maximo: int = MAXIMO) -> None:
+    def __init__(
+        self,
+        destinos: Sequence[Archivo],
+        formato: logging.Formatter,
+        maximo: int = MAXIMO,
+        despedida_s: float = DESPEDIDA_S,
+    ) -> None:
         super().__init__()
         self._destinos = destinos
         self._formato = formato
         self._maximo = maximo
+        self._despedida_s = despedida_s
         self._cola: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
         self.perdidas = 0
         """Lines that found no room."""
@@ -69,7 +88,7 @@ class Escribano(logging.Handler):
     def close(self) -> None:
         """Write what is queued; a disk that hangs is not waited for long."""
         self._cola.put(None)
-        self._hilo.join(_DESPEDIDA_S)
+        self._hilo.join(self._despedida_s)
         super().close()
 
     def _escribir(self) -> None:
@@ -77,6 +96,8 @@ class Escribano(logging.Handler):
             linea = logging.makeLogRecord({"msg": self._linea(registro), "levelno": registro.levelno})
             for destino in self._destinos:
                 destino.handle(linea)
+        for destino in self._destinos:
+            destino.close()
 
     def _linea(self, registro: logging.LogRecord) -> str:
         try:

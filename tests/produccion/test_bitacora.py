@@ -138,10 +138,10 @@ def test_un_archivo_lleno_se_cambia_y_se_guardan_los_ultimos(tmp_path: Path):
     assert lineas(tmp_path / "daemon.log")[-1]["numero"] == 59
 
 
-def test_un_evento_dice_lo_que_se_sabia_donde_ocurrio(tmp_path: Path):
+def test_un_evento_dice_lo_que_se_sabia_donde_ocurrio(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with configurada(tmp_path / "x.log"):
-        with structlog.contextvars.bound_contextvars(agente="a", simbolo="BTCUSDT"):
-            structlog.get_logger("x").info("propio", simbolo="ETHUSDT")
+        with structlog.contextvars.bound_contextvars(agente="a", simbolo="BTCUSDT", vela_ms=17):
+            structlog.get_logger("x").warning("propio", simbolo="ETHUSDT")
             logging.getLogger("una.biblioteca").warning("foreign")
         structlog.get_logger("x").info("fuera")
 
@@ -149,6 +149,11 @@ def test_un_evento_dice_lo_que_se_sabia_donde_ocurrio(tmp_path: Path):
     assert (propio["agente"], propio["simbolo"]) == ("a", "ETHUSDT")
     assert (ajeno["agente"], ajeno["simbolo"]) == ("a", "BTCUSDT")
     assert "agente" not in fuera
+    de_consola = capsys.readouterr().err
+    assert "agente" not in de_consola
+    assert "BTCUSDT" not in de_consola
+    assert de_consola.count("vela_ms=17") == 2
+    assert "simbolo=ETHUSDT" in de_consola
 
 
 def test_de_cada_modulo_se_dice_lo_que_se_pide(tmp_path: Path):
