@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from itertools import count
 from math import isclose
+from time import perf_counter
 from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
@@ -24,6 +26,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
+from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
@@ -31,6 +34,7 @@ from src.produccion.cuenta import Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
@@ -114,6 +118,8 @@ class Ciclo:
         self.stop_tocado = False
         self.freno_movido = False
         self.protocolo_cumplido = False
+        self.decision_s, self.vela_s, self.retraso_s = Histograma(), Histograma(), Histograma()
+        """How long candles took until their decision and to their end, and how late they were decided."""
 
     @property
     def datos(self) -> DataProvider:
@@ -134,6 +140,26 @@ class Ciclo:
     def max_drawdown(self) -> float:
         """Largest drawdown of this session, as a fraction."""
         return self._p.control.estado.max_drawdown
+
+    @property
+    def riesgo(self) -> EstadoRiesgo:
+        """What the drawdown monitor remembers."""
+        return self._p.control.estado
+
+    @property
+    def bloqueos(self) -> frozenset[Bloqueo]:
+        """Why nothing may be opened now."""
+        return frozenset(self._p.control.bloqueos)
+
+    @property
+    def vetada(self) -> bool:
+        """Whether entries wait after an exit that the agent did not decide."""
+        return self._p.control.veto is not None
+
+    @property
+    def enclavada(self) -> bool:
+        """Whether this session has locked account and symbol."""
+        return self._p.control.enclavado
 
     @property
     def stop(self) -> float | None:
@@ -256,12 +282,16 @@ class Ciclo:
             ErrorBolsa: The account could not be read; nothing was decided, or what was decided is not
                 finished: calling again goes on from there.
         """
-        pendiente = self._pendiente
-        if pendiente is None or pendiente.cierre_ms < cierre_ms:
-            cuenta = await self._al_dia()
-            await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
-        await self._completar()
-        self._p.control.guardar_pico()
+        pendiente, inicio_s = self._pendiente, perf_counter()
+        with bound_contextvars(vela_ms=self._p.datos.ultima.apertura_ms):
+            if pendiente is None or pendiente.cierre_ms < cierre_ms:
+                cuenta = await self._al_dia()
+                await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
+                self.decision_s.observar(perf_counter() - inicio_s)
+                self.retraso_s.observar((self._p.reloj.ahora_ms() - cierre_ms) / 1_000)
+            await self._completar()
+            self._p.control.guardar_pico()
+        self.vela_s.observar(perf_counter() - inicio_s)
 
     def anotar_velas(self, velas: Sequence[Vela]) -> None:
         """Note candles that no decision shows; those of an earlier life are in the journal already."""

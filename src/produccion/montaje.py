@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import aiohttp
 import structlog
@@ -46,7 +47,9 @@ from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
+from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
+from src.produccion.metricas.escaparate import Escaparate
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
 from src.produccion.puertos import Avance
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
@@ -62,6 +65,10 @@ from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import Mostrador, Ventanilla
 
+if TYPE_CHECKING:
+    from src.produccion.metricas.muestras import Foto
+
+_BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
 
 T = TypeVar("T")
@@ -121,6 +128,7 @@ class _Escena(NamedTuple):
     datos: DataProvider
     nucleo: Nucleo
     registro: RegistroProduccion
+    escribano: Escribano
 
 
 class Montaje:
@@ -167,7 +175,7 @@ class Montaje:
             c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
-        with bitacora.configurada(self._bitacora(sello), detallado=opciones.detallado):
+        with self._con_bitacora(sello) as escribano:
             entrenado = self._lugar.artefacto.mercado
             mercado = await self._comprobar(
                 lambda: comprobar_bolsa(c.bolsa, entrenado, apalancamiento), entrenado
@@ -189,9 +197,24 @@ class Montaje:
                 avanzar=self._progreso.seguir,
             )
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
-                return await self._vivir(materiales, registro)
+                return await self._vivir(materiales, registro, escribano)
 
-    async def _vivir(self, m: Materiales, registro: RegistroProduccion) -> Sesion:
+    @contextmanager
+    def _con_bitacora(self, sello: str) -> Iterator[Escribano]:
+        """Log to the session's file and to the daemon's own, and say whose events these are."""
+        lugar, ajustes = self._lugar, self._lugar.ajustes
+        cuales = bitacora.ajustes_de(
+            ajustes.logs, lugar.destino.credenciales, detallado=lugar.opciones.detallado
+        )
+        ruta, rotativa = self._bitacora(sello), self._conexiones.carpeta / _BITACORA
+        quien = {"agente": self._agente, "cuenta_id": lugar.cuenta_id, "simbolo": lugar.simbolo}
+        with (
+            bitacora.configurada(ruta, rotativa=rotativa, ajustes=cuales) as escribano,
+            structlog.contextvars.bound_contextvars(**quien),
+        ):
+            yield escribano
+
+    async def _vivir(self, m: Materiales, registro: RegistroProduccion, escribano: Escribano) -> Sesion:
         nucleo = armar_nucleo(m)
         estado = await self._insistir(lambda: self._conocer(nucleo))
         mark = await self._insistir(lambda: m.bolsa.precio_mark(m.mercado.simbolo))
@@ -205,7 +228,7 @@ class Montaje:
         ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
         if self._dudas:
             ciclo.no_abrir(Bloqueo.CUENTA)
-        escena = _Escena(ciclo, ciclo.datos, nucleo, registro)
+        escena = _Escena(ciclo, ciclo.datos, nucleo, registro, escribano)
         motivo, terminada = Motivo.EMERGENCIA, False
         try:
             await self._recuperar(escena)
@@ -285,7 +308,7 @@ class Montaje:
             async with asyncio.timeout(_ALMACEN_S):
                 await ventanilla.comprobar()
         except (ConfiguracionInvalida, TimeoutError) as fallo:
-            if nucleo.cuenta.estado.posicion is None and not nucleo.ejecutor.hay_incierta:
+            if not _algo_abierto(nucleo):
                 raise ConfiguracionInvalida(
                     str(fallo) or f"the store does not answer within {_ALMACEN_S:g} s"
                 ) from fallo
@@ -337,9 +360,11 @@ class Montaje:
         )
         estadisticas.tomar(ciclo, escena.nucleo.cuenta)
         self._lugar.al_empezar(self._comienzo(escena, estadisticas.abierta))
+        escaparate = self._abrir_escaparate(escena.nucleo)
+        retratar = self._retratar(escena, orquestador, vigia, estadisticas.equity_inicial)
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
-            async with vigia.vigilando():
+            async with vigia.vigilando(), escaparate.mostrando(retratar):
                 with _senales(orquestador.parar):
                     return await orquestador.correr()
         finally:
@@ -365,6 +390,52 @@ class Montaje:
 
     def _bitacora(self, sello: str) -> Path:
         return self._carpeta / f"produccion_{sello}.log"
+
+    def _abrir_escaparate(self, nucleo: Nucleo) -> Escaparate:
+        """The metrics port, when there is to be one.
+
+        Raises:
+            ConfiguracionInvalida: It cannot be had, and nothing is at stake.
+        """
+        quien = (self._lugar.cuenta_id, self._lugar.simbolo, self._agente)
+        escaparate = Escaparate(self._lugar.ajustes.metrics, quien, self._cortesia)
+        try:
+            escaparate.abrir()
+        except ConfiguracionInvalida as fallo:
+            if not _algo_abierto(nucleo):
+                raise
+            log.critical(
+                "metricas_sin_puerto", motivo=str(fallo), efecto="the position is looked after all the same"
+            )
+        return escaparate
+
+    def _retratar(
+        self, escena: _Escena, orquestador: Orquestador, vigia: Vigia, equity_inicial: float
+    ) -> Callable[[], Foto]:
+        """Takes the daemon's figures; the first time whoever serves them has imported what that needs."""
+        configuracion, inicio_s = self._lugar.artefacto.configuracion, time.time()
+
+        def retratar() -> Foto:
+            from src.produccion.metricas import foto
+
+            return foto.retratar(
+                foto.Fuentes(
+                    ciclo=escena.ciclo,
+                    nucleo=escena.nucleo,
+                    orquestador=orquestador,
+                    vigia=vigia,
+                    progreso=self._progreso,
+                    diario=self._conexiones.diario,
+                    escribano=escena.escribano,
+                    reloj=self._conexiones.reloj,
+                    apalancamiento=configuracion.portafolio.apalancamiento,
+                    drawdown_limite=configuracion.entorno.max_drawdown_permitido,
+                    equity_inicial=equity_inicial,
+                    inicio_s=inicio_s,
+                )
+            )
+
+        return retratar
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones
@@ -463,6 +534,11 @@ class Montaje:
         if destino.modo is not Modo.SIMULADO:
             return AvanceReal()
         return AvanceSimulado(c.sesion, destino.direcciones, destino.credenciales.clave, c.reloj.congelar)
+
+
+def _algo_abierto(nucleo: Nucleo) -> bool:
+    """Whether there is a position, or an order that may have opened one."""
+    return nucleo.cuenta.estado.posicion is not None or nucleo.ejecutor.hay_incierta
 
 
 def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:

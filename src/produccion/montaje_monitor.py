@@ -9,13 +9,13 @@ from pathlib import Path
 
 from src.nucleo.errores import ArranqueFallido, LecturaFallida
 from src.produccion.almacen.conexion import abrir_almacen
-from src.produccion.bitacora import configurada
+from src.produccion.bitacora import ajustes_de, configurada
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
-from src.produccion.config.config import Destino, Opciones, comprobar_opciones, leer_ajustes
+from src.produccion.config.config import Destino, Opciones, SeccionBolsa, comprobar_opciones, leer_ajustes
 from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
@@ -66,8 +66,10 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     motor = abrir_almacen(None, opciones.estado)
     libro = Libro(motor, estado=opciones.estado, limites=limites)
     try:
-        with configurada(opciones.estado / account_id / bitacora, detallado=eleccion.detallado):
-            async with _bolsa(opciones, destino, eleccion.activo) as (bolsa, reloj):
+        ajustes = leer_ajustes(opciones.config)
+        registro = ajustes_de(ajustes.logs, destino.credenciales, detallado=eleccion.detallado)
+        with configurada(rotativa=opciones.estado / account_id / bitacora, ajustes=registro):
+            async with _bolsa(ajustes.exchange, destino, eleccion.activo) as (bolsa, reloj):
                 yield CuentaAbierta(
                     bolsa=bolsa,
                     reloj=reloj,
@@ -84,9 +86,8 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
 
 @asynccontextmanager
 async def _bolsa(
-    opciones: Opciones, destino: Destino, activo: str
+    ajustes: SeccionBolsa, destino: Destino, activo: str
 ) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
-    ajustes = leer_ajustes(opciones.config).exchange
     reloj = RelojMercado()
     cliente = crear_cliente(
         destino.direcciones,

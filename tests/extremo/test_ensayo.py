@@ -101,7 +101,8 @@ def test_el_proceso_no_carga_lo_que_no_necesita(tmp_path: Path):
         "    runpy.run_path('live.py', run_name='__main__')\n"
         "except SystemExit as fin:\n"
         "    print('code', fin.code)\n"
-        "print(sorted({'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
+        "pesados = {'torch', 'sklearn', 'pandas', 'matplotlib', 'prometheus_client'}\n"
+        "print(sorted(pesados & set(sys.modules)))\n"
     )
 
     hecho = subprocess.run(

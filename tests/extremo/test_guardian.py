@@ -30,6 +30,7 @@ from tests.extremo.procesos import (
     un_artefacto,
     un_simulador,
 )
+from tests.secretos import SECRETO
 
 MINUTO_MS = 60_000
 QUIETO = con_calentamiento([30_000.0 + 5.0 * (i % 3) for i in range(400)], intervalo_ms=MINUTO_MS)
@@ -128,7 +129,7 @@ def un_agente(carpeta: Path, bolsa: Simulador, usuario: str) -> Agente:
     )
     (carpeta / "accounts.yaml").write_text(CUENTAS)
     opciones = ("--user", usuario, "--accounts", str(carpeta / "accounts.yaml"))
-    claves = {"CLAVE_A": "simulador", "SECRETO_A": "simulador"}
+    claves = {"CLAVE_A": "simulador", "SECRETO_A": SECRETO}
     return Agente(carpeta, train_id, bolsa.url, AJUSTES, opciones, claves)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,14 +27,15 @@ class HiloSuelto(Executor):
         threading.Thread(target=self._trabajar, name=nombre, daemon=True).start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do it after what was given before."""
+        """Do it after what was given before, in the context of whoever gives it."""
         futuro: Future[T] = Future()
+        contexto = copy_context()
 
         def hacer() -> None:
             if not futuro.set_running_or_notify_cancel():
                 return
             try:
-                resultado = fn(*args, **kwargs)
+                resultado = contexto.run(fn, *args, **kwargs)
             except BaseException as fallo:  # noqa: BLE001 -- whoever waits for it gets it
                 futuro.set_exception(fallo)
             else:

@@ -84,6 +84,31 @@ class SeccionSupervision(_Seccion):
     stuck_after_s: Annotated[float, Field(gt=0)] = 120.0
 
 
+class NivelLog(StrEnum):
+    """How much of a module is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class SeccionLogs(_Seccion):
+    """The log in the state directory, which is turned over; the session's own file is kept whole."""
+
+    max_file_mb: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    kept_files: Annotated[int, Field(ge=1, le=1_000)] = 5  # beside the one in use
+    levels: Mapping[str, NivelLog] = {}  # by module, for example src.produccion.bolsa
+
+
+class SeccionMetricas(_Seccion):
+    """Where Prometheus may ask; nowhere unless a port is given."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None  # 0 takes a free one
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+
+
 class SeccionBolsa(_Seccion):
     """How the exchange is talked to."""
 
@@ -116,6 +141,8 @@ class Ajustes(_Seccion):
     streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
     supervision: SeccionSupervision = SeccionSupervision()
+    logs: SeccionLogs = SeccionLogs()
+    metrics: SeccionMetricas = SeccionMetricas()
 
 
 BASE = Path("entrenamientos")

@@ -81,6 +81,11 @@ class DiarioSqlite:
         self._hilo = threading.Thread(target=self._escribir, name="diario", daemon=True)
         self._hilo.start()
 
+    @property
+    def en_cola(self) -> int:
+        """Events that wait for the thread that writes them."""
+        return self._cola.qsize()
+
     async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event; returns when it is on disk."""
         bucle = asyncio.get_running_loop()

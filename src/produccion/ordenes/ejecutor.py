@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
@@ -19,6 +20,7 @@ from src.nucleo.ordenes import Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
 from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.envio import Envio
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
@@ -96,6 +98,21 @@ class Ejecutor:
         """Whether something may still come of an order: nothing may be opened until it is resolved."""
         return bool(self._ordenes.pendientes)
 
+    @property
+    def pendientes(self) -> tuple[VidaOrden, ...]:
+        """The orders of which something may still come."""
+        return self._ordenes.pendientes
+
+    @property
+    def acabadas(self) -> Mapping[EstadoVida, int]:
+        """How many orders have ended in which way since the start."""
+        return self._ordenes.acabadas
+
+    @property
+    def respuesta_s(self) -> Histograma:
+        """How long the exchange took to answer orders."""
+        return self._envio.respuesta_s
+
     def conoce(self, id_cliente: str) -> bool:
         """Whether an order's intent is known, and with it what it was sent for."""
         return id_cliente in self._ordenes
@@ -149,7 +166,8 @@ class Ejecutor:
                     previa = None if posicion_previa is None else posicion_previa + _neto(filas)
                     self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa, aplana=aplana))
                 buscar = not nueva or (reanudada and plan.solo_reduce)
-                vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
+                with bound_contextvars(id_cliente=id_cliente_de(parte)):
+                    vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
             except EmergenciaOperacional as fallo:
                 if not filas:
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
@@ -88,6 +89,8 @@ class OrdenesRecordadas:
         self._diario = diario
         self._reloj = reloj
         self._vidas = dict(recordadas)
+        self.acabadas: Counter[EstadoVida] = Counter()
+        """How many ended in which way in this life."""
         self._podar()
 
     def __getitem__(self, id_cliente: str) -> VidaOrden:
@@ -166,6 +169,8 @@ class OrdenesRecordadas:
         despues = avanzar(antes, hecho)
         if despues is not antes:
             self._vidas[id_cliente] = despues
+            if despues.terminada and not antes.terminada:
+                self.acabadas[despues.estado] += 1
             try:
                 self._escribir(id_cliente, *_tipo_y_contenido(hecho))
             except EmergenciaOperacional as fallo:

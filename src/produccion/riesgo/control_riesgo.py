@@ -77,6 +77,8 @@ class ControlRiesgo:
         self._puerta = Puerta(
             mercado, limites, limite, fraccion_fuera_max=fraccion_fuera_max, escalones=escalones
         )
+        self.enclavado = False
+        """Whether account and symbol were locked from here."""
         self._cierre = Cierre(bolsa, ejecutor, mercado, amparo or SinAmparo(), avanzar=avanzar)
 
     @property
@@ -169,6 +171,7 @@ class ControlRiesgo:
         Raises:
             EmergenciaOperacional: It could not be written anywhere.
         """
+        self.enclavado = True
         cerrojo = Enclavamiento(razon, quien, self._reloj.ahora_ms(), detalle)
         await enclavar(self._diario, self._carpeta, cerrojo)
 

@@ -126,6 +126,11 @@ class Protector:
         return self._activa and self.confirmado
 
     @property
+    def esperan(self) -> int:
+        """How many of our stops and targets are known to wait at the exchange."""
+        return len(self._libro.vivos)
+
+    @property
     def abiertos(self) -> tuple[str, ...]:
         """Journal aggregates of the stops that may still do something."""
         return tuple(f"stop:{ficha.id_cliente}" for ficha in self._libro.fichas)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextvars import ContextVar
 
 import pytest
 
@@ -19,6 +20,16 @@ def test_hace_una_cosa_tras_otra_en_un_solo_hilo():
     assert all(futuro.done() for futuro in futuros)
     assert vistos == list(range(20))
     assert len(hilos) == 1
+
+
+def test_se_hace_en_el_contexto_de_quien_lo_pide():
+    donde: ContextVar[str] = ContextVar("donde", default="nowhere")
+    with HiloSuelto("prueba") as hilo:
+        antes = hilo.submit(donde.get).result(60)
+        donde.set("here")
+        despues = hilo.submit(donde.get).result(60)
+
+    assert (antes, despues) == ("nowhere", "here")
 
 
 def test_lo_que_falla_lo_recibe_quien_espera_y_se_sigue():

@@ -19,6 +19,7 @@ from src.produccion.config import config
 from src.produccion.panico import panico
 from src.produccion.panico.cliente_minimo import ClienteMinimo, Rechazada, SinRespuesta, leer_error
 from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
+from tests.secretos import SECRETO
 from tests.simulador.banco import firmar
 
 RED = True
@@ -43,7 +44,7 @@ def enviar(bolsa: Simulador, ruta: str, **campos: Any) -> Any:
     campos["timestamp"] = bolsa.publico("/fapi/v1/time")["serverTime"]
     pedido = urllib.request.Request(
         f"{bolsa.url}{ruta}",
-        data=firmar(campos).encode(),
+        data=firmar(campos, SECRETO).encode(),
         headers={"X-MBX-APIKEY": "simulador"},
         method="POST",
     )
