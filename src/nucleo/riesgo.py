@@ -38,9 +38,14 @@ class Drawdown(NamedTuple):
 
 def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Drawdown:
     """Measure the drawdown; it is fine as long as it is below the limit."""
-    actual = 1.0 - equity / equity_maximo
+    actual = caida(equity, equity_maximo)
     excedido = excede(actual, limite)
     return Drawdown(actual, excedido, not excedido and excede(actual, FRACCION_AVISO * limite))
+
+
+def caida(equity: float, equity_maximo: float) -> float:
+    """The fall from a peak, as a fraction of it; negative above it."""
+    return 1.0 - equity / equity_maximo
 
 
 def excede(drawdown: float, limite: float) -> bool:
@@ -57,6 +62,10 @@ class EstadoRiesgo(NamedTuple):
     equity_maximo: float
     max_drawdown: float = 0.0
     brecha_desde_ms: int | None = None  # first mark update of a breach that has not ended
+
+    def drawdown_con(self, equity: float) -> float:
+        """The largest drawdown, one equity that the monitor was not told included."""
+        return max(self.max_drawdown, caida(equity, self.equity_maximo))
 
 
 class Vigilancia(NamedTuple):
