@@ -60,6 +60,11 @@ def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
     )
 
 
+def es_caida(error: ErrorBolsa) -> bool:
+    """Whether the exchange gave no usable answer; a definite refusal is one."""
+    return isinstance(error, FalloPasajero | LecturaFallida | LimiteExcedido | ResultadoIncierto)
+
+
 def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> ErrorBolsa:
     codigo, estado, mensaje = _codigo_de(fallo.code), int(fallo.status_code), str(fallo.message)
     # What the client library gives for a message without JSON is the request and the HTTP reason.

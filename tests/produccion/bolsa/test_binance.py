@@ -736,3 +736,20 @@ async def test_los_limites_publicados_mandan(servidor: Servidor, reloj: RelojMer
             await bolsa.info_simbolo("BTCUSDT")
         with pytest.raises(LimiteExcedido):
             await bolsa.hora_ms()
+
+
+async def test_cada_peticion_se_cuenta_con_lo_que_tardo_y_si_fallo(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    """A refusal is an answer; a read that is tried again counts once for each try."""
+    contadas: list[tuple[float, bool]] = []
+    bolsa.escuchar(lambda duracion_s, fallida: contadas.append((duracion_s, fallida)))
+    servidor.contesta("v1/premiumIndex", (503, {"code": -1000, "msg": "?"}), (200, {"markPrice": "1"}))
+    servidor.contesta("v1/order", (400, {"code": -2019, "msg": "Margin is insufficient."}))
+
+    await bolsa.precio_mark("BTCUSDT")
+    with pytest.raises(OrdenRechazada):
+        await bolsa.enviar(ORDEN)
+
+    assert [fallida for _, fallida in contadas] == [True, False, False]
+    assert all(duracion_s > 0.0 for duracion_s, _ in contadas)
