@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.mesa_riesgo import Recepcion
     from src.produccion.vallas import VigiaVallas
 
 _ENTRE_INTENTOS_S = 10.0
@@ -126,13 +128,15 @@ class Ventanilla:
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever."""
         from src.produccion.espejo import espejo_o_ninguno
+        from src.produccion.mesa_riesgo import MesaRiesgo, Recepcion
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
         reflejo = asyncio.create_task(guardian.reflejar_siempre()) if espejo.activo else None
         almacen = await self._insistir_en_abrir()
+        recepcion = Recepcion(guardian.atender, MesaRiesgo(self._ciclo.control, self._m.reloj))
         try:
-            await _escuchar(almacen, self._m.titular, guardian)
+            await _escuchar(almacen, self._m.titular, recepcion)
         finally:
             if reflejo is not None:
                 reflejo.cancel()
@@ -170,11 +174,22 @@ class Ventanilla:
                 "max_drawdown_fraction": self._ciclo.max_drawdown,
                 "position_base": estado.cantidad,
                 "mark_price_quote": mark,
+                **self._de_los_disyuntores(),
             },
         )
 
+    def _de_los_disyuntores(self) -> dict[str, float]:
+        """What was measured last, as far as it is a number."""
+        cuadro = self._ciclo.control.cuadro
+        medidos = {} if cuadro is None else cuadro.valores
+        return {
+            f"breaker_{clase.value}_{clase.unidad}": valor
+            for clase, valor in medidos.items()
+            if isfinite(valor)
+        }
 
-async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> None:
+
+async def _escuchar(almacen: Engine, titular: Titular, recepcion: Recepcion) -> None:
     from src.produccion.almacen.demonios import DemonioNuevo
     from src.produccion.mandos import OidorMandos
 
@@ -187,7 +202,7 @@ async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> No
         client_id=titular.client_id,
         user_id=titular.user_id,
     )
-    await OidorMandos(almacen, demonio, guardian.atender).correr()
+    await OidorMandos(almacen, demonio, recepcion.atender).correr()
 
 
 def _hora_pared_ms() -> int:
