@@ -202,6 +202,14 @@ class ControlRiesgo:
         estado, anclas = self._monitor.estado, self._monitor.anclas
         return self._puerta.validar(plan, cuenta, equity, precio_orden, mark, estado, anclas)
 
+    def exigir_entrada(self) -> None:
+        """Refuse an entry that a person asks for while anything speaks against one.
+
+        Raises:
+            LimiteDeRiesgo: Naming what does.
+        """
+        self._puerta.exigir()
+
     async def enclavar(self, detalle: str, razon: Razon = Razon.DRAWDOWN, quien: str = DAEMON) -> None:
         """Lock account and symbol until an operator clears it.
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import structlog
 
 from src.nucleo.disyuntores import ClaseDisyuntor
+from src.nucleo.errores import DisyuntorAbierto, LimiteDeRiesgo
 from src.nucleo.ordenes import LimitesPlan, Plan
 from src.nucleo.riesgo import (
     Anclas,
@@ -63,6 +64,8 @@ BLOQUEO_DE: Mapping[ClaseDisyuntor, Bloqueo] = MappingProxyType(
 )
 """What each breaker holds entries for while it is not closed."""
 
+_DE_DISYUNTORES = frozenset(BLOQUEO_DE.values())
+
 
 class Puerta:
     """Lets exits pass always, and entries while nothing speaks against them.
@@ -108,6 +111,19 @@ class Puerta:
         if avisar and not self._avisado_rango:
             log.warning("rasgos_fuera_de_rango", fraccion=round(fraccion_fuera, 4), entradas_retenidas=fuera)
         self._avisado_rango = avisar
+
+    def exigir(self) -> None:
+        """Refuse an entry that a person asks for while anything speaks against one.
+
+        Raises:
+            DisyuntorAbierto: Breakers are not closed, and nothing else forbids it.
+            LimiteDeRiesgo: Something else does.
+        """
+        if self.modo is not ModoRiesgo.ACTIVE:
+            raise LimiteDeRiesgo(f"risk mode {self.modo.value}: nothing is opened or increased")
+        if self.bloqueos:
+            clase = DisyuntorAbierto if self.bloqueos <= _DE_DISYUNTORES else LimiteDeRiesgo
+            raise clase(f"nothing is opened or increased now: {', '.join(sorted(self.bloqueos))}")
 
     def validar(
         self,

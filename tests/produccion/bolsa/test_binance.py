@@ -15,6 +15,7 @@ from src.nucleo.errores import (
     LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
+    SaldoInsuficiente,
 )
 from src.nucleo.ordenes import Orden
 from src.nucleo.stops import OrdenStop, TipoStop
@@ -121,7 +122,7 @@ async def test_una_entrada_no_dice_nada_de_reducir(servidor: Servidor, bolsa: Bi
         ((200, "cortar"), ResultadoIncierto),
         ((503, {"code": 0, "msg": "Service Unavailable."}), FalloPasajero),
         ((503, {"code": -1008, "msg": "Request throttled by system-level protection."}), FalloPasajero),
-        ((400, {"code": -2019, "msg": "Margin is insufficient."}), OrdenRechazada),
+        ((400, {"code": -2019, "msg": "Margin is insufficient."}), SaldoInsuficiente),
         ((429, {"code": -1003, "msg": "Too many requests."}), LimiteExcedido),
         ((401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions."}), CredencialesInvalidas),
     ],
