@@ -65,8 +65,10 @@ def escribir_cambio(conexion: Connection, titular: Titular, diario: str, apunte:
 
 
 def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """A breaker that opened or closed, as a person has to know it."""
+    """A breaker that opened or closed, as a person has to know it; a trial that failed is history alone."""
     contenido = apunte.contenido
+    if contenido["previous_state"] == EstadoDisyuntor.HALF_OPEN and apunte.tipo == "BREAKER_OPENED":
+        return
     nombre = str(contenido["kind"]).replace("_", " ")
     abierto = apunte.tipo == "BREAKER_OPENED"
     que = "is open, entries wait" if abierto else "is closed again"

@@ -119,6 +119,22 @@ def test_cada_cambio_es_estado_historia_y_alerta(demonio: Demonio, motor: Engine
     ]
 
 
+def test_una_prueba_que_fracasa_es_historia_y_no_otra_alerta(demonio: Demonio, motor: Engine):
+    cuadro = demonio.un_cuadro()
+    for i in range(3):
+        cuadro.medir(LATENCY, 900.0, INICIO_MS + i * 60_000)
+    demonio.alimentar()
+
+    assert [c.state for c in historia_disyuntores(motor)] == [
+        "OPEN",
+        "HALF_OPEN",
+        "OPEN",
+        "HALF_OPEN",
+        "OPEN",
+    ]
+    assert [kind for _, kind, _ in las_alertas(motor)] == ["BREAKER_OPENED"]
+
+
 def test_un_reinicio_con_otras_reglas_conserva_el_estado_y_quita_lo_apagado(demonio: Demonio, motor: Engine):
     demonio.un_cuadro().medir(LATENCY, 900.0, INICIO_MS)
     demonio.un_cuadro({LATENCY: REGLAS[LATENCY]._replace(limite=400.0)})
