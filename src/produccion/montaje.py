@@ -364,9 +364,9 @@ class Montaje:
         cuadro, c = ciclo.control.cuadro, self._conexiones
         if sensores is None or cuadro is None:
             return []
-        c.bolsa.escuchar(sensores.tomar_llamada)
         servicios = []
-        if cuadro.disyuntores.keys() & {ClaseDisyuntor.LATENCY, ClaseDisyuntor.ERROR_RATE}:
+        if sensores.juzga:
+            c.bolsa.escuchar(sensores.tomar_llamada)
             servicios.append(Servicio("disyuntores", sensores.juzgar_siempre, esencial=False))
         if ClaseDisyuntor.SPREAD in cuadro.disyuntores:
 

@@ -49,6 +49,13 @@ class Sensores:
         self._respuestas_ms: list[float] = []
         self._edades_ms: list[float] = []
         self._juzgado_ms: int | None = None
+        self._mide_latencia = ClaseDisyuntor.LATENCY in cuadro.disyuntores
+        self._mide_fallos = ClaseDisyuntor.ERROR_RATE in cuadro.disyuntores
+
+    @property
+    def juzga(self) -> bool:
+        """Whether there is anything that `juzgar_siempre` has to sample."""
+        return self._mide_latencia or self._mide_fallos
 
     def tomar_llamada(self, duracion_s: float, fallida: bool) -> None:
         """A call of the exchange has ended.
@@ -57,12 +64,14 @@ class Sensores:
             duracion_s: Wall seconds from sending to the answer, or to giving up.
             fallida: Whether no usable answer came; a refusal is an answer.
         """
-        self._respuestas_ms.append(1_000.0 * duracion_s)
-        self._fallos.tomar(self._reloj.ahora_ms(), fallida=fallida)
+        if self._mide_latencia:
+            self._respuestas_ms.append(1_000.0 * duracion_s)
+        if self._mide_fallos:
+            self._fallos.tomar(self._reloj.ahora_ms(), fallida=fallida)
 
     def tomar_mark(self, evento: EventoMark) -> None:
         """A mark price has arrived."""
-        if self._ajustes.mide_edad:
+        if self._mide_latencia and self._ajustes.mide_edad:
             self._edades_ms.append(max(0.0, float(self._reloj.ahora_ms() - evento.instante_ms)))
         rango = self._rango.tomar(evento.precio, evento.instante_ms)
         if self._juzgado_ms is None or evento.instante_ms - self._juzgado_ms >= _ENTRE_MARKS_MS:

@@ -21,6 +21,7 @@ from src.produccion.almacen.conexion import abrir_almacen, leer
 from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
 from src.produccion.almacen.esquema import alerts
+from src.produccion.diario.diario import exportar_canonico
 from tests.extremo.fallas.banco import Ensayo, Mando
 from tests.extremo.procesos import (
     CALENTAMIENTO,
@@ -265,6 +266,37 @@ def test_la_perdida_del_dia_se_ve_como_un_disyuntor(tmp_path: Path, monkeypatch:
     assert any("daily loss" in fila["error"] for fila in ensayo.filas)
     assert ensayo.posicion > 0.0
     assert ensayo.violaciones() == []
+
+
+def test_en_un_mercado_que_espera_dos_corridas_son_la_misma(tmp_path: Path):
+    """Volatility switched on by name opens and closes at the same marks, however fast the machine is."""
+    primera, segunda = (_una_corrida(tmp_path / nombre) for nombre in ("a", "b"))
+
+    assert b'"type":"BREAKER_OPENED"' in primera
+    assert b'"type":"BREAKER_CLOSED"' in primera
+    assert primera == segunda
+
+
+def _una_corrida(carpeta: Path) -> bytes:
+    """The journal of a session in which the market jumps once."""
+    carpeta.mkdir()
+    Ensayo(
+        carpeta,
+        ["{kind: price_jump, at: {candle: 2}, percent: 7}"],
+        velas=con_calentamiento([30_000.0] * 16, intervalo_ms=MINUTO_MS),
+        ajustes=AJUSTES_EN_PASO,
+        opciones=("--interval", "1m"),
+        artefacto={"data_downloader__interval": "1m"},
+    ).correr()
+    (diario,) = (carpeta / "estado").rglob("diario.sqlite")
+    return b"".join(exportar_canonico(diario))
+
+
+AJUSTES_EN_PASO = """\
+decision: {max_candle_age_s: 86400}
+feature_range: {hold_entries_above: 1}
+breakers: {volatility: {enabled: true, violations: 1, cool_down_s: 60, window_s: 120}}
+"""
 
 
 class _SiempreLargo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from math import isnan
 
 import pytest
@@ -28,9 +28,9 @@ REGLAS = {c: ReglaDisyuntor(1.0, 3) for c in (LATENCY, SPREAD, VOLATILITY, ERROR
 class Casa:
     """Sensors before a board that remembers every value."""
 
-    def __init__(self, **ajustes: object) -> None:
+    def __init__(self, reglas: Mapping[ClaseDisyuntor, ReglaDisyuntor] = REGLAS, **ajustes: object) -> None:
         self.reloj = RelojFalso(INICIO_MS)
-        self.cuadro = Cuadro(DiarioFalso(), self.reloj, lambda *_: None, ("binance", "BTCUSDT"), REGLAS)
+        self.cuadro = Cuadro(DiarioFalso(), self.reloj, lambda *_: None, ("binance", "BTCUSDT"), reglas)
         base = AjustesSensores(cada_s=0.001, llamadas_minimas=4, ventana_llamadas_ms=1_000)
         self.sensores = Sensores(self.cuadro, self.reloj, base._replace(**ajustes))
 
@@ -150,6 +150,16 @@ class TestLibro:
         assert valores[2] == pytest.approx(20.0)
         assert valores[3] is not None
         assert isnan(valores[3])
+
+
+@pytest.mark.parametrize(
+    ("clases", "juzga"),
+    [((LATENCY,), True), ((ERROR_RATE, SPREAD), True), ((SPREAD, VOLATILITY), False), ((), False)],
+)
+def test_solo_se_juzga_lo_que_alguien_mira(clases: tuple[ClaseDisyuntor, ...], juzga: bool):
+    """In a market that waits, nothing may depend on when the wall's clock ticks."""
+    casa = Casa({clase: REGLAS[clase] for clase in clases})
+    assert casa.sensores.juzga is juzga
 
 
 async def test_la_fuente_medida_da_los_mismos_eventos_y_oye_los_marks():
