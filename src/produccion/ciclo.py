@@ -127,6 +127,11 @@ class Ciclo:
         return self._p.datos
 
     @property
+    def control(self) -> ControlRiesgo:
+        """What may be opened, and what speaks against it."""
+        return self._p.control
+
+    @property
     def paso(self) -> int:
         """Closed candles acted on in this session."""
         return self._p.cronica.paso

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Engine
@@ -58,6 +58,24 @@ class Ritmo(NamedTuple):
     mirar_s: float = 0.2  # looks for commands
     latir_s: float = 2.0  # signs of life; after ten seconds without one nobody sends commands any more
     vencer_s: float = 10.0  # looks for commands that nobody took in time
+
+
+class Respuesta(Protocol):
+    """What came of a command, whatever it asked for."""
+
+    @property
+    def exito(self) -> bool:
+        """Whether it was done."""
+        ...
+
+    @property
+    def mensaje(self) -> str:
+        """What there is to say of it; empty when nothing."""
+        ...
+
+    def como_json(self) -> dict[str, object]:
+        """As whoever asked reads it."""
+        ...
 
 
 class Desenlace(NamedTuple):
@@ -150,7 +168,7 @@ class OidorMandos:
         self,
         almacen: Engine,
         demonio: DemonioNuevo,
-        atender: Callable[[MandoGuardado], Awaitable[Desenlace]],
+        atender: Callable[[MandoGuardado], Awaitable[Respuesta]],
         ritmo: Ritmo | None = None,
         hora_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -195,6 +213,7 @@ class OidorMandos:
         if mando.vence_ms is not None and self._hora_ms() > mando.vence_ms:
             await self._responder(hilo, mando, Desenlace(exito=False, mensaje=_TARDE))
             return
+        desenlace: Respuesta
         try:
             desenlace = await self._atender(mando)
         except (EntradaInvalida, ErrorBolsa) as fallo:
@@ -204,7 +223,7 @@ class OidorMandos:
             raise
         await self._responder(hilo, mando, desenlace)
 
-    async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Desenlace) -> None:
+    async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Respuesta) -> None:
         anotar = log.info if desenlace.exito else log.warning
         anotar("mando_terminado", id=mando.id, exito=desenlace.exito, mensaje=desenlace.mensaje)
         campos = desenlace.como_json()

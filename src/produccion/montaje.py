@@ -17,6 +17,7 @@ import structlog
 
 from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
+from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import (
     ArranqueFallido,
     BolsaIncompatible,
@@ -51,11 +52,13 @@ from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
-from src.produccion.puertos import Avance
+from src.produccion.puertos import Avance, FuenteMercado
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.riesgo.paciencia import Paciencia, insistir
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.riesgo.reglas_disyuntores import sensores_de
+from src.produccion.riesgo.sensores import FuenteMedida, Sensores
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
@@ -195,6 +198,7 @@ class Montaje:
                 mercado=mercado,
                 recuerdo=self._recuerdo,
                 avanzar=self._progreso.seguir,
+                espera_agentes=self._espera_agentes,
             )
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
                 return await self._vivir(materiales, registro, escribano)
@@ -226,6 +230,8 @@ class Montaje:
             equity = m.recuerdo.equity_inicial or equity
         estadisticas = Estadisticas(equity_inicial=equity)
         ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
+        if ciclo.control.cuadro is not None:
+            ciclo.control.cuadro.anunciar()
         if self._dudas:
             ciclo.no_abrir(Bloqueo.CUENTA)
         escena = _Escena(ciclo, ciclo.datos, nucleo, registro, escribano)
@@ -330,9 +336,11 @@ class Montaje:
             self._aviso.estado(estado)
 
         flujos = self._lugar.destino.direcciones.flujos
+        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos())
+        sensores = self._sensores(ciclo)
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
-            fuente=FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos()),
+            fuente=fuente if sensores is None else FuenteMedida(fuente, sensores),
             fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, self._ajustes_flujos()),
             datos=escena.datos,
             ciclo=ciclo,
@@ -341,7 +349,7 @@ class Montaje:
             paciencia=self._paciencia,
             progreso=self._progreso,
             tras_vela=tras_vela,
-            servicios=self._servicios(),
+            servicios=[*self._servicios(), *self._de_los_sensores(sensores, ciclo)],
             hora=c.bolsa.hora_ms,
             mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
             cortesia=self._cortesia,
@@ -436,6 +444,34 @@ class Montaje:
             )
 
         return retratar
+
+    def _sensores(self, ciclo: Ciclo) -> Sensores | None:
+        """What feeds the breakers that are switched on; the day's loss is fed by the candles."""
+        cuadro = ciclo.control.cuadro
+        if cuadro is None or not set(cuadro.disyuntores) - {ClaseDisyuntor.DRAWDOWN}:
+            return None
+        # A simulated market's time may pass faster than the wall's.
+        real = self._lugar.destino.modo is not Modo.SIMULADO
+        ajustes = sensores_de(self._lugar.ajustes.breakers, mide_edad=real)
+        return Sensores(cuadro, self._conexiones.reloj, ajustes)
+
+    def _de_los_sensores(self, sensores: Sensores | None, ciclo: Ciclo) -> list[Servicio]:
+        """What samples by the wall's clock; the daemon trades on without it."""
+        cuadro, c = ciclo.control.cuadro, self._conexiones
+        if sensores is None or cuadro is None:
+            return []
+        servicios = []
+        if sensores.juzga:
+            c.bolsa.escuchar(sensores.tomar_llamada)
+            servicios.append(Servicio("disyuntores", sensores.juzgar_siempre, esencial=False))
+        if ClaseDisyuntor.SPREAD in cuadro.disyuntores:
+
+            async def mirar_el_libro() -> None:
+                simbolo = self._lugar.simbolo
+                await sensores.mirar_siempre(lambda: c.bolsa.precio_bidask(simbolo, con_prisa=False))
+
+            servicios.append(Servicio("libro", mirar_el_libro, esencial=False))
+        return servicios
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones

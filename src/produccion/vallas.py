@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
-from src.nucleo.disparos import Barrera, Situacion, barreras, mas_estrictas
+from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, Situacion, barreras, mas_estrictas
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -134,7 +134,9 @@ def _mirar(conexion: Connection, titular: Titular, ahora_ms: int, limites: Mappi
         conexion, titular.client_id, titular.symbol, ahora_ms
     )
     situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms).estado, en_un_minuto=en_un_minuto, en_una_hora=en_una_hora
+        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
+        en_un_minuto=en_un_minuto,
+        en_una_hora=en_una_hora,
     )
     levantadas = barreras(situacion, mas_estrictas(reglas, limites))
     return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), reglas.motivo_pausa)

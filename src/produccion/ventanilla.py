@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.mesa_riesgo import Recepcion
     from src.produccion.vallas import VigiaVallas
 
 _ENTRE_INTENTOS_S = 10.0
@@ -129,10 +131,12 @@ class Ventanilla:
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever; a failure of one ends both."""
         from src.produccion.espejo import espejo_o_ninguno
+        from src.produccion.mesa_riesgo import MesaRiesgo, Recepcion
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
-        tareas = [asyncio.create_task(self._escuchar(guardian))]
+        recepcion = Recepcion(guardian.atender, MesaRiesgo(self._ciclo.control, self._m.reloj))
+        tareas = [asyncio.create_task(self._escuchar(recepcion))]
         if espejo.activo:
             tareas.append(asyncio.create_task(guardian.reflejar_siempre()))
         try:
@@ -145,9 +149,9 @@ class Ventanilla:
             await asyncio.gather(*tareas, return_exceptions=True)
             await espejo.cerrar()
 
-    async def _escuchar(self, guardian: Guardian) -> None:
+    async def _escuchar(self, recepcion: Recepcion) -> None:
         almacen = await self._insistir_en_abrir()
-        await _escuchar(almacen, self._m.titular, guardian)
+        await _escuchar(almacen, self._m.titular, recepcion)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas
@@ -180,11 +184,22 @@ class Ventanilla:
                 "max_drawdown_fraction": self._ciclo.max_drawdown,
                 "position_base": estado.cantidad,
                 "mark_price_quote": mark,
+                **self._de_los_disyuntores(),
             },
         )
 
+    def _de_los_disyuntores(self) -> dict[str, float]:
+        """What was measured last, as far as it is a number."""
+        cuadro = self._ciclo.control.cuadro
+        medidos = {} if cuadro is None else cuadro.valores
+        return {
+            f"breaker_{clase.value}_{clase.unidad}": valor
+            for clase, valor in medidos.items()
+            if isfinite(valor)
+        }
 
-async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> None:
+
+async def _escuchar(almacen: Engine, titular: Titular, recepcion: Recepcion) -> None:
     from src.produccion.almacen.demonios import DemonioNuevo
     from src.produccion.mandos import OidorMandos
 
@@ -197,7 +212,7 @@ async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> No
         client_id=titular.client_id,
         user_id=titular.user_id,
     )
-    await OidorMandos(almacen, demonio, guardian.atender).correr()
+    await OidorMandos(almacen, demonio, recepcion.atender).correr()
 
 
 def _hora_pared_ms() -> int:

@@ -204,13 +204,14 @@ def mundo_nuevo(
     fraccion_fuera_max: float = 1.0,
     rango: tuple[float, float] | None = None,
     politica: Politica | None = None,
+    escalones: bool = False,
     **bolsa: Any,
 ) -> Mundo:
     """A market at 30,000 that nobody has traded; ``freno`` adds to the section of the protection."""
     falsa = BolsaFalsa(**({"historia": list(historia())} | bolsa))
     falsa.reloj.instante_ms = frontera()
     protege = Proteccion(tipo=proteccion, fraccion_liquidacion=fraccion_liquidacion, **(freno or {}))
-    artefacto = un_artefacto(max_drawdown_permitido=limite, proteccion=protege)
+    artefacto = un_artefacto(max_drawdown_permitido=limite, proteccion=protege, escalones_riesgo=escalones)
     return Mundo(
         carpeta=carpeta,
         bolsa=falsa,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select
 
-from src.nucleo.disparos import EstadoDisyuntor
+from src.nucleo.disyuntores import EstadoDisyuntor
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import (
     ahora_bd,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from src.nucleo.errores import DatosInvalidos
-from src.produccion.almacen import filas_cuenta, filas_orden, filas_proteccion
+from src.produccion.almacen import filas_cuenta, filas_disyuntor, filas_orden, filas_proteccion
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
@@ -34,6 +34,11 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "PROTECTION_LOST": (filas_cuenta.escribir_alerta,),
     "LATCHED": (filas_cuenta.escribir_alerta,),
     "UNLOCKED": (filas_cuenta.escribir_alerta,),
+    "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),
+    "BREAKER_OPENED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    "BREAKER_HALF_OPEN": (filas_disyuntor.escribir_cambio,),
+    "BREAKER_CLOSED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    "RISK_MODE": (filas_disyuntor.escribir_modo,),
 }
 _ILEGIBLE = (KeyError, ValueError, TypeError, IndexError, DatosInvalidos, IntegrityError, DataError)
 

@@ -33,6 +33,8 @@ class AccionMando(StrEnum):
     CERRAR = "guardian.close"
     AJUSTAR = "guardian.adjust"
     MITAD = "guardian.half_close"
+    CERRAR_DISYUNTOR = "breaker.reset"
+    MODO_RIESGO = "risk.mode"
 
 
 class EstadoMando(StrEnum):

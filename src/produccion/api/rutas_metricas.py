@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.nucleo.disparos import EstadoDisyuntor
+from src.nucleo.disyuntores import EstadoDisyuntor
 from src.produccion.almacen.cifras import Cifras, leer_cifras
 from src.produccion.almacen.demonios import VIVO_MS
 from src.produccion.api.acceso import Compartido, Credencial, Entorno, quien_pide

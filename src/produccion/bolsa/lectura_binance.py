@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from src.datos.mercado_bolsa import mercado_de_bolsa
-from src.nucleo.errores import BolsaIncompatible, LecturaFallida
+from src.nucleo.errores import LecturaFallida, SimboloNoAdmitido
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion, Vela
 from src.produccion.puertos import (
     ClaseIngreso,
@@ -146,11 +146,11 @@ def estado_de(info: Mapping[str, Any], simbolo: str) -> str:
     """The symbol's status in ``exchangeInfo``.
 
     Raises:
-        BolsaIncompatible: The exchange does not list it.
+        SimboloNoAdmitido: The exchange does not list it.
     """
     fila = _buscar(info["symbols"], "symbol", simbolo)
     if fila is None:
-        raise BolsaIncompatible(f"symbol {simbolo!r} is not listed by this exchange")
+        raise SimboloNoAdmitido(f"symbol {simbolo!r} is not listed by this exchange")
     return str(fila["status"])
 
 

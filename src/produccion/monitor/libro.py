@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
-from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
+from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, ReglasInquilino, Situacion, barreras
+from src.nucleo.disyuntores import Disyuntor
 from src.nucleo.errores import AlmacenCaido, ConfiguracionInvalida
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
@@ -306,7 +307,7 @@ def contra_una_entrada(
     """
     inquilino, disyuntor, en_un_minuto, en_una_hora = vallas_de(conexion, client_id, simbolo, ahora_ms)
     situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms).estado,
+        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
         edad_precio_ms=edad_precio_ms,
         slippage_pct=slippage_pct,
         en_un_minuto=en_un_minuto,

@@ -210,6 +210,22 @@ _FICHAS = (
         ),
     ),
     Ficha(
+        Clase.WIDE_SPREAD,
+        Familia.INMEDIATA,
+        "From now on bid and ask lie this far apart, if they do not lie farther apart anyway.",
+        (
+            _SIMBOLO,
+            Parametro(
+                "bps",
+                50.0,
+                "of the price; 0 makes the book what it was",
+                minimo=0.0,
+                maximo=5_000.0,
+                obligatorio=True,
+            ),
+        ),
+    ),
+    Ficha(
         Clase.STOP_DROPPED,
         Familia.INMEDIATA,
         "Waiting conditional orders vanish without an event.",

@@ -33,6 +33,7 @@ class Clase(StrEnum):
     EXPIRE_LISTEN_KEY = "expire_listen_key"
     BURST = "burst"
     PRICE_JUMP = "price_jump"
+    WIDE_SPREAD = "wide_spread"
     STOP_DROPPED = "stop_dropped"
     CLOSED_BY_HAND = "closed_by_hand"
     LIQUIDATED = "liquidated"

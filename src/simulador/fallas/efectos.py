@@ -10,7 +10,7 @@ from src.simulador import eventos
 from src.simulador.fallas.clases import Cierre, Clase, Enchufado
 from src.simulador.fallas.falla import Falla
 from src.simulador.fallas.lineas import Linea, Lineas
-from src.simulador.numeros import CERO
+from src.simulador.numeros import CERO, decimal_de
 from src.simulador.ordenes import Pedido, TipoOrden, Vigencia
 from src.simulador.respuestas_mercado import siguiente_funding
 
@@ -50,6 +50,8 @@ class Efectos:
                 self._simulacion.reloj.desviar(falla.entero("ms"))
             case Clase.PRICE_JUMP:
                 self._saltar(falla)
+            case Clase.WIDE_SPREAD:
+                self._abrir_el_libro(falla)
             case Clase.STOP_DROPPED:
                 self._olvidar_stops(falla)
             case Clase.CLOSED_BY_HAND:
@@ -131,6 +133,10 @@ class Efectos:
     def _saltar(self, falla: Falla) -> None:
         for plaza in self._plazas(falla):
             plaza.escalar_futuro(1.0 + falla.numero("percent") / 100.0)
+
+    def _abrir_el_libro(self, falla: Falla) -> None:
+        for plaza in self._plazas(falla):
+            plaza.separar(decimal_de(falla.numero("bps")) / 10_000)
 
     def _olvidar_stops(self, falla: Falla) -> None:
         for titular in self._cuentas(falla):

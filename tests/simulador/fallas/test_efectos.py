@@ -173,6 +173,25 @@ async def test_el_precio_salta_en_la_vela_siguiente_y_en_las_demas(bolsa: Bolsa)
     assert [float(fila[4]) for fila in filas[:2]] == [18_027, 18_036]
 
 
+async def test_el_libro_se_abre_y_vuelve_a_ser_lo_que_era(bolsa: Bolsa):
+    async def libro() -> tuple[float, float]:
+        fila = await bolsa.cliente.publico("/v1/ticker/bookTicker", symbol="BTCUSDT")
+        return float(fila["bidPrice"]), float(fila["askPrice"])
+
+    antes = await libro()
+    await bolsa.armar("wide_spread", bps=50.0)
+    bid, ask = await libro()
+    assert (ask - bid) / ((ask + bid) / 2) == pytest.approx(0.005, rel=0.01)
+    bolsa.simulacion.avanzar()
+    bid, ask = await libro()
+    assert (ask - bid) / ((ask + bid) / 2) == pytest.approx(0.005, rel=0.01)
+
+    await bolsa.armar("wide_spread", bps=0.0)
+    despues = await libro()
+
+    assert despues[1] - despues[0] == pytest.approx(antes[1] - antes[0], abs=0.2)
+
+
 async def test_una_caida_liquida_a_quien_esta_desconectado(bolsa: Bolsa):
     enchufe = await bolsa.oir_cuenta()
     await bolsa.comprar("5")
