@@ -22,7 +22,11 @@ def delatores(carpeta: Path) -> Iterator[str]:
 
 
 def _delata(ruta: Path) -> bool:
-    with ruta.open("rb") as archivo:
+    try:
+        archivo = ruta.open("rb")
+    except FileNotFoundError:  # gone meanwhile, with whoever wrote it
+        return False
+    with archivo:
         cola = b""
         while trozo := archivo.read(_TROZO):
             if _DELATOR.search(cola + trozo):
