@@ -17,8 +17,10 @@ from src.produccion.monitor.salida import Salida
 from src.produccion.monitor.tipos import Disparada, Final, Resultado
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa, Reloj
+from src.produccion.supervision.hilo import HiloSuelto
 
 _INTENTOS = 5
+_DISCO_S = 0.5  # that what was done may take to be on disk, once it is done
 
 log = structlog.get_logger(__name__)
 
@@ -79,25 +81,41 @@ class EjecutorSinAlmacen:
         )
 
     async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
+        """Send it, with what is done written down beside it: the exchange knows the order by its name."""
         ahora_ms = self._reloj.ahora_ms()
         log.critical("stop_sin_almacen", operacion=curso.disparada.operacion.operation_id)
         disparo = self._relator.disparo(curso, orden)
         envio = self._relator.envio(curso, ahora_ms, orden)
-        await self._guardar(*((disparo,) if curso.intento == 1 else ()), envio)
-        suerte = await self._salida.enviar(orden, _nada)
-        return await self._asentar(curso, suerte)
+        with HiloSuelto("cuaderno") as hilo:
+            antes = self._anotar(hilo, *((disparo,) if curso.intento == 1 else ()), envio)
+            suerte = await self._salida.enviar(orden, _nada)
+            resultado, final = self._asentar(curso, suerte)
+            despues = [self._anotar(hilo, final)] if final is not None else []
+            await _esperar([antes, *despues])
+        return resultado
 
-    async def _asentar(self, curso: Curso, suerte: Suerte) -> Resultado:
+    def _asentar(self, curso: Curso, suerte: Suerte) -> tuple[Resultado, EventoStopNuevo | None]:
         disparada, ahora_ms = curso.disparada, self._reloj.ahora_ms()
         operacion = disparada.operacion
         if not suerte.terminada:
-            return Resultado(disparada, Final.UNKNOWN, motivo=suerte.motivo)
+            return Resultado(disparada, Final.UNKNOWN, motivo=suerte.motivo), None
         if suerte.ejecutada == 0.0:
-            await self._guardar(self._relator.fallo(curso, ahora_ms, suerte.motivo))
-            return Resultado(disparada, Final.FAILED, motivo=suerte.motivo)
-        await self._guardar(self._relator.hecho(curso, ahora_ms, suerte))
+            fallo = self._relator.fallo(curso, ahora_ms, suerte.motivo)
+            return Resultado(disparada, Final.FAILED, motivo=suerte.motivo), fallo
         peor = peor_que(disparada.esperado, suerte.precio, largo=operacion.largo)
-        return Resultado(disparada, Final.EXECUTED, suerte.ejecutada, suerte.precio, peor, suerte.id_bolsa)
+        resultado = Resultado(
+            disparada, Final.EXECUTED, suerte.ejecutada, suerte.precio, peor, suerte.id_bolsa
+        )
+        return resultado, self._relator.hecho(curso, ahora_ms, suerte)
 
-    async def _guardar(self, *eventos: EventoStopNuevo) -> None:
-        await asyncio.to_thread(self._cuaderno.guardar, *eventos)
+    def _anotar(self, hilo: HiloSuelto, *eventos: EventoStopNuevo) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(hilo, self._cuaderno.guardar, *eventos)
+
+
+async def _esperar(apuntes: list[asyncio.Future[None]]) -> None:
+    """Give the disk a moment; what is done is done, wherever it is written."""
+    hechos, colgados = await asyncio.wait(apuntes, timeout=_DISCO_S)
+    for apunte in hechos:
+        apunte.result()
+    if colgados:
+        log.critical("cuaderno_sin_respuesta", efecto="the exchange's list of orders has to tell it")

@@ -19,7 +19,7 @@ from src.nucleo.errores import AlmacenCaido, OrdenRechazada
 from src.nucleo.tipos import Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
-from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
+from src.produccion.almacen.eventos_stop import EstadoEjecucion, EventoStopNuevo, FuenteStop, TipoEventoStop
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, ficha_stop
 from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
 from src.produccion.monitor.cuaderno import Cuaderno
@@ -402,18 +402,27 @@ class TestSinAlmacen:
         assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
         assert len(bolsa.enviadas) == 1
 
-    async def test_sin_almacen_se_anota_en_disco_antes_de_enviar(self, motor: Engine, tmp_path: Path):
+    @pytest.mark.parametrize("despierta", [True, False])
+    async def test_sin_almacen_la_salida_no_espera_al_disco(
+        self, motor: Engine, tmp_path: Path, bitacora: list[dict[str, object]], *, despierta: bool
+    ):
+        """The disk answers once the order is out, or not at all."""
         f.guardar(motor, f.una_operacion())
-        cuaderno, al_enviar = Cuaderno(tmp_path), []
-        bolsa = f.una_bolsa(al_enviar=lambda: al_enviar.append(cuaderno.vacio))
+        enviada, cuaderno = threading.Event(), _Colgado(tmp_path)
+        bolsa = f.una_bolsa(al_enviar=lambda: enviada.set())
         monitor = f.un_monitor(motor, bolsa, cuaderno=cuaderno)
         await monitor.revisar()
         bolsa.precio_actual = 88_000.0
+        cuaderno.hasta = enviada if despierta else threading.Event()
 
         with _caido(monitor):
-            await _ejecutar_lo_alcanzado(monitor)
+            (resultado,) = await _ejecutar_lo_alcanzado(monitor)
 
-        assert al_enviar == [False]
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.EXECUTED, 1)
+        assert cuaderno.vacio is not despierta
+        avisado = "cuaderno_sin_respuesta" in [e["event"] for e in bitacora]
+        assert avisado is not despierta
+        cuaderno.hasta.set()
 
     async def test_una_linea_cortada_no_estorba_a_las_demas(self, motor: Engine, tmp_path: Path):
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -478,6 +487,16 @@ class _Lento(Libro):
             return hacer()
 
         return await super()._fuera(despacio)
+
+
+class _Colgado(Cuaderno):
+    """On a disk that hangs until something happens."""
+
+    hasta: threading.Event
+
+    def guardar(self, *eventos: EventoStopNuevo) -> None:
+        self.hasta.wait(60.0)
+        super().guardar(*eventos)
 
 
 class _caido:
