@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 import structlog
 
@@ -19,7 +20,7 @@ from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.hilo import HiloSuelto
 
-_INTENTOS = 5
+_FALLOS = 5  # orders of one stop that ended without a fill
 _DISCO_S = 0.5  # that what was done may take to be on disk, once it is done
 
 log = structlog.get_logger(__name__)
@@ -62,23 +63,27 @@ class EjecutorSinAlmacen:
             return ajena(disparada)
         if posicion == 0.0:
             return Resultado(disparada, Final.CLOSED, motivo="the position had gone already")
-        for intento in range(1, _INTENTOS + 1):
+        fallos = 0
+        for intento in count(1):
             id_cliente = id_cliente_de(ficha_de_intento(token, intento))
             conocida = await self._bolsa.consultar(operacion.simbolo, id_cliente)
             if conocida is None:
-                orden = Orden(
-                    operacion.simbolo,
-                    operacion.lado_salida,
-                    self._salida.que_quepa(operacion.simbolo, posicion),
-                    True,
-                    id_cliente,
-                )
-                return await self._enviar(Curso(disparada, token, intento), orden)
+                break
             if not conocida.estado.es_final:
                 return Resultado(disparada, Final.UNKNOWN, motivo="an order of this stop is working")
-        return Resultado(
-            disparada, Final.FAILED, motivo=f"{_INTENTOS} orders of this stop did not flatten it"
+            fallos += conocida.cantidad_ejecutada == 0.0
+            if fallos >= _FALLOS:
+                return Resultado(
+                    disparada, Final.FAILED, motivo=f"{fallos} orders of this stop were not filled"
+                )
+        orden = Orden(
+            operacion.simbolo,
+            operacion.lado_salida,
+            self._salida.que_quepa(operacion.simbolo, posicion),
+            True,
+            id_cliente,
         )
+        return await self._enviar(Curso(disparada, token, intento), orden)
 
     async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
         """Send it, with what is done written down beside it: the exchange knows the order by its name."""

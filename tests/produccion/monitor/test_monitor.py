@@ -424,6 +424,35 @@ class TestSinAlmacen:
         assert avisado is not despierta
         cuaderno.hasta.set()
 
+    async def test_sin_almacen_se_cierra_lo_que_no_cabe_en_cinco_ordenes(self, motor: Engine):
+        """An order that was filled has done its work: only those that were not count against the next one."""
+        f.guardar(motor, f.una_operacion(quantity=700.0))
+        bolsa = f.una_bolsa(cantidad=700.0, fallos=deque([OrdenRechazada("too much", codigo=-4005)]))
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor):
+            finales = [(await _ejecutar_lo_alcanzado(monitor))[0].final for _ in range(8)]
+
+        assert finales == [Final.FAILED, *[Final.EXECUTED] * 6, Final.CLOSED]
+        assert bolsa.estado.posicion is None
+
+    async def test_sin_almacen_se_deja_tras_cinco_ordenes_sin_llenar(self, motor: Engine):
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(fallos=deque([Parcial(0.0)] * 5))
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor):
+            for _ in range(5):
+                await _ejecutar_lo_alcanzado(monitor)
+            (resultado,) = await _ejecutar_lo_alcanzado(monitor)
+
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.FAILED, 5)
+        assert resultado.motivo == "5 orders of this stop were not filled"
+
     async def test_una_linea_cortada_no_estorba_a_las_demas(self, motor: Engine, tmp_path: Path):
         (operacion,) = f.guardar(motor, f.una_operacion())
         cuaderno = Cuaderno(tmp_path)
