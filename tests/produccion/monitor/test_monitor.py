@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -472,6 +474,19 @@ class TestSinAlmacen:
             await libro.llamando(lambda _: time.sleep(0.1))
         libro.apagar()
 
+    async def test_lo_que_cuelga_en_el_almacen_no_impide_acabar(self, motor: Engine):
+        seguir, libro = threading.Event(), Libro(motor, plazo_s=0.01)
+        with pytest.raises(AlmacenCaido):
+            await libro.llamando(lambda _: seguir.wait(60.0))
+
+        assert not libro.apagar(0.01)
+        seguir.set()
+        assert libro.apagar(60.0)
+
+    def test_un_almacen_colgado_no_retiene_al_proceso(self):
+        hecho = subprocess.run([sys.executable, "-c", _COLGADO], check=False, timeout=60)
+        assert hecho.returncode == 0
+
     async def test_un_almacen_lento_no_retrasa_la_salida(self, motor: Engine, tmp_path: Path):
         """Each call takes less than any one may, all of them more than there is time for."""
         f.guardar(motor, f.una_operacion())
@@ -505,6 +520,23 @@ class TestSinAlmacen:
 
         with _caido(monitor), pytest.raises(AlmacenCaido):
             await monitor.revisar()
+
+
+_COLGADO = """
+import asyncio, threading
+from sqlalchemy import create_engine
+from src.nucleo.errores import AlmacenCaido
+from src.produccion.monitor.libro import Libro
+
+async def llamar():
+    try:
+        await Libro(create_engine("sqlite://"), plazo_s=0.01).llamando(lambda _: threading.Event().wait())
+    except AlmacenCaido:
+        return
+    raise SystemExit("it answered")
+
+asyncio.run(llamar())
+"""
 
 
 class _Lento(Libro):
