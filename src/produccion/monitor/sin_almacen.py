@@ -21,6 +21,7 @@ from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.hilo import HiloSuelto
 
 _FALLOS = 5  # orders of one stop that ended without a fill
+_SEGUIDOS = 3  # tries of one call that fail for certain
 _DISCO_S = 0.5  # that what was done may take to be on disk, once it is done
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,24 @@ class EjecutorSinAlmacen:
             id_cliente,
         )
         return await self._enviar(Curso(disparada, token, intento), orden)
+
+    async def aplanar(self, disparada: Disparada, pausa_s: float) -> Resultado:
+        """`ejecutar` until the position has gone, or no further order may help.
+
+        Args:
+            disparada: The trigger.
+            pausa_s: Wall seconds between two orders.
+
+        Raises:
+            ErrorBolsa: The exchange did not answer.
+        """
+        fallos = 0
+        while True:
+            resultado = await self.ejecutar(disparada)
+            fallos += resultado.final is Final.FAILED
+            if resultado.final not in (Final.EXECUTED, Final.FAILED) or fallos >= _SEGUIDOS:
+                return resultado
+            await asyncio.sleep(pausa_s)
 
     async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
         """Send it, with what is done written down beside it: the exchange knows the order by its name."""
