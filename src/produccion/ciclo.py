@@ -40,6 +40,7 @@ from src.produccion.ordenes.ejecutor import Ejecutor, Informe
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.riesgo.enclavamiento import PLAZO_S as PLAZO_ENCLAVAR_S
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
@@ -308,7 +309,7 @@ class Ciclo:
         await self._p.cronica.asentar()
 
     async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> NoReturn:
-        """Run the emergency protocol; always ends by raising.
+        """Run the emergency protocol; always ends by raising, whatever becomes of the disk.
 
         Raises:
             EmergenciaDrawdown: After a drawdown emergency.
@@ -328,12 +329,14 @@ class Ciclo:
         self._p.cronica.anotar_emergencia(
             Emergencia(instante_ms, razon.value, estado.saldo, equity, cerradas, detalle)
         )
-        await enclavamiento
+        falta = await _sin_enclavar(enclavamiento)
         self._p.control.guardar_pico()
         self._p.control.anotar_plana()
         if razon is Razon.DRAWDOWN:
-            raise EmergenciaDrawdown(f"the drawdown limit was reached ({detalle}); the account is flat")
-        raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
+            raise EmergenciaDrawdown(
+                f"the drawdown limit was reached ({detalle}); the account is flat{falta}"
+            )
+        raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat{falta}")
 
     async def cerrar_posicion(self, motivo: str, instante_ms: int, status: StatusFila) -> int:
         """Flatten the account and write the rows that say so; returns how many positions were closed.
@@ -636,3 +639,17 @@ class Ciclo:
             comision=movimiento.comision,
             pnl=movimiento.pnl,
         )
+
+
+async def _sin_enclavar(tarea: asyncio.Task[None]) -> str:
+    """What the emergency has to say of its latch; empty when that is closed, or none was wanted."""
+    await asyncio.wait({tarea}, timeout=PLAZO_ENCLAVAR_S)
+    if not tarea.done():
+        tarea.cancel()
+        motivo = "no answer from the disk"
+    elif (fallo := tarea.exception()) is not None:
+        motivo = str(fallo) or type(fallo).__name__
+    else:
+        return ""
+    log.critical("enclavamiento_sin_escribir", motivo=motivo, efecto="a start would trade again")
+    return f"; THE LATCH IS NOT ON DISK ({motivo}): do not start it again before you have looked into it"

@@ -91,7 +91,11 @@ class Cronica:
         self.anterior = instantanea.anterior
 
     def empezar_vela(self) -> None:
-        """One more closed candle is acted on."""
+        """One more closed candle is acted on; a row that could not be written holds what it would open."""
+        try:
+            self._registro.comprobar()
+        except EmergenciaOperacional as fallo:
+            self._perder_registro(fallo)
         self.paso += 1
         self.contabilidad = self.contabilidad.envejecer()
 
@@ -210,10 +214,11 @@ class Cronica:
         if not self._sin_asentar:
             return
         self._sin_asentar = False
-        try:
-            await self._diario.asentar()
-        except EmergenciaOperacional as fallo:
-            self._perder_registro(fallo)
+        for asentar in (self._diario.asentar, self._registro.asentar):
+            try:
+                await asentar()
+            except EmergenciaOperacional as fallo:
+                self._perder_registro(fallo)
 
     def instantanea(self) -> Instantanea:
         """Everything as it is now."""

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
+import structlog
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
-from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida
+from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida, EmergenciaOperacional
 from src.nucleo.politica import Politica
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
@@ -34,6 +35,8 @@ from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
 from src.produccion.riesgo.enclavamiento import desbloquear, operador, quitar_respaldo
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
 from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta
+
+log = structlog.get_logger(__name__)
 
 
 def _callar(_: object) -> None:
@@ -153,11 +156,17 @@ def como_se_pidio(opciones: Opciones) -> str:
 
 @contextmanager
 def _diario(carpeta: Path) -> Iterator[DiarioSqlite]:
+    """The journal; one that cannot be closed takes nothing away from what ended the session."""
     diario = DiarioSqlite(carpeta / "diario.sqlite")
     try:
         yield diario
-    finally:
-        diario.cerrar()
+    except BaseException:
+        try:
+            diario.cerrar()
+        except EmergenciaOperacional as fallo:
+            log.critical("diario_sin_cerrar", motivo=str(fallo))
+        raise
+    diario.cerrar()
 
 
 @asynccontextmanager

@@ -16,7 +16,6 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
 from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
-from src.produccion.almacen.hilo import HiloSuelto
 from src.produccion.almacen.mandos import (
     MandoGuardado,
     mandos_tomados,
@@ -24,6 +23,7 @@ from src.produccion.almacen.mandos import (
     tomar_mandos,
     vencer_mandos,
 )
+from src.produccion.supervision.hilo import HiloSuelto
 
 T = TypeVar("T")
 

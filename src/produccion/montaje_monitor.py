@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.nucleo.errores import ArranqueFallido, LecturaFallida
+from sqlalchemy import Engine
+
+from src.nucleo.errores import ArranqueFallido, ConfiguracionInvalida, LecturaFallida
 from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.bitacora import ajustes_de, configurada
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
@@ -19,7 +21,10 @@ from src.produccion.config.config import Destino, Opciones, SeccionBolsa, compro
 from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
+from src.produccion.supervision.hilo import aparte
 from src.produccion.supervision.identidad import id_cuenta
+
+_ABRIR_S = 30.0  # a command that is started every minute must not wait for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
         bitacora: Name of the log file in the account's directory.
 
     Raises:
-        ConfiguracionInvalida: Keys, settings or store cannot be used.
+        ConfiguracionInvalida: Keys, settings or store cannot be used, or the store does not answer.
         ArranqueFallido: The exchange does not answer.
     """
     opciones = eleccion.opciones
@@ -63,7 +68,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
     destino, client_id = destino_de(opciones, eleccion.usuario, eleccion.cuentas)
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
     limites = limites_de(eleccion.usuario, eleccion.cuentas)
-    motor = abrir_almacen(None, opciones.estado)
+    motor = await _abrir_almacen(opciones.estado)
     libro = Libro(motor, estado=opciones.estado, limites=limites)
     try:
         ajustes = leer_ajustes(opciones.config)
@@ -80,8 +85,18 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
                     estado=opciones.estado,
                 )
     finally:
-        libro.apagar()
-        motor.dispose()
+        if libro.apagar():
+            motor.dispose()
+
+
+async def _abrir_almacen(estado: Path) -> Engine:
+    try:
+        return await aparte("apertura del almacen", lambda: abrir_almacen(None, estado), _ABRIR_S)
+    except TimeoutError as fallo:
+        raise ConfiguracionInvalida(
+            f"the store has not answered for {_ABRIR_S:g} s. Look at the database; `timonel db status` says"
+            " whether migrations wait, which `timonel db upgrade` gives all the time they need"
+        ) from fallo
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ from src.produccion.orquestador import Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
+from src.produccion.supervision.hilo import HiloSuelto, aparte
 from src.produccion.supervision.supervisor import Servicio
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from src.produccion.vallas import VigiaVallas
 
 _ENTRE_INTENTOS_S = 10.0
+_CERRAR_S = 2.0  # that the end of the session waits for the store
 
 log = structlog.get_logger(__name__)
 
@@ -87,11 +89,14 @@ class Ventanilla:
         Raises:
             ConfiguracionInvalida: It cannot be used; the text says why.
         """
-        await self._vallas().mirar(await asyncio.to_thread(self._acceso.abrir))
+        await self._vallas().mirar(await self._abrir())
 
     async def cerrar(self) -> None:
-        """Let go of the store, once no service runs any more."""
-        await asyncio.to_thread(self._acceso.cerrar)
+        """Let go of the store, once no service runs any more; one that hangs is left to itself."""
+        try:
+            await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
+        except TimeoutError:
+            log.warning("almacen_sin_cerrar", efecto="the process ends all the same")
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
@@ -116,7 +121,7 @@ class Ventanilla:
             await self._vallas().correr(almacen)
         finally:
             self._ciclo.compartido = None
-            await asyncio.to_thread(reclamado.cerrar)
+            await reclamado.cerrar()
 
     def _vallas(self) -> VigiaVallas:
         from src.produccion.vallas import VigiaVallas
@@ -169,10 +174,15 @@ class Ventanilla:
     async def _insistir_en_abrir(self) -> Engine:
         while True:
             try:
-                return await asyncio.to_thread(self._acceso.abrir)
+                return await self._abrir()
             except ConfiguracionInvalida as fallo:
                 log.error("almacen_no_abre", motivo=str(fallo))
                 await asyncio.sleep(_ENTRE_INTENTOS_S)
+
+    async def _abrir(self) -> Engine:
+        """In a thread of its own: an opening that hangs holds nobody but who waits for it."""
+        with HiloSuelto("apertura del almacen") as hilo:
+            return await asyncio.get_running_loop().run_in_executor(hilo, self._acceso.abrir)
 
     def _medir(self) -> Muestra:
         estado, mark = self._cuenta.estado, self._ciclo.mark

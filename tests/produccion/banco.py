@@ -172,12 +172,14 @@ class Banco:
 
     @property
     def filas(self) -> list[dict[str, str]]:
-        """The session CSV as it is on disk now."""
+        """The session CSV as it is on disk once its thread is idle."""
+        assert self.registro.esperar(60.0)
         return leer_csv(self.registro.ruta)
 
     @property
     def emergencias(self) -> list[dict[str, str]]:
-        """The emergencies CSV as it is on disk now."""
+        """The emergencies CSV as it is on disk once its thread is idle."""
+        assert self.registro.esperar(60.0)
         return leer_csv(self.registro.ruta_emergencias)
 
 

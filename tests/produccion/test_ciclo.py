@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from src.produccion.riesgo.control_riesgo import Bloqueo
 from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
 from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
+from tests.produccion.discos import colgado
 from tests.produccion.falsos import BolsaFalsa, Parcial, Pierde, PoliticaGuion
 
 Abrir = Callable[..., Awaitable[Banco]]
@@ -505,6 +507,32 @@ async def test_con_el_diario_roto_la_emergencia_cierra_igual(abrir: Abrir):
     cerrojo = leer_respaldo(banco.mundo.carpeta / "estado")
     assert cerrojo is not None
     assert cerrojo.razon is Razon.DRAWDOWN
+
+
+async def test_con_el_disco_colgado_la_emergencia_acaba_con_su_codigo(
+    abrir: Abrir, bitacora: list[dict[str, object]]
+):
+    """The exchange refuses the exit at first, and the journal and the latch's file never answer."""
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.fallos.extend([OrdenRechazada("no", codigo=-2019)] * 6)
+    original = banco.diario.anotar
+
+    async def colgarse(agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
+        if tipo == "LATCHED":
+            await asyncio.sleep(1e9)
+        await original(agregado, tipo, instante_ms, contenido)
+
+    banco.diario.anotar = colgarse  # type: ignore[method-assign]
+    with (
+        colgado(banco.mundo.carpeta / "estado" / "ENCLAVADO.json.new"),
+        pytest.raises(EmergenciaDrawdown, match=r"the account is flat; THE LATCH IS NOT ON DISK") as fallo,
+    ):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert fallo.value.codigo_salida == 3
+    assert banco.bolsa.estado.posicion is None
+    assert {"event": "enclavamiento_sin_escribir", "log_level": "critical"}.items() <= bitacora[-1].items()
 
 
 async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Abrir):

@@ -19,6 +19,7 @@ from src.nucleo.errores import (
     ArranqueFallido,
     ConfiguracionInvalida,
     EmergenciaDrawdown,
+    EmergenciaOperacional,
 )
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.conexion import abrir_almacen, escribir
@@ -228,6 +229,22 @@ async def test_una_emergencia_a_medias_se_acaba_antes_de_decir_que_esta_enclavad
     with pytest.raises(AgenteEnclavado) as enclavado:
         await puesto.correr(0.5)
     assert enclavado.value.codigo_salida == 5
+
+
+async def test_un_diario_que_no_se_cierra_no_cambia_el_final(puesto: Puesto, monkeypatch: pytest.MonkeyPatch):
+    def cerrar(self: DiarioSqlite) -> None:
+        _cerrar(self)
+        raise EmergenciaOperacional("no answer from the disk")
+
+    _cerrar = DiarioSqlite.cerrar
+    await puesto.correr(0.5, velas=3)
+    diario = DiarioSqlite(puesto.diario)
+    await enclavar(diario, None, Enclavamiento(Razon.DRAWDOWN, "daemon", 1))
+    diario.cerrar()
+    monkeypatch.setattr(DiarioSqlite, "cerrar", cerrar)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.5)
 
 
 async def test_sin_nada_en_juego_una_bolsa_que_no_esta_se_dice_enseguida(tmp_path: Path):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -146,6 +147,34 @@ async def test_un_almacen_que_no_se_puede_usar_se_dice(
 
     with pytest.raises(ConfiguracionInvalida, match="cannot be reached"):
         await una_ventanilla(banco, tmp_path).comprobar()
+
+
+async def test_un_almacen_que_no_se_abre_ni_se_cierra_no_retiene_a_nadie(banco: Banco, tmp_path: Path):
+    """Neither who waits for it nor, later, the process."""
+    antes, seguir = set(threading.enumerate()), threading.Event()
+    suya = una_ventanilla(banco, tmp_path)
+    suya._acceso = _Colgado(seguir)  # type: ignore[assignment]
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(suya.comprobar(), 0.05)
+    await suya.cerrar()
+
+    nuevos = set(threading.enumerate()) - antes
+    assert nuevos
+    assert all(hilo.daemon for hilo in nuevos)
+    seguir.set()
+
+
+class _Colgado:
+    """A store that neither opens nor closes."""
+
+    def __init__(self, seguir: threading.Event) -> None:
+        self._seguir = seguir
+
+    def abrir(self) -> None:
+        self._seguir.wait(60.0)
+
+    cerrar = abrir
 
 
 async def test_las_vallas_se_vigilan_y_los_cierres_se_comparten_mientras_corre(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from src.produccion.almacen.acceso import Acceso
-from src.produccion.almacen.hilo import HiloSuelto
+from src.produccion.supervision.hilo import HiloSuelto
 
 if TYPE_CHECKING:
     from src.produccion.almacen.tolva import Tolva

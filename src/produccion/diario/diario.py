@@ -37,6 +37,7 @@ from src.produccion.diario.formato_diario import (
 
 _DE_PERSONAS = frozenset({"UNLOCKED"})  # dated by the clock of whoever did it
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
+_CERRAR_S = 10.0  # wall seconds for what is queued; the process must be able to end on a disk that hangs
 _VERSIONES_RECORDADAS = 2_000  # aggregates; the version of any other one is looked up
 
 log = structlog.get_logger(__name__)
@@ -138,15 +139,22 @@ class DiarioSqlite:
         donde = f"WHERE aggregate = ? AND {filtro} ORDER BY version DESC LIMIT 1"
         return next(self._leer(donde, (agregado, *tipos)), None)
 
-    def cerrar(self) -> None:
+    def cerrar(self, plazo_s: float = _CERRAR_S) -> None:
         """Write what is queued, then close the file.
 
+        Args:
+            plazo_s: Wall seconds that the disk gets.
+
         Raises:
-            EmergenciaOperacional: Something that was queued could not be written.
+            EmergenciaOperacional: Something that was queued could not be written, or has not been in time.
         """
         self._cola.put(None)
         self._urge.set()
-        self._hilo.join()
+        self._hilo.join(plazo_s)
+        if self._hilo.is_alive():
+            raise EmergenciaOperacional(
+                f"the journal {self._ruta} could not be closed: no answer from the disk for {plazo_s:g} s"
+            )
         self._conexion.close()
         if self._fallo is not None:
             raise _no_se_escribe(self._ruta, self._fallo) from self._fallo

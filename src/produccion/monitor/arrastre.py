@@ -18,9 +18,10 @@ from src.produccion.almacen.eventos_stop import FuenteStop, ejecucion_de
 from src.produccion.almacen.operaciones import StopPuesto, leer_operacion, poner_stop
 from src.produccion.almacen.reclamos import Reclamo
 from src.produccion.monitor import residentes
-from src.produccion.monitor.ejecucion import EjecutorStops
+from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
 from src.produccion.monitor.monitor import nombre_propio
+from src.produccion.monitor.partida import posicion_de
 from src.produccion.monitor.residentes import Papel
 from src.produccion.monitor.tipos import Vigilada
 from src.produccion.ordenes.ejecutor import id_cliente_de
@@ -61,6 +62,7 @@ class Arrastre:
         account_id: The account.
         costo_fraccion: How far beyond the entry break-even lies.
         ensayo: Whether nothing is done.
+        ajustes: Waits and tries.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Arrastre:
         costo_fraccion: float,
         *,
         ensayo: bool = False,
+        ajustes: AjustesEjecucion | None = None,
     ) -> None:
         self._libro = libro
         self._bolsa = bolsa
@@ -80,7 +83,8 @@ class Arrastre:
         self._costo = costo_fraccion
         self._ensayo = ensayo
         self._quien = nombre_propio()
-        self._ejecutor = EjecutorStops(libro, bolsa, reloj, self._quien, FuenteStop.CRON)
+        self._ajustes = ajustes or AjustesEjecucion()
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, self._quien, FuenteStop.CRON, self._ajustes)
 
     async def recorrer(
         self, client_id: str | None = None, operation_id: str | None = None
@@ -105,8 +109,8 @@ class Arrastre:
         if await self._libro.ocupada(operacion.account_id, operacion.simbolo):
             stop, motivo = operacion.stop, "a daemon trades the symbol"
             return Arrastrada(operacion, Hecho.BUSY, stop, stop, operacion.nivel, motivo)
-        posicion = (await self._bolsa.cuenta(operacion.simbolo)).estado.posicion
-        if posicion is None or operacion.abierta(posicion.cantidad) == 0.0:
+        posicion = await posicion_de(self._bolsa, self._reloj, operacion, self._ajustes.pausa_s)
+        if posicion is None:
             if not self._ensayo:
                 await self._ejecutor.concluir(operacion)
             return Arrastrada(operacion, Hecho.CLOSED, operacion.stop, None)

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,19 @@ def test_lo_que_nadie_espera_y_no_se_pudo_escribir_se_dice_al_cerrar(ruta: Path)
 
     with pytest.raises(EmergenciaOperacional, match="no such table"):
         diario.cerrar()
+
+
+def test_un_disco_que_no_contesta_no_impide_acabar(ruta: Path, monkeypatch: pytest.MonkeyPatch):
+    seguir = threading.Event()
+    diario = DiarioSqlite(ruta)
+    monkeypatch.setattr(diario, "_guardar", lambda _: seguir.wait())
+    diario.anotar_luego("risk", "PEAK", 0, {})
+
+    with pytest.raises(EmergenciaOperacional, match="no answer from the disk"):
+        diario.cerrar(plazo_s=0.01)
+
+    seguir.set()
+    diario.cerrar()
 
 
 def test_un_disco_lleno_es_una_emergencia_que_conserva_lo_escrito(ruta: Path):
