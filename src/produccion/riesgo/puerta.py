@@ -39,6 +39,7 @@ class Bloqueo(StrEnum):
     INQUILINO = "the tenant has paused trading"
     CORTACIRCUITOS = "the symbol's circuit breaker is open"
     RITMO = "too many executions lately"
+    VALLAS_SIN_SABER = "the guardrails are not known yet"
 
 
 class Puerta:
