@@ -35,7 +35,10 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "LATCHED": (filas_cuenta.escribir_alerta,),
     "UNLOCKED": (filas_cuenta.escribir_alerta,),
 }
-_ILEGIBLE = (KeyError, ValueError, TypeError, IndexError, DatosInvalidos, IntegrityError, DataError)
+_ILEGIBLE = (
+    *(LookupError, ValueError, TypeError, ArithmeticError, AttributeError),
+    *(DatosInvalidos, IntegrityError, DataError),
+)
 
 log = structlog.get_logger(__name__)
 
