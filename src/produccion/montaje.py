@@ -313,13 +313,15 @@ class Montaje:
         try:
             async with asyncio.timeout(_ALMACEN_S):
                 await ventanilla.comprobar()
-        except (ConfiguracionInvalida, TimeoutError) as fallo:
+        except Exception as fallo:  # whatever it is, a position must not be left without its daemon
+            motivo = _por_que_no_abre(fallo)
             if not _algo_abierto(nucleo):
-                raise ConfiguracionInvalida(
-                    str(fallo) or f"the store does not answer within {_ALMACEN_S:g} s"
-                ) from fallo
+                raise ConfiguracionInvalida(motivo) from fallo
             log.critical(
-                "almacen_no_abre", motivo=str(fallo), efecto="the position is looked after all the same"
+                "almacen_no_abre",
+                motivo=motivo,
+                efecto="the position is looked after all the same; nothing is opened until it answers",
+                exc_info=True,
             )
         return ventanilla
 
@@ -587,6 +589,14 @@ def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
         f"this account and symbol was last traded {antes} --capital and has a peak of that kind; it cannot go"
         f" on {ahora} it. Keep the option as it was, or choose another --state-dir"
     )
+
+
+def _por_que_no_abre(fallo: Exception) -> str:
+    if isinstance(fallo, ConfiguracionInvalida):
+        return str(fallo)
+    if isinstance(fallo, TimeoutError):
+        return f"the store does not answer within {_ALMACEN_S:g} s"
+    return f"the store cannot be used: {fallo!r}. Look at it with `timonel db status`"
 
 
 @contextmanager

@@ -60,6 +60,8 @@ class _Cambio(NamedTuple):
 class VigiaVallas:
     """Keeps the daemon's gate like the store; while that is down its last answer holds.
 
+    Its first answer takes down `Bloqueo.VALLAS_SIN_SABER`, which whoever makes it has put up.
+
     Exits never come here: they are let through by the gate itself.
 
     Args:
@@ -85,6 +87,7 @@ class VigiaVallas:
         self._limites = limites
         self._puestos: frozenset[Bloqueo] = frozenset()
         self._por_anotar: list[_Cambio] = []
+        self._se_sabe = False
         self._caido = False
 
     async def correr(self, almacen: Engine) -> None:
@@ -106,7 +109,10 @@ class VigiaVallas:
             await self._anotar(libro)
         except AlmacenCaido as fallo:
             if not self._caido:
-                log.error("vallas_sin_almacen", motivo=str(fallo), efecto="what was known last holds")
+                efecto = (
+                    "what was known last holds" if self._se_sabe else "nothing is opened until it answers"
+                )
+                log.error("vallas_sin_almacen", motivo=str(fallo), efecto=efecto)
             self._caido = True
         else:
             self._caido = False
@@ -121,6 +127,9 @@ class VigiaVallas:
             )
             self._por_anotar.append(_Cambio(bloqueo, activo, motivo, ahora_ms))
         self._puestos = mirada.bloqueos
+        if not self._se_sabe:
+            self._fijar(Bloqueo.VALLAS_SIN_SABER, False)
+            self._se_sabe = True
 
     async def _anotar(self, libro: Libro) -> None:
         cambios = tuple(self._por_anotar)

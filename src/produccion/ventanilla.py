@@ -66,6 +66,8 @@ class Mostrador:
 class Ventanilla:
     """The services that face others.
 
+    From here on nothing is opened before the store has said what stands against it.
+
     Args:
         mostrador: Whose they are.
         ciclo: What is shown and asked.
@@ -80,11 +82,12 @@ class Ventanilla:
         self._cortesia = cortesia
         self._acceso = Acceso(None, mostrador.estado, cortesia)
         self._vigia: VigiaVallas | None = None
+        ciclo.no_abrir(Bloqueo.VALLAS_SIN_SABER)
 
     async def comprobar(self) -> None:
         """Open the store, so that one which cannot be used is told before anything is traded.
 
-        What it holds against entries is known from then on.
+        What it holds against entries is known from then on, unless it fails meanwhile.
 
         Raises:
             ConfiguracionInvalida: It cannot be used; the text says why.

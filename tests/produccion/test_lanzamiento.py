@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from src.datos.mercados import mercado_por_defecto
@@ -179,6 +182,54 @@ async def test_los_limites_de_la_cuenta_rigen_sus_entradas(
     fila, *_ = leer_csv(sesion.registro)
     assert fila["resultado"] == resultado
     assert ("too many executions lately" in fila["error"]) is (resultado == "rechazada")
+
+
+@pytest.fixture
+def con_almacen_defectuoso(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes it the daemon's: a breaker of it is in a state that nobody knows."""
+
+    def hacer() -> None:
+        ruta = tmp_path / "timonel.sqlite"
+        abrir_almacen(f"sqlite:///{ruta}", tmp_path).dispose()
+        with closing(sqlite3.connect(ruta)) as conexion, conexion:
+            conexion.execute("PRAGMA ignore_check_constraints = ON")
+            conexion.execute(
+                "INSERT INTO circuit_breaker_state (client_id, symbol, state)"
+                " VALUES ('default', 'BTCUSDT', 'BROKEN')"
+            )
+        monkeypatch.setenv(URL_ALMACEN, f"sqlite:///{ruta}")
+
+    return hacer
+
+
+async def test_un_defecto_del_almacen_no_deja_sola_a_una_posicion_abierta(
+    puesto: Puesto, con_almacen_defectuoso: Callable[[], None]
+):
+    await puesto.correr(0.5, velas=3)
+    antes = puesto.cantidad
+    con_almacen_defectuoso()
+
+    sesion = await puesto.correr(0.9, velas=3)
+
+    assert sesion.motivo is Motivo.VELAS
+    assert puesto.cantidad == antes > 0
+    assert leer_csv(sesion.registro)[-1]["error"] == "entries_blocked: the guardrails are not known yet"
+    bitacora = sesion.registro.with_name(sesion.registro.name.replace("registro", "produccion"))
+    eventos = [orjson.loads(linea) for linea in bitacora.with_suffix(".log").read_text().splitlines()]
+    (dicho,) = (e for e in eventos if e["event"] == "almacen_no_abre")
+    assert "BROKEN" in dicho["motivo"]
+    assert "Traceback" in dicho["exception"]
+
+
+async def test_sin_nada_en_juego_un_defecto_del_almacen_se_dice_y_no_se_empieza(
+    puesto: Puesto, con_almacen_defectuoso: Callable[[], None]
+):
+    con_almacen_defectuoso()
+
+    with pytest.raises(ConfiguracionInvalida, match=r"the store cannot be used: .*BROKEN"):
+        await puesto.correr(0.5, velas=3)
+
+    assert puesto.cantidad == 0
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)

@@ -27,14 +27,14 @@ YO = Titular("sim-1", "BTCUSDT", "agente", "casa", "User_1")
 
 
 class Puerta:
-    """What is up, and how often somebody changed it."""
+    """What is up, and how often a guardrail has changed."""
 
     def __init__(self) -> None:
-        self.puestos: set[Bloqueo] = set()
+        self.puestos = {Bloqueo.VALLAS_SIN_SABER}
         self.cambios = 0
 
     def fijar(self, bloqueo: Bloqueo, activo: bool) -> None:
-        self.cambios += 1
+        self.cambios += bloqueo is not Bloqueo.VALLAS_SIN_SABER
         (self.puestos.add if activo else self.puestos.discard)(bloqueo)
 
 
@@ -83,7 +83,21 @@ async def test_sin_nada_en_contra_no_se_bloquea_nada(motor: Engine):
 
     await vigia.mirar(motor)
 
-    assert (puerta.cambios, escrito(motor)) == (0, ([], []))
+    assert (puerta.puestos, puerta.cambios, escrito(motor)) == (set(), 0, ([], []))
+
+
+async def test_lo_que_aun_no_se_sabe_no_esta_permitido(motor: Engine, bitacora: list[dict[str, object]]):
+    vigia, puerta, _ = un_vigia()
+    caido = create_engine("sqlite:////nowhere/at/all.sqlite")
+    await vigia.mirar(caido)
+    assert puerta.puestos == {Bloqueo.VALLAS_SIN_SABER}
+    assert [e["efecto"] for e in bitacora] == ["nothing is opened until it answers"]
+    pausa(motor)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == {Bloqueo.INQUILINO}
+    caido.dispose()
 
 
 async def test_el_inquilino_en_pausa_no_abre_hasta_que_se_le_deja(
@@ -195,7 +209,7 @@ async def test_mira_una_y_otra_vez_hasta_que_se_le_manda_parar(motor: Engine):
     pausa(motor)
 
     async with asyncio.timeout(30):
-        while not puerta.puestos:  # noqa: ASYNC110 -- another thread brings it about
+        while puerta.puestos != {Bloqueo.INQUILINO}:  # noqa: ASYNC110 -- another thread brings it about
             await asyncio.sleep(0.01)
 
     assert puerta.puestos == {Bloqueo.INQUILINO}

@@ -140,6 +140,35 @@ async def test_al_comprobar_se_sabe_ya_si_el_inquilino_esta_en_pausa(
     assert banco.control.bloqueos == {Bloqueo.INQUILINO}
 
 
+async def test_no_se_abre_nada_hasta_que_el_almacen_ha_dicho_que_lo_impide(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(URL_ALMACEN, url)
+    llano = await montar(tmp_path / "llano", 0.5)
+    ventanilla = una_ventanilla(llano, tmp_path)
+    await llano.cerrar_vela(30_000.0)
+    assert llano.bolsa.estado.posicion is None
+
+    await ventanilla.comprobar()
+
+    await llano.cerrar_vela(30_010.0)
+    assert llano.bolsa.estado.posicion is not None
+    await ventanilla.cerrar()
+    llano.registro.cerrar()
+
+
+async def test_sin_saber_que_lo_impide_se_sale_igual(tmp_path: Path):
+    largo = await montar(tmp_path / "largo", 0.5, -0.5)
+    await largo.cerrar_vela(30_000.0)
+    assert largo.bolsa.estado.posicion is not None
+    una_ventanilla(largo, tmp_path)
+
+    await largo.cerrar_vela(30_010.0)
+
+    assert largo.bolsa.estado.posicion is None
+    largo.registro.cerrar()
+
+
 async def test_un_almacen_que_no_se_puede_usar_se_dice(
     banco: Banco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -40,7 +40,10 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "BREAKER_CLOSED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
     "RISK_MODE": (filas_disyuntor.escribir_modo,),
 }
-_ILEGIBLE = (KeyError, ValueError, TypeError, IndexError, DatosInvalidos, IntegrityError, DataError)
+_ILEGIBLE = (
+    *(LookupError, ValueError, TypeError, ArithmeticError, AttributeError),
+    *(DatosInvalidos, IntegrityError, DataError),
+)
 
 log = structlog.get_logger(__name__)
 

@@ -45,6 +45,7 @@ class Bloqueo(StrEnum):
     INQUILINO = "the tenant has paused trading"
     CORTACIRCUITOS = "the symbol's circuit breaker is open"
     RITMO = "too many executions lately"
+    VALLAS_SIN_SABER = "the guardrails are not known yet"
     LATENCIA = "the latency breaker is open"
     SPREAD = "the spread breaker is open"
     VOLATILIDAD = "the volatility breaker is open"

@@ -28,11 +28,21 @@ from src.produccion.almacen.eventos_stop import ejecucion_de
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
-from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, AGENTE, TITULAR, anadir, escribir_sesion
+from tests.produccion.almacen.diarios_de_prueba import (
+    ABIERTA_MS,
+    AGENTE,
+    PROTEGIDA,
+    TITULAR,
+    anadir,
+    escribir_sesion,
+    filas,
+    una_fila,
+)
 from tests.produccion.diarios import sin_disparadores
 
 OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
 FRENO = nuevo_freno(100.2, 95.0, 110.0, 100.2, 0, largo=True)
+NIVEL = {"operation": ABIERTA_MS + 1, "quantity": 0.5, "entry": 100.2, "level": 90.0}
 A_MANO = apretar(FRENO, 97.0, 99.0, EscalaPrecio(1, 10), "break_even")
 
 
@@ -179,6 +189,27 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert alimentar(motor, ruta) == 14
 
     assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12, 13]
+    assert contar(motor)["alerts"] == 2
+
+
+@pytest.mark.parametrize(
+    "apunte",
+    [
+        ("ROWS", filas(una_fila(operacion="abrir_long", cantidad=0.0), cuenta=[1.0])),
+        ("ROWS", filas(PROTEGIDA | {"cantidad": 0.0}, cuenta=[1.0])),
+        ("LEVEL_SET", NIVEL | {"brake": "x"}),
+        ("LEVEL_SET", NIVEL | {"operation": 2**63}),
+    ],
+    ids=["fill of nothing", "stop of nothing", "brake without fields", "beyond 64 bits"],
+)
+def test_ningun_apunte_detiene_a_los_que_le_siguen(
+    motor: Engine, ruta: Path, bitacora, apunte: tuple[str, dict[str, object]]
+):
+    anadir(ruta, ("x", *apunte), ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+
+    assert alimentar(motor, ruta) == 13
+
+    assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12]
     assert contar(motor)["alerts"] == 2
 
 
