@@ -13,6 +13,7 @@ from src.cli.doctor import doctor
 from src.cli.journal import journal
 from src.cli.salida import con_codigo_de_salida
 from src.produccion.diario.apertura_diario import examinar
+from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, escribir_respaldo
 from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
 from tests.produccion.diarios import sin_disparadores, un_diario
@@ -60,6 +61,16 @@ def test_un_fallo_es_codigo_1_y_va_en_el_json(lugar: list[str], ruta: Path):
     assert resultado.exit_code == 1
     fallos = [f for f in json.loads(resultado.stdout)["checks"] if f["result"] == "failure"]
     assert [f["check"] for f in fallos] == ["journal testnet-1/BTCUSDT"]
+
+
+def test_un_cerrojo_echado_es_codigo_1(lugar: list[str], ruta: Path):
+    escribir_respaldo(ruta.parent, Enclavamiento(Razon.DRAWDOWN, "daemon", 1_700_000_000_000))
+
+    resultado = correr("doctor", *lugar, "--offline", "--json")
+
+    assert resultado.exit_code == 1
+    fallos = [f for f in json.loads(resultado.stdout)["checks"] if f["result"] == "failure"]
+    assert [f["check"] for f in fallos] == ["latch testnet-1/BTCUSDT"]
 
 
 def test_opciones_contradictorias_son_codigo_2(lugar: list[str]):
