@@ -13,6 +13,7 @@ from src.cli.doctor import doctor
 from src.cli.journal import journal
 from src.cli.salida import con_codigo_de_salida
 from src.produccion.diario.apertura_diario import examinar
+from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, escribir_respaldo
 from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
@@ -132,6 +133,21 @@ def test_exportar_da_lineas_en_orden(lugar: list[str], ruta: Path):
     )
     assert len(eventos) == 12
     assert correr("journal", "export", "--state-dir", str(ruta.parent)).stdout == resultado.stdout
+
+
+def test_exportar_dice_cuando_se_desenclavo_salvo_que_se_pida_comparable(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    contenido: dict[str, object] = {"reason": "looked into it", "by": "Ana", "at": 1_700_000_000_000}
+    diario.anotar_luego("risk", "UNLOCKED", 1_700_000_000_000, contenido)
+    diario.cerrar()
+
+    def desenclavado(*opciones: str) -> dict[str, object]:
+        salida = correr("journal", "export", "--state-dir", str(ruta.parent), *opciones).stdout
+        (evento,) = [e for e in map(json.loads, salida.splitlines()) if e["type"] == "UNLOCKED"]
+        return {"occurred_at_ms": evento["occurred_at_ms"], "at": evento["payload"].get("at")}
+
+    assert desenclavado() == {"occurred_at_ms": 1_700_000_000_000, "at": 1_700_000_000_000}
+    assert desenclavado("--canonical") == {"occurred_at_ms": 0, "at": None}
 
 
 def test_exportar_de_varios_pide_uno(ruta: Path):

@@ -256,11 +256,14 @@ def mirar(ruta: Path, agregado: str) -> Iterator[EventoDiario]:
                 yield EventoDiario(r.seq, r.agregado, r.version, r.tipo, r.instante_ms, contenido)
 
 
-def exportar_canonico(ruta: Path) -> Iterator[bytes]:
+def exportar(ruta: Path, *, canonico: bool = False) -> Iterator[bytes]:
     """The events of a journal, one JSON line each, ordered by aggregate and version, keys sorted.
 
-    Two runs that did the same give the same bytes: there is neither ``seq``, which depends on how the writes
-    of several aggregates fell together, nor a time of the wall clock.
+    Args:
+        ruta: The journal's file; its daemon may be writing to it.
+        canonico: Leave out the times of people's wall clocks, so that two runs that did the same give the
+            same bytes. ``seq``, which depends on how the writes of several aggregates fell together, is
+            never there.
 
     Raises:
         DiarioCorrupto: A record is not what was written.
@@ -270,7 +273,7 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
         for fila in conexion.execute(f"SELECT {COLUMNAS} FROM events ORDER BY aggregate, version"):
             registro = _verificado(fila, ruta)
             contenido = orjson.loads(registro.contenido)
-            if registro.tipo in _DE_PERSONAS:
+            if canonico and registro.tipo in _DE_PERSONAS:
                 contenido.pop("at", None)
                 registro = registro._replace(instante_ms=0)
             evento = {
