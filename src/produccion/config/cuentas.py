@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.config.config import Destino, Modo, Opciones, elegir_destino
+from src.produccion.config.config import CLAVE_SIMULADOR, Destino, Modo, Opciones, elegir_destino
 from src.produccion.puertos import Credenciales
 
 FICHERO_CUENTAS = "TIMONEL_ACCOUNTS"
@@ -184,12 +184,16 @@ def limites_de(
 
 
 def claves_de(user_id: str, cuenta: SeccionCuenta, entorno: Mapping[str, str] = os.environ) -> Credenciales:
-    """An account's keys, from the environment.
+    """An account's keys, from the environment; a simulator's usual variables need not be set.
 
     Raises:
         ConfiguracionInvalida: A variable is not set; the text names it.
     """
-    clave, secreto = (entorno.get(nombre, "") for nombre in cuenta.variables)
+    de_fabrica = CLAVE_SIMULADOR if cuenta.environment is Modo.SIMULADO else ""
+    clave, secreto = (
+        entorno.get(nombre, "" if elegida else de_fabrica)
+        for nombre, elegida in zip(cuenta.variables, (cuenta.api_key_env, cuenta.api_secret_env), strict=True)
+    )
     faltan = [nombre for nombre, valor in zip(cuenta.variables, (clave, secreto), strict=True) if not valor]
     if faltan:
         raise ConfiguracionInvalida(

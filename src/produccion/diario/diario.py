@@ -24,8 +24,14 @@ import orjson
 import structlog
 
 from src.nucleo.errores import EmergenciaOperacional
-from src.produccion.diario.apertura_diario import abrir, conectar, corrupto, fallos_explicados
-from src.produccion.diario.examen_diario import EXAMINADOS_AL_ABRIR, Violacion
+from src.produccion.diario.apertura_diario import (
+    abrir,
+    comprobar_presencia,
+    conectar,
+    corrupto,
+    fallos_explicados,
+)
+from src.produccion.diario.examen_diario import EXAMINADOS_AL_ABRIR, Violacion, columnas_de
 from src.produccion.diario.formato_diario import (
     COLUMNAS,
     DISTINTO,
@@ -241,11 +247,31 @@ class DiarioSqlite:
         return version or 0
 
 
-def exportar_canonico(ruta: Path) -> Iterator[bytes]:
+def mirar(ruta: Path, agregado: str) -> Iterator[EventoDiario]:
+    """The events of one aggregate, verified, without changing the file; a daemon may be writing to it.
+
+    Raises:
+        DiarioCorrupto: A record is not what was written.
+        ConfiguracionInvalida: The file cannot be read.
+    """
+    with fallos_explicados(ruta):
+        comprobar_presencia(ruta)
+        with closing(conectar(ruta, escritura=False)) as conexion:
+            consulta = f"SELECT {columnas_de(conexion)} FROM events WHERE aggregate = ? ORDER BY version"
+            for fila in conexion.execute(consulta, (agregado,)):
+                r = _verificado(fila, ruta)
+                contenido = orjson.loads(r.contenido)
+                yield EventoDiario(r.seq, r.agregado, r.version, r.tipo, r.instante_ms, contenido)
+
+
+def exportar(ruta: Path, *, canonico: bool = False) -> Iterator[bytes]:
     """The events of a journal, one JSON line each, ordered by aggregate and version, keys sorted.
 
-    Two runs that did the same give the same bytes: there is neither ``seq``, which depends on how the writes
-    of several aggregates fell together, nor a time of the wall clock.
+    Args:
+        ruta: The journal's file; its daemon may be writing to it.
+        canonico: Leave out the times of people's wall clocks, so that two runs that did the same give the
+            same bytes. ``seq``, which depends on how the writes of several aggregates fell together, is
+            never there.
 
     Raises:
         DiarioCorrupto: A record is not what was written.
@@ -255,7 +281,7 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
         for fila in conexion.execute(f"SELECT {COLUMNAS} FROM events ORDER BY aggregate, version"):
             registro = _verificado(fila, ruta)
             contenido = orjson.loads(registro.contenido)
-            if registro.tipo in _DE_PERSONAS:
+            if canonico and registro.tipo in _DE_PERSONAS:
                 contenido.pop("at", None)
                 registro = registro._replace(instante_ms=0)
             evento = {
@@ -270,9 +296,9 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
             yield orjson.dumps(evento, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def _verificado(fila: tuple[int, str, str, int, str, int, int, str, int], ruta: Path) -> Registro:
+def _verificado(fila: tuple[int, str, str, int, str, int, int, str, int | None], ruta: Path) -> Registro:
     registro = Registro(*fila[:7], fila[7].encode(), fila[8])
-    if registro.suma != suma_de(registro):
+    if registro.suma is not None and registro.suma != suma_de(registro):
         raise corrupto(ruta, str(Violacion(registro.seq, registro.agregado, registro.version, DISTINTO)))
     return registro
 

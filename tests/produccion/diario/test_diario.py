@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
-from src.produccion.diario.diario import DiarioSqlite, exportar_canonico
+from src.produccion.diario.diario import DiarioSqlite, exportar
 from tests.produccion.diarios import sin_disparadores
 
 RED = True
@@ -193,7 +193,7 @@ def test_un_disco_lleno_es_una_emergencia_que_conserva_lo_escrito(ruta: Path):
 import asyncio, resource
 from pathlib import Path
 from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
-from src.produccion.diario.diario import DiarioSqlite, exportar_canonico
+from src.produccion.diario.diario import DiarioSqlite, exportar
 from tests.produccion.diarios import sin_disparadores
 
 async def escribir():
@@ -296,7 +296,7 @@ async def test_la_exportacion_no_depende_de_como_se_mezclaron_las_escrituras(tmp
             contenido = contenido if nombre == "uno" else dict(reversed(contenido.items()))
             diario.anotar_luego(agregado, "X", 10 * cuenta[agregado], contenido)
         diario.cerrar()
-        salidas.append(b"".join(exportar_canonico(ruta)))
+        salidas.append(b"".join(exportar(ruta, canonico=True)))
 
     assert salidas[0] == salidas[1]
     lineas = [json.loads(linea) for linea in salidas[0].splitlines()]
