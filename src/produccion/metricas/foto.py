@@ -37,6 +37,12 @@ MOTIVOS: Mapping[Bloqueo, str] = MappingProxyType(
         Bloqueo.INQUILINO: "tenant_paused",
         Bloqueo.CORTACIRCUITOS: "circuit_breaker",
         Bloqueo.RITMO: "execution_rate",
+        Bloqueo.VALLAS_SIN_SABER: "guardrails_unknown",
+        Bloqueo.LATENCIA: "breaker_latency",
+        Bloqueo.SPREAD: "breaker_spread",
+        Bloqueo.VOLATILIDAD: "breaker_volatility",
+        Bloqueo.ERRORES: "breaker_error_rate",
+        Bloqueo.PERDIDA: "breaker_drawdown",
     }
 )
 """Label of each reason to open nothing."""

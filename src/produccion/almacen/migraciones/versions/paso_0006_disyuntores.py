@@ -1,6 +1,6 @@
 """Breakers as they are now, what their changes measured, and what a person lets each agent do.
 
-Revision ID: 0007
+Revision ID: 0006
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint
 
 from src.produccion.almacen.migraciones.piezas import columnas, crear_indice, quitar_indice
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 
 _COLUMNAS = (
