@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from src.produccion.supervision.cortesia import Cortesia
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 URL_ALMACEN = "TIMONEL_DB_URL"
 
@@ -23,7 +23,8 @@ class Acceso:
     Args:
         url: The store's address; ``None`` takes ``TIMONEL_DB_URL``, or the default.
         estado: The ``--state-dir``.
-        cortesia: Asked before every statement; without it nobody goes first.
+        cortesia: Asked before every statement that keeps nobody else from writing meanwhile; without it
+            nobody goes first.
     """
 
     def __init__(self, url: str | None, estado: Path, cortesia: Cortesia | None = None) -> None:
@@ -55,11 +56,15 @@ class Acceso:
     def _abrir(self) -> Engine:
         from sqlalchemy import event
 
-        from src.produccion.almacen.conexion import abrir_almacen
+        from src.produccion.almacen.conexion import abrir_almacen, retiene_a_otros
 
         motor = abrir_almacen(*self._lugar)
         if self._cortesia is not None:
             ceder = self._cortesia.ceder
-            event.listen(motor, "begin", lambda *_: ceder())
-            event.listen(motor, "before_cursor_execute", lambda *_: ceder())
+
+            def antes(conexion: Connection, *_: object) -> None:
+                if not retiene_a_otros(conexion):
+                    ceder()
+
+            event.listen(motor, "before_cursor_execute", antes)
         return motor

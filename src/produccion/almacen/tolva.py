@@ -23,7 +23,7 @@ from src.produccion.almacen.lectura_diario import nombre_diario
 
 _PAUSA_S = 1.0
 _ESPERA_MAX_S = 30.0
-_LOTES_POR_VUELTA = 20
+_LOTES_POR_VUELTA = 200
 
 _CAIDAS = (DBAPIError, SinConexion, EntradaInvalida, sqlite3.Error, OSError)
 
