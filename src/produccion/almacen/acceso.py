@@ -1,4 +1,4 @@
-"""The shared store as the services of one daemon use it: opened once, by whoever comes first.
+"""The shared store as the services of one daemon use it: opened by whoever comes first, for all.
 
 SQLAlchemy is imported by the thread that opens it, so that a daemon starts without waiting for that.
 """
@@ -18,7 +18,7 @@ URL_ALMACEN = "TIMONEL_DB_URL"
 
 
 class Acceso:
-    """One engine for all threads of a process.
+    """One engine at a time for all threads of a process.
 
     Args:
         url: The store's address; ``None`` takes ``TIMONEL_DB_URL``, or the default.
@@ -40,9 +40,17 @@ class Acceso:
             ConfiguracionInvalida: It cannot be used; the text says why. The next call tries again.
         """
         with self._candado:
-            if self._motor is None:
-                self._motor = self._abrir()
-            return self._motor
+            motor = self._motor
+            if motor is None:
+                motor = self._motor = self._abrir()
+            return motor
+
+    def renovar(self) -> None:
+        """Have the next call open it anew, which checks and migrates the schema again.
+
+        Whoever holds the one of before may go on with it: it makes itself new connections.
+        """
+        self.cerrar()
 
     def cerrar(self) -> None:
         """Close what is not in use; after it the store can be opened again.

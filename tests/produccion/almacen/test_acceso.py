@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, select, text
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.almacen.acceso import Acceso
@@ -87,6 +87,38 @@ def test_se_espera_antes_de_poder_escribir_y_nunca_mientras_otros_esperan_a_que_
 
     assert not hilo.is_alive()
     acceso.cerrar()
+
+
+def test_renovado_se_abre_otro_y_quien_tenia_el_de_antes_sigue_con_el(
+    motor: Engine, url: str, tmp_path: Path
+):
+    acceso = Acceso(url, tmp_path)
+    antes = acceso.abrir()
+    preparada = como_quedan_las_conexiones(antes)
+    with antes.connect() as a_medias:
+        acceso.renovar()
+
+        assert vivos(acceso.abrir()) == []
+        assert a_medias.execute(select(alerts)).all() == []
+        a_medias.invalidate()  # its pool is gone, so that nobody else would close it
+
+    assert acceso.abrir() is not antes
+    with escribir(antes) as conexion:
+        conexion.execute(delete(alerts))
+    assert como_quedan_las_conexiones(antes) == como_quedan_las_conexiones(acceso.abrir()) == preparada
+    antes.dispose()
+    acceso.cerrar()
+
+
+def como_quedan_las_conexiones(motor: Engine) -> list[object]:
+    """What only a connection that was prepared says."""
+    ajustes = (
+        ("PRAGMA foreign_keys", "PRAGMA busy_timeout", "PRAGMA synchronous")
+        if motor.dialect.name == "sqlite"
+        else ("SHOW statement_timeout", "SHOW lock_timeout")
+    )
+    with leer(motor) as conexion:
+        return [conexion.execute(text(ajuste)).scalar_one() for ajuste in ajustes]
 
 
 def test_cerrado_se_puede_abrir_de_nuevo(motor: Engine, url: str, tmp_path: Path):
