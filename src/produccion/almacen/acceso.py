@@ -1,4 +1,4 @@
-"""The shared store as the services of one daemon use it: opened once, by whoever comes first.
+"""The shared store as the services of one daemon use it: opened by whoever comes first, for all.
 
 SQLAlchemy is imported by the thread that opens it, so that a daemon starts without waiting for that.
 """
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 from src.produccion.supervision.cortesia import Cortesia
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 URL_ALMACEN = "TIMONEL_DB_URL"
 
 
 class Acceso:
-    """One engine for all threads of a process.
+    """One engine at a time for all threads of a process.
 
     Args:
         url: The store's address; ``None`` takes ``TIMONEL_DB_URL``, or the default.
         estado: The ``--state-dir``.
-        cortesia: Asked before every statement; without it nobody goes first.
+        cortesia: Asked before every statement that keeps nobody else from writing meanwhile; without it
+            nobody goes first.
     """
 
     def __init__(self, url: str | None, estado: Path, cortesia: Cortesia | None = None) -> None:
@@ -39,9 +40,17 @@ class Acceso:
             ConfiguracionInvalida: It cannot be used; the text says why. The next call tries again.
         """
         with self._candado:
-            if self._motor is None:
-                self._motor = self._abrir()
-            return self._motor
+            motor = self._motor
+            if motor is None:
+                motor = self._motor = self._abrir()
+            return motor
+
+    def renovar(self) -> None:
+        """Have the next call open it anew, which checks and migrates the schema again.
+
+        Whoever holds the one of before may go on with it: it makes itself new connections.
+        """
+        self.cerrar()
 
     def cerrar(self) -> None:
         """Close what is not in use; after it the store can be opened again.
@@ -55,11 +64,15 @@ class Acceso:
     def _abrir(self) -> Engine:
         from sqlalchemy import event
 
-        from src.produccion.almacen.conexion import abrir_almacen
+        from src.produccion.almacen.conexion import abrir_almacen, retiene_a_otros
 
         motor = abrir_almacen(*self._lugar)
         if self._cortesia is not None:
             ceder = self._cortesia.ceder
-            event.listen(motor, "begin", lambda *_: ceder())
-            event.listen(motor, "before_cursor_execute", lambda *_: ceder())
+
+            def antes(conexion: Connection, *_: object) -> None:
+                if not retiene_a_otros(conexion):
+                    ceder()
+
+            event.listen(motor, "before_cursor_execute", antes)
         return motor

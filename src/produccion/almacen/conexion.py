@@ -163,6 +163,13 @@ def escribir(motor: Engine) -> Iterator[Connection]:
         yield conexion
 
 
+def retiene_a_otros(conexion: Connection) -> bool:
+    """Whether nobody else can write before this transaction ends: SQLite lets one do so at a time."""
+    suya = conexion.connection.driver_connection
+    solo_lee = conexion.get_execution_options().get(_SOLO_LEE)
+    return isinstance(suya, sqlite3.Connection) and suya.in_transaction and not solo_lee
+
+
 def _sqlite(direccion: URL) -> Engine:
     ruta = Path(str(direccion.database))
     try:

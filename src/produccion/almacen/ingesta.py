@@ -17,8 +17,8 @@ from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
 from src.produccion.almacen.lectura_diario import Apunte, leer_tramo
 
-LOTE = 500
-"""Records in one transaction."""
+LOTE = 50
+"""Records in one transaction, which is to end well before a claim gives up waiting for it."""
 
 Escritor = Callable[[Connection, Titular, str, Apunte], None]
 """Writes the rows of a record: connection, whose it is, journal, record."""

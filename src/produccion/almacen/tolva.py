@@ -1,4 +1,4 @@
-"""One turn after the other of feeding the store; failures are told once and tried again later."""
+"""One turn after the other of feeding the store; each kind of failure is told once and tried again later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from src.produccion.almacen.lectura_diario import nombre_diario
 
 _PAUSA_S = 1.0
 _ESPERA_MAX_S = 30.0
-_LOTES_POR_VUELTA = 20
+_LOTES_POR_VUELTA = 200
+_FALLOS_HASTA_RENOVAR = 3
 
 _CAIDAS = (DBAPIError, SinConexion, EntradaInvalida, sqlite3.Error, OSError)
 
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class Tolva:
-    """Moves records from one journal into the store.
+    """Moves records from one journal into the store, which it has opened anew when that goes on failing.
 
     Args:
         diario: The journal's file.
@@ -53,6 +54,7 @@ class Tolva:
         self._queda_tiempo = queda_tiempo
         self._nombre = ""
         self._fallos = 0
+        self._dicho = ""
         self._muestra: Muestra | None = None
 
     def girar(self, muestra: Muestra | None = None) -> float:
@@ -68,7 +70,7 @@ class Tolva:
             return self._caer(fallo)
         if self._fallos:
             log.warning("almacen_de_vuelta", intentos=self._fallos)
-            self._fallos = 0
+            self._fallos, self._dicho = 0, ""
         return 0.0 if quedan else _PAUSA_S
 
     def cerrar(self) -> None:
@@ -94,12 +96,16 @@ class Tolva:
 
     def _caer(self, fallo: Exception) -> float:
         self._fallos += 1
-        if self._fallos == 1:
+        if self._fallos % _FALLOS_HASTA_RENOVAR == 0:
+            self._acceso.renovar()
+        motivo = str(fallo).partition("\n")[0] or repr(fallo)
+        if motivo != self._dicho:
             log.error(
                 "almacen_caido",
-                motivo=str(fallo).splitlines()[0],
+                motivo=motivo,
                 efecto="trading goes on; the journal keeps what the store will get",
             )
+            self._dicho = motivo
         return min(_ESPERA_MAX_S, _PAUSA_S * 2.0 ** min(self._fallos, 10))
 
 

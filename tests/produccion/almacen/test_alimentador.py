@@ -17,7 +17,7 @@ from src.produccion.almacen.alimentador import Alimentador, Muestra
 from src.produccion.almacen.conexion import conectar_almacen, leer
 from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.esquema import alerts, balance_snapshots, system_metrics
-from src.produccion.almacen.migrar import estado_esquema, subir
+from src.produccion.almacen.migrar import bajar, estado_esquema, subir
 from src.produccion.almacen.tolva import Tolva
 from tests.produccion.almacen.diarios_de_prueba import TITULAR, anadir, escribir_sesion
 
@@ -91,6 +91,33 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
         subir(motor)
     assert tolva.girar() == 1.0
     assert "almacen_de_vuelta" in [e["event"] for e in bitacora]
+    assert cuantas(motor, alerts) == 1
+    tolva.cerrar()
+    acceso.cerrar()
+    motor.dispose()
+
+
+def test_lo_que_solo_cura_abrir_de_nuevo_no_espera_a_otro_arranque(
+    url_vacia: str, ruta: Path, tmp_path: Path, bitacora
+):
+    """A restore has put an older schema back under a store that is open."""
+    motor = conectar_almacen(url_vacia, tmp_path)
+    subir(motor)
+    acceso = Acceso(url_vacia, tmp_path)
+    tolva = Tolva(ruta, acceso, TITULAR)
+    tolva.girar()
+    while bajar(motor):
+        pass
+
+    esperas = [tolva.girar() for _ in range(4)]
+
+    if motor.dialect.name == "sqlite":
+        assert esperas == [2.0, 4.0, 8.0, 1.0]
+    else:
+        motivos = [str(e["motivo"]) for e in bitacora if e["event"] == "almacen_caido"]
+        assert ["timonel db upgrade" in motivo for motivo in motivos] == [False, True]
+        subir(motor)
+        assert tolva.girar() == 1.0
     assert cuantas(motor, alerts) == 1
     tolva.cerrar()
     acceso.cerrar()
