@@ -73,7 +73,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     """A database that is not migrated is as bad as none, and needs no server to be stopped."""
     motor = conectar_almacen(url_vacia, tmp_path)
     if motor.dialect.name == "sqlite":
-        subir(motor)
+        ultima = subir(motor)[-1]
         with motor.begin() as conexion:
             conexion.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     acceso = Acceso(url_vacia, tmp_path)
@@ -85,7 +85,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     assert [e["event"] for e in bitacora].count("almacen_caido") == 1
     if motor.dialect.name == "sqlite":
         with motor.begin() as conexion:
-            conexion.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+            conexion.execute(text(f"UPDATE alembic_version SET version_num = '{ultima}'"))
     else:
         subir(motor)
     assert tolva.girar() == 1.0
