@@ -74,7 +74,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     motor = conectar_almacen(url_vacia, tmp_path)
     ultima = estado_esquema(motor).ultima
     if motor.dialect.name == "sqlite":
-        subir(motor)
+        ultima = subir(motor)[-1]
         with motor.begin() as conexion:
             conexion.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     acceso = Acceso(url_vacia, tmp_path)
