@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -28,6 +29,7 @@ class Plaza:
     def __init__(self, carpeta: Path, simulador: Simulador) -> None:
         self.simulador = simulador
         self._estado = carpeta / "estado"
+        self._lugar = ("--state-dir", str(self._estado))
         self._agente = self._sim("join", symbol="BTCUSDT", interval="1h")["agent"]
 
     def mover_hasta(self, mark: float) -> None:
@@ -49,13 +51,28 @@ class Plaza:
         assert hecho.returncode == espera, hecho.stderr + hecho.stdout
         return hecho.stderr if espera else hecho.stdout
 
+    def interrumpida(self, *orden: str, senal: signal.Signals) -> int:
+        """The exit code of a command that is interrupted after the first line it prints."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "src.cli.app", *orden, *self._lugar, "--exchange-url", self.simulador.url],
+            cwd=RAIZ,
+            env=entorno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as proceso:
+            assert proceso.stdout is not None
+            assert proceso.stdout.readline()
+            proceso.send_signal(senal)
+            return proceso.wait(timeout=30)
+
     def sin_bolsa(self, *orden: str) -> str:
         """A command that reads the store alone."""
         return self._correr(*orden).stdout
 
     def _correr(self, *orden: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "src.cli.app", *orden, "--state-dir", str(self._estado)],
+            [sys.executable, "-m", "src.cli.app", *orden, *self._lugar],
             cwd=RAIZ,
             env=entorno(),
             capture_output=True,
@@ -162,6 +179,12 @@ def test_lo_que_la_bolsa_no_dispara_lo_ejecuta_el_monitor_una_vez(plaza: Plaza, 
     assert plaza.residentes == []
     informe = json.loads(plaza.sin_bolsa("stops", "report", "--json", "--hours", "0"))
     assert (informe["executions"]["EXECUTED"], informe["latency_ms"]["count"]) == (1, 1)
+
+
+def test_el_monitor_continuo_acaba_igual_por_cualquiera_de_las_dos_senales(plaza: Plaza):
+    orden = ("monitor_stops", "--continuous", "--interval", "0.2", "--json")
+
+    assert {plaza.interrumpida(*orden, senal=s) for s in (signal.SIGINT, signal.SIGTERM)} == {130}
 
 
 def test_lo_que_no_se_puede_adoptar_se_dice_y_no_cambia_nada(plaza: Plaza):
