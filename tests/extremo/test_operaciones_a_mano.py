@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from sqlalchemy import select
 from src.produccion.almacen.conexion import abrir_almacen, leer
 from src.produccion.almacen.esquema import operations, stop_events
 from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
+from tests.secretos import SECRETO
 
 CIERRES = (20_000.0, 20_000.0, 20_400.0, 19_900.0, 19_500.0, 19_500.0)
 CLAVE = {"X-MBX-APIKEY": "simulador"}
@@ -185,6 +188,21 @@ def test_el_monitor_continuo_acaba_igual_por_cualquiera_de_las_dos_senales(plaza
     orden = ("monitor_stops", "--continuous", "--interval", "0.2", "--json")
 
     assert {plaza.interrumpida(*orden, senal=s) for s in (signal.SIGINT, signal.SIGTERM)} == {130}
+
+
+@pytest.mark.skipif(not (which("curl") and which("openssl")), reason="curl or openssl is not installed")
+def test_el_ejemplo_de_los_documentos_abre_una_posicion_a_mano(tmp_path: Path):
+    documento = (RAIZ / "docs" / "operaciones.md").read_text(encoding="utf-8")
+    (ejemplo,) = [b for b in re.findall(r"```bash\n(.*?)```", documento, re.DOTALL) if "openssl" in b]
+    with _una_plaza(tmp_path) as plaza:
+        guion = ejemplo.replace("http://127.0.0.1:8899", plaza.simulador.url)
+        guion = guion.replace("-hmac simulador", f"-hmac {SECRETO}")
+
+        hecho = subprocess.run(
+            ["bash", "-ec", guion], env=entorno(), capture_output=True, text=True, timeout=60
+        )
+
+        assert plaza.simulador.posicion == 0.05, hecho.stdout + hecho.stderr
 
 
 def test_lo_que_no_se_puede_adoptar_se_dice_y_no_cambia_nada(plaza: Plaza):
