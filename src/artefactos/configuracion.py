@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from src.artefactos import secciones
+from src.artefactos.sugerencia import clave_desconocida
 from src.artefactos.tipos_yaml import Seccion
 from src.artefactos.yaml_exacto import escribir_yaml, leer_yaml
 from src.nucleo.accion import ReglaAccion
@@ -155,25 +155,11 @@ def _queja(error: ErrorDetails) -> str:
     ubicacion = error["loc"]
     clave = ".".join(str(parte) for parte in ubicacion)
     if error["type"] == "extra_forbidden":
-        return f"unknown key `{clave}`{_sugerencia(ubicacion)}"
+        return clave_desconocida(ConfiguracionArtefacto, ubicacion)
     texto = error["msg"].removeprefix("Value error, ")
     if isinstance(error["input"], dict | BaseModel):
         return f"`{clave}`: {texto}" if clave else texto
     return f"`{clave}` = {error['input']!r}: {texto}"
-
-
-def _sugerencia(ubicacion: tuple[int | str, ...]) -> str:
-    modelo: type[BaseModel] = ConfiguracionArtefacto
-    for parte in ubicacion[:-1]:
-        campo = modelo.model_fields.get(str(parte))
-        if campo is None or not (
-            isinstance(campo.annotation, type) and issubclass(campo.annotation, BaseModel)
-        ):
-            return ""
-        modelo = campo.annotation
-    cercanas = difflib.get_close_matches(str(ubicacion[-1]), modelo.model_fields, n=1)
-    remedio = f"did you mean `{cercanas[0]}`?" if cercanas else f"known: {', '.join(modelo.model_fields)}"
-    return f"; {remedio}"
 
 
 def _llano(valor: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +20,7 @@ from src.cli.comun_cuenta import (
     OpcionReal,
     OpcionUrl,
     OpcionUsuario,
+    correr,
     elegir_cuenta,
     precio_escrito,
 )
@@ -70,7 +70,7 @@ def adjust_trailing_stops(
     eleccion = elegir_cuenta(
         real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
     )
-    arrastradas = asyncio.run(_arrastrar(eleccion, costo, client_id, position_id, ensayo=dry_run))
+    arrastradas = correr(_arrastrar(eleccion, costo, client_id, position_id, ensayo=dry_run))
     if position_id is not None and not arrastradas:
         raise ConfiguracionInvalida(
             f"--position-id {position_id} is no open hand-made operation of this account"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +19,7 @@ from src.cli.comun_cuenta import (
     OpcionReal,
     OpcionUrl,
     OpcionUsuario,
+    correr,
     elegir_cuenta,
     precio_escrito,
 )
@@ -68,7 +68,7 @@ def adopt(
     eleccion = elegir_cuenta(
         real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
     )
-    adoptada = asyncio.run(_adoptar(eleccion, pedido))
+    adoptada = correr(_adoptar(eleccion, pedido))
     if como_json:
         typer.echo(json.dumps(a_json(adoptada), allow_nan=False))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -28,9 +29,19 @@ from src.cli.users import users
 from src.produccion.config.cli import live
 from src.produccion.panico.panico import principal as panico
 
+
+def _decir_version(pedida: bool) -> None:
+    if not pedida:
+        return
+    try:
+        typer.echo(f"timonel {metadata.version('timonel')}")
+    except metadata.PackageNotFoundError as fallo:
+        raise typer.BadParameter("Timonel runs from a checkout that is not installed") from fallo
+    raise typer.Exit
+
+
 app = typer.Typer(
     name="timonel",
-    help="Train a SAC agent on futures candles and run it live, with the same numbers everywhere.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +58,16 @@ app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
+
+
+@app.callback()
+def _timonel(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_decir_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """Train a SAC agent on futures candles and run it live, with the same numbers everywhere."""
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

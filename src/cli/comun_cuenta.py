@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from src.produccion.montaje_monitor import Eleccion
+
+T = TypeVar("T")
 
 OpcionReal = Annotated[
     bool, typer.Option("--live", help="The REAL account. Without it: the testnet.", show_default=False)
@@ -60,6 +65,24 @@ def elegir_cuenta(
 
     opciones = Opciones(train_id="", real=real, url=url, config=config, estado=estado)
     return Eleccion(opciones=opciones, usuario=usuario, cuentas=cuentas, activo=activo, detallado=detallado)
+
+
+def correr(orden: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end; SIGTERM interrupts it as Ctrl+C does.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted, after what it had open was closed.
+    """
+    try:
+        return asyncio.run(_interrumpible(orden))
+    except asyncio.CancelledError as fallo:
+        raise KeyboardInterrupt from fallo
+
+
+async def _interrumpible(orden: Coroutine[Any, Any, T]) -> T:
+    tarea = asyncio.ensure_future(orden)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tarea.cancel)
+    return await tarea
 
 
 def activo_cotizado(simbolo: str) -> str:

@@ -34,6 +34,12 @@ def doctor(
     exchange_url: Annotated[
         str | None, typer.Option(envvar="TIMONEL_EXCHANGE_URL", help="Look at this exchange.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Look with the keys of this account of accounts.yaml.")
+    ] = None,
+    accounts: Annotated[
+        Path | None, typer.Option(envvar="TIMONEL_ACCOUNTS", help="The accounts.yaml of --user.")
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Leave the exchange out.")] = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild the journals that are damaged; a copy is kept.")
@@ -57,6 +63,8 @@ def doctor(
         config=config,
         real=real,
         url=exchange_url,
+        usuario=user,
+        cuentas=accounts,
     )
     comprobar_opciones(opciones)
     hallazgos = asyncio.run(diagnosticar(opciones, sin_red=offline))

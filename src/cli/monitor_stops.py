@@ -22,6 +22,7 @@ from src.cli.comun_cuenta import (
     OpcionUrl,
     OpcionUsuario,
     activo_cotizado,
+    correr,
     elegir_cuenta,
     precio_escrito,
 )
@@ -67,7 +68,7 @@ def monitor_stops(
         real, exchange_url, config, state_dir, user, accounts, margin_asset, detallado=verbose
     )
     cada_s = interval if continuous else None
-    bien = asyncio.run(_vigilar(eleccion, cada_s, ensayo=dry_run, como_json=como_json))
+    bien = correr(_vigilar(eleccion, cada_s, ensayo=dry_run, como_json=como_json))
     if not bien:
         raise typer.Exit(1)
 

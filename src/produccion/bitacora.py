@@ -110,16 +110,17 @@ def _abrir(ruta: Path | None, rotativa: Path | None, rotacion: Rotacion) -> Iter
         yield _abierto(
             rotativa,
             lambda: ArchivoRotativo(rotativa, maxBytes=maximo, backupCount=guardados, encoding="utf-8"),
+            ", or choose another --state-dir",
         )
 
 
-def _abierto(ruta: Path, abrir: Callable[[], Archivo]) -> Archivo:
+def _abierto(ruta: Path, abrir: Callable[[], Archivo], remedio: str = "") -> Archivo:
     try:
         ruta.parent.mkdir(parents=True, exist_ok=True)
         return abrir()
     except OSError as fallo:
         raise ConfiguracionInvalida(
-            f"{ruta} cannot be written: {fallo.strerror}. Check the permissions of its directory"
+            f"{ruta} cannot be written: {fallo.strerror}. Check the permissions of its directory{remedio}"
         ) from fallo
 
 

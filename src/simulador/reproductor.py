@@ -53,8 +53,8 @@ def elegir_ventana(series: Sequence[Serie], calentamiento: int) -> Ventana:
     comunes = todas[(todas >= desde) & (todas <= hasta)]
     if len(comunes) <= calentamiento:
         raise DatosInvalidos(
-            f"{len(comunes)} candles are common to all symbols, but --warmup {calentamiento} needs more; "
-            "give more data or a smaller --warmup"
+            f"{len(comunes)} candles are common to all symbols, and the first {calentamiento} are history"
+            f" (the simulator's --warmup {calentamiento}): give more data"
         )
     aperturas = comunes[calentamiento:]
     inicio = int(aperturas[0])

@@ -57,6 +57,8 @@ def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
     [
         (["--host", "0.0.0.0"], {}, "--allow-remote"),
         (["--accounts", "nada.yaml"], {}, "nada.yaml cannot be read"),
+        (["--state-dir", "/proc/nope"], {}, "/proc/nope/api.log cannot be written"),
+        (["--state-dir", "/proc/nope"], {}, "or choose another --state-dir"),
         ([], {"TIMONEL_DB_URL": "postgresql://root@127.0.0.1:1/nada"}, "cannot be reached"),
     ],
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from sqlalchemy import select
 from src.produccion.almacen.conexion import abrir_almacen, leer
 from src.produccion.almacen.esquema import operations, stop_events
 from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
+from tests.secretos import SECRETO
 
 CIERRES = (20_000.0, 20_000.0, 20_400.0, 19_900.0, 19_500.0, 19_500.0)
 CLAVE = {"X-MBX-APIKEY": "simulador"}
@@ -28,6 +32,7 @@ class Plaza:
     def __init__(self, carpeta: Path, simulador: Simulador) -> None:
         self.simulador = simulador
         self._estado = carpeta / "estado"
+        self._lugar = ("--state-dir", str(self._estado))
         self._agente = self._sim("join", symbol="BTCUSDT", interval="1h")["agent"]
 
     def mover_hasta(self, mark: float) -> None:
@@ -49,13 +54,28 @@ class Plaza:
         assert hecho.returncode == espera, hecho.stderr + hecho.stdout
         return hecho.stderr if espera else hecho.stdout
 
+    def interrumpida(self, *orden: str, senal: signal.Signals) -> int:
+        """The exit code of a command that is interrupted after the first line it prints."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "src.cli.app", *orden, *self._lugar, "--exchange-url", self.simulador.url],
+            cwd=RAIZ,
+            env=entorno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as proceso:
+            assert proceso.stdout is not None
+            assert proceso.stdout.readline()
+            proceso.send_signal(senal)
+            return proceso.wait(timeout=30)
+
     def sin_bolsa(self, *orden: str) -> str:
         """A command that reads the store alone."""
         return self._correr(*orden).stdout
 
     def _correr(self, *orden: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "src.cli.app", *orden, "--state-dir", str(self._estado)],
+            [sys.executable, "-m", "src.cli.app", *orden, *self._lugar],
             cwd=RAIZ,
             env=entorno(),
             capture_output=True,
@@ -162,6 +182,27 @@ def test_lo_que_la_bolsa_no_dispara_lo_ejecuta_el_monitor_una_vez(plaza: Plaza, 
     assert plaza.residentes == []
     informe = json.loads(plaza.sin_bolsa("stops", "report", "--json", "--hours", "0"))
     assert (informe["executions"]["EXECUTED"], informe["latency_ms"]["count"]) == (1, 1)
+
+
+def test_el_monitor_continuo_acaba_igual_por_cualquiera_de_las_dos_senales(plaza: Plaza):
+    orden = ("monitor_stops", "--continuous", "--interval", "0.2", "--json")
+
+    assert {plaza.interrumpida(*orden, senal=s) for s in (signal.SIGINT, signal.SIGTERM)} == {130}
+
+
+@pytest.mark.skipif(not (which("curl") and which("openssl")), reason="curl or openssl is not installed")
+def test_el_ejemplo_de_los_documentos_abre_una_posicion_a_mano(tmp_path: Path):
+    documento = (RAIZ / "docs" / "operaciones.md").read_text(encoding="utf-8")
+    (ejemplo,) = [b for b in re.findall(r"```bash\n(.*?)```", documento, re.DOTALL) if "openssl" in b]
+    with _una_plaza(tmp_path) as plaza:
+        guion = ejemplo.replace("http://127.0.0.1:8899", plaza.simulador.url)
+        guion = guion.replace("-hmac simulador", f"-hmac {SECRETO}")
+
+        hecho = subprocess.run(
+            ["bash", "-ec", guion], env=entorno(), capture_output=True, text=True, timeout=60
+        )
+
+        assert plaza.simulador.posicion == 0.05, hecho.stdout + hecho.stderr
 
 
 def test_lo_que_no_se_puede_adoptar_se_dice_y_no_cambia_nada(plaza: Plaza):

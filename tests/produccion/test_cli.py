@@ -85,5 +85,12 @@ def test_desbloquear_sin_razon_no_vale(artefacto: list[str], razon: str):
     assert "--unlock needs a reason" in resultado.stderr
 
 
+def test_un_nombre_sin_nada_que_desbloquear_no_empieza_a_operar(artefacto: list[str]):
+    resultado = correr(*artefacto, "--by", "Ana")
+
+    assert resultado.exit_code == 2
+    assert "goes with --unlock" in resultado.stderr
+
+
 def test_una_salida_desconocida_se_rechaza(artefacto: list[str]):
     assert correr(*artefacto, "--on-exit", "sell").exit_code == 2

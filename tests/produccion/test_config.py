@@ -171,8 +171,9 @@ def test_los_ajustes_se_leen(tmp_path: Path):
 @pytest.mark.parametrize(
     ("texto", "nombrado"),
     [
-        ("risk: {max_errors: 3}", r"risk\.max_errors = 3"),
-        ("riesgo: {}", "riesgo"),
+        ("risk: {max_errors: 3}", r"`risk\.max_errors`; did you mean `max_consecutive_errors`\?"),
+        ("riks: {}", r"unknown key `riks`; did you mean `risk`\?"),
+        ("cuentas_varias: {}", "unknown key `cuentas_varias`; known: decision, risk"),
         ("risk: {max_consecutive_errors: 0}", r"risk\.max_consecutive_errors = 0"),
         ("session: {on_exit: sell}", r"session\.on_exit = 'sell'"),
         ("decision: {max_candle_age_s: soon}", r"decision\.max_candle_age_s = 'soon'"),

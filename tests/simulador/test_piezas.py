@@ -236,7 +236,7 @@ def test_por_cierres_hay_un_paso_por_vela():
 
 
 def test_un_calentamiento_mas_largo_que_los_datos_se_explica():
-    with pytest.raises(DatosInvalidos, match="--warmup 5"):
+    with pytest.raises(DatosInvalidos, match="the simulator's --warmup 5"):
         una_simulacion(planas(*range(1, 6)), calentamiento=5)
 
 

@@ -103,6 +103,8 @@ def live(
         cuentas=accounts,
     )
     comprobar_opciones(opciones)
+    if by is not None and unlock is None:
+        raise ConfiguracionInvalida('--by says who unlocks; it goes with --unlock "reason"')
     raise typer.Exit(_desenclavar(opciones, unlock, by) if unlock is not None else _vivir(opciones))
 
 

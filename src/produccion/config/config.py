@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from src.artefactos.sugerencia import clave_desconocida
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.puertos import Credenciales, Direcciones
 
@@ -345,5 +346,8 @@ def _claves_locales(entorno: Mapping[str, str]) -> Credenciales:
 
 def _explicar(fallo: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}" for error in fallo.errors()
+        clave_desconocida(Ajustes, error["loc"])
+        if error["type"] == "extra_forbidden"
+        else f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}"
+        for error in fallo.errors()
     )

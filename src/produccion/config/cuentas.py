@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from src.artefactos.sugerencia import clave_desconocida
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import CLAVE_SIMULADOR, Destino, Modo, Opciones, elegir_destino
 from src.produccion.puertos import Credenciales
@@ -221,7 +222,9 @@ def _leer_yaml(ruta: Path) -> Any:
 
 def _explicar(fallo: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, error['loc']))}{_valor(error['loc'], error['input'])}: {error['msg']}"
+        clave_desconocida(Cuentas, error["loc"])
+        if error["type"] == "extra_forbidden"
+        else f"{'.'.join(map(str, error['loc']))}{_valor(error['loc'], error['input'])}: {error['msg']}"
         for error in fallo.errors()
     )
 

@@ -19,7 +19,8 @@ import orjson
 from src.artefactos.artefacto import leer_lo_escrito
 from src.nucleo.errores import ErrorTimonel
 from src.nucleo.registro import texto_utc
-from src.produccion.config.config import Destino, Modo, Opciones, elegir_destino, leer_ajustes
+from src.produccion.config.config import Destino, Modo, Opciones, leer_ajustes
+from src.produccion.config.cuentas import destino_de
 from src.produccion.diario.apertura_diario import NOMBRE, examinar
 from src.produccion.diario.diario import mirar
 from src.produccion.riesgo.enclavamiento import AGREGADO, Enclavamiento, Memoria, recordar_todo
@@ -57,7 +58,7 @@ async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
     """
     hallazgos = [_python(), *_paquetes(), _ajustes(opciones)]
     try:
-        destino = elegir_destino(opciones)
+        destino, _ = destino_de(opciones, opciones.usuario, opciones.cuentas)
     except ErrorTimonel as fallo:
         hallazgos.append(Hallazgo("keys", Veredicto.MAL, str(fallo)))
     else:

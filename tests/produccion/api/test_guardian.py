@@ -185,6 +185,11 @@ async def test_un_cuerpo_que_no_es_json_no_es_un_defecto(api: Api, cuerpo: bytes
 
 
 @SIN_MAS_BASES
+async def test_una_solicitud_que_dice_ser_json_y_no_lo_es_es_un_400(api: Api):
+    assert (await api.guardian(b"not json", api.ficha())).estado == 400
+
+
+@SIN_MAS_BASES
 @pytest.mark.parametrize("edad_s", [46, -46, 1e9])
 @pytest.mark.parametrize("forma", ["segundos", "milisegundos", "iso"])
 async def test_una_solicitud_vieja_se_rechaza(api: Api, edad_s: float, forma: str):

@@ -72,7 +72,9 @@ def test_un_fichero_nombrado_que_falta_es_un_error(tmp_path: Path):
     [
         ("accounts: {}", "accounts"),
         ("", r"accounts\.yaml"),
-        ("accounts: {A: {enviroment: live}}", r"accounts\.A\.enviroment"),
+        ("accounts: {A: {enviroment: live}}", r"`accounts\.A\.enviroment`; did you mean `environment`\?"),
+        ("accounts: {A: {limits: {max_slippage: 1}}}", "did you mean `max_slippage_pct`"),
+        ("acounts: {A: {}}", "unknown key `acounts`; did you mean `accounts`"),
         ("accounts: {A: {environment: real}}", r"accounts\.A\.environment = 'real'"),
         ("accounts: {A: {use_guardian: perhaps}}", r"accounts\.A\.use_guardian = 'perhaps'"),
         ("accounts: {A: {limits: {max_slippage_pct: 0}}}", r"limits\.max_slippage_pct = 0"),

@@ -62,6 +62,22 @@ async def test_las_claves_que_faltan_se_nombran(lugar: Opciones, monkeypatch: py
     assert claves.detalle.startswith("BINANCE_TESTNET_API_SECRET not set")
 
 
+async def test_las_claves_de_una_cuenta_con_nombre_son_las_suyas(
+    lugar: Opciones, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    cuentas = tmp_path / "accounts.yaml"
+    cuentas.write_text("accounts: {Ana: {api_key_env: ANA_KEY, api_secret_env: ANA_SECRET}}")
+    de_ana = replace(lugar, usuario="Ana", cuentas=cuentas)
+    monkeypatch.setenv("ANA_KEY", "clave-de-ana")
+
+    sin_secreto = (await mirar(de_ana))["keys"]
+    monkeypatch.setenv("ANA_SECRET", "secreto-de-ana")
+    con_todo = (await mirar(de_ana))["keys"]
+
+    assert sin_secreto.detalle.startswith("ANA_SECRET of account 'Ana' not set")
+    assert con_todo.veredicto is Veredicto.BIEN
+
+
 async def test_un_diario_danado_se_nombra(lugar: Opciones):
     ruta = lugar.estado / "testnet-1" / "BTCUSDT" / "diario.sqlite"
     sin_disparadores(ruta, "UPDATE events SET type = 'Y' WHERE seq = 4")
