@@ -274,6 +274,7 @@ class Montaje:
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
             bolsa=m.bolsa,
+            perdida_grande=self._lugar.ajustes.alerts.large_loss_fraction,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo

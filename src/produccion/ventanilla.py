@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.niveles import COSTO_FRACCION
@@ -54,6 +55,7 @@ class Mostrador:
     proteccion: ReglaProteccion
     reloj: Reloj
     bolsa: Bolsa
+    perdida_grande: float = PERDIDA_GRANDE  # share of the equity
 
 
 class Ventanilla:
@@ -91,7 +93,7 @@ class Ventanilla:
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
         m = self._m
-        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir)
+        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir, m.perdida_grande)
         return [
             Servicio("alimentador", alimentador.correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),

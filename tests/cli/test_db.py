@@ -48,13 +48,16 @@ def test_se_migra_se_mira_y_se_vuelve_atras(url_vacia: str):
         "0003",
         "0004",
         "0005",
+        "0008",
     ]
-    assert datos("db", "upgrade", url=url_vacia) == {"applied": ["0001", "0002", "0003", "0004", "0005"]}
-    assert datos("db", "downgrade", url=url_vacia) == {"reverted": "0005"}
-    assert "pending:  0005 A command" in db("db", "status", url=url_vacia, codigo=1).stdout
-    assert "migrated: 0005" in db("db", "upgrade", url=url_vacia).stdout
+    assert datos("db", "upgrade", url=url_vacia) == {
+        "applied": ["0001", "0002", "0003", "0004", "0005", "0008"]
+    }
+    assert datos("db", "downgrade", url=url_vacia) == {"reverted": "0008"}
+    assert "pending:  0008 Every alert" in db("db", "status", url=url_vacia, codigo=1).stdout
+    assert "migrated: 0008" in db("db", "upgrade", url=url_vacia).stdout
     assert "nothing to migrate" in db("db", "upgrade", url=url_vacia).stdout
-    assert datos("db", "status", url=url_vacia)["revision"] == "0005"
+    assert datos("db", "status", url=url_vacia)["revision"] == "0008"
 
 
 def test_un_respaldo_vuelve_y_lo_que_habia_se_conserva(url_vacia: str, tmp_path: Path):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.hilo import HiloSuelto
 
@@ -58,6 +59,7 @@ class Alimentador:
         acceso: To the store.
         titular: Whose journal it is.
         medir: Asked once a minute in the event loop; ``None`` when there is nothing to write.
+        perdida_grande: Share of the equity from which a loss is an alert of its own.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Alimentador:
         acceso: Acceso,
         titular: Titular,
         medir: Callable[[], Muestra | None] = lambda: None,
+        perdida_grande: float = PERDIDA_GRANDE,
     ) -> None:
         self._lugar = (diario, acceso, titular)
         self._medir = medir
+        self._perdida_grande = perdida_grande
         self._proxima_s = 0.0
         self._tolva: Tolva | None = None
         self._fin_s = math.inf
@@ -102,7 +106,7 @@ class Alimentador:
         from src.produccion.almacen.tolva import Tolva
 
         if self._tolva is None:
-            self._tolva = Tolva(*self._lugar, self._queda_tiempo)
+            self._tolva = Tolva(*self._lugar, self._queda_tiempo, self._perdida_grande)
         return self._tolva.girar(muestra)
 
     def _queda_tiempo(self) -> bool:

@@ -1,16 +1,15 @@
-"""Rows of the session become trades, position and balance; emergencies and latches become alerts."""
+"""Rows of the session become trades, position and balance."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, select, update
 
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.escritura import anadir, poner
-from src.produccion.almacen.esquema import alerts, balance_snapshots, positions, trades
+from src.produccion.almacen.esquema import balance_snapshots, positions, trades
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.operaciones import EstadoOperacion, OperacionGuardada, ultima_operacion
 
@@ -36,25 +35,6 @@ def adoptar_trades(conexion: Connection, titular: Titular, operation_id: str) ->
     ultimo = select(trades.c.trade_id).where(suyos).order_by(trades.c.id.desc()).limit(1).scalar_subquery()
     sin_nombre = trades.c.operation_id.is_(None) & (trades.c.trade_id == ultimo)
     conexion.execute(update(trades).where(suyos, sin_nombre).values(operation_id=operation_id))
-
-
-def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """Write what a person has to know."""
-    contenido = apunte.contenido
-    texto = str(contenido["row"][1] if apunte.tipo == "EMERGENCY" else contenido["reason"])
-    valores = {
-        "client_id": titular.client_id,
-        "account_id": titular.account_id,
-        "symbol": titular.symbol,
-        "level": "WARNING" if apunte.tipo == "UNLOCKED" else "CRITICAL",
-        "kind": apunte.tipo,
-        "message": texto,
-        "payload_json": orjson.dumps(contenido).decode(),
-        "created_at_ms": apunte.instante_ms,
-        "journal": diario,
-        "seq": apunte.seq,
-    }
-    anadir(conexion, alerts, valores)
 
 
 def instante_de(fila: dict[str, Any]) -> int:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.config.alertas import SeccionAlertas
 from src.produccion.puertos import Credenciales, Direcciones
 
 CONFIRMAR_REAL = "TIMONEL_CONFIRM_LIVE"
@@ -116,6 +117,7 @@ class Ajustes(_Seccion):
     streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
     supervision: SeccionSupervision = SeccionSupervision()
+    alerts: SeccionAlertas = SeccionAlertas()
 
 
 BASE = Path("entrenamientos")
