@@ -16,6 +16,7 @@ from src.cli.comun_cuenta import ESTADO, OpcionConfig, OpcionDetallado, OpcionEs
 from src.cli.salida import con_codigo_de_salida, consola_de_mensajes
 
 if TYPE_CHECKING:
+    from src.produccion.alertas.escucha import Oyente
     from src.produccion.alertas.estadistica import Cuenta
     from src.produccion.montaje_alertas import OficinaAbierta
 
@@ -110,7 +111,8 @@ _CAMPOS = ("channel", "kind", "sent", "waiting", "held_back", "failed", "failed_
 def _tabla(cuentas: list[Cuenta]) -> Table:
     tabla = Table(box=None, pad_edge=False)
     for i, titulo in enumerate(_TITULOS):
-        tabla.add_column(titulo, justify="right" if 1 < i < len(_TITULOS) - 1 else "left")
+        numero = 1 < i < len(_TITULOS) - 1
+        tabla.add_column(titulo, justify="right" if numero else "left", no_wrap=i < len(_TITULOS) - 1)
     for cuenta in cuentas:
         tabla.add_row(*("" if valor is None else str(valor) for valor in cuenta))
     return tabla
@@ -123,18 +125,22 @@ async def _repartir(config: Path | None, estado: Path, *, una_vez: bool, mandos:
     async with abrir_oficina(leer_ajustes(config).alerts, estado) as oficina:
         if una_vez:
             return await oficina.repartidor.una_vez()
-        await _hasta_un_aviso(oficina)
+        await _hasta_un_aviso(oficina, oficina.oyente if mandos else None)
         return True
 
 
-async def _hasta_un_aviso(oficina: OficinaAbierta) -> None:
-    """Deliver until a signal asks to end; what is being sent is finished."""
+async def _hasta_un_aviso(oficina: OficinaAbierta, oyente: Oyente | None) -> None:
+    """Deliver and listen until a signal asks to end; what is being sent is finished."""
     bucle = asyncio.get_running_loop()
     for aviso in (signal.SIGINT, signal.SIGTERM):
         bucle.add_signal_handler(aviso, oficina.repartidor.terminar)
     nombres = ", ".join(canal.destino.nombre for canal in oficina.canales)
     consola_de_mensajes().print(f"delivering to {nombres}", markup=False)
-    await oficina.repartidor.correr()
+    async with asyncio.TaskGroup() as grupo:
+        escucha = None if oyente is None else grupo.create_task(oyente.correr())
+        await oficina.repartidor.correr()
+        if escucha is not None:
+            escucha.cancel()
 
 
 async def _probar(config: Path | None, estado: Path) -> list[dict[str, str | None]]:

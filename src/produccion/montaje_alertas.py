@@ -14,10 +14,12 @@ from src.nucleo.alertas import Regla
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.alertas.bandeja import Destino
 from src.produccion.alertas.canales import Canal, CanalApprise
+from src.produccion.alertas.escucha import Oyente
 from src.produccion.alertas.repartidor import Repartidor, Ritmo
 from src.produccion.alertas.telegram import BotTelegram, CanalTelegram
 from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.config.alertas import (
+    Permiso,
     SeccionAlertas,
     SeccionChat,
     SeccionServicio,
@@ -33,8 +35,7 @@ class OficinaAbierta:
 
     repartidor: Repartidor
     canales: tuple[Canal, ...]
-    libro: Libro
-    bot: BotTelegram | None
+    oyente: Oyente | None  # ``None`` when no chat may give commands
 
 
 @asynccontextmanager
@@ -63,7 +64,9 @@ async def abrir_oficina(
         libro = Libro(motor)
         try:
             repartidor = Repartidor(libro, canales, ritmo_de(ajustes))
-            yield OficinaAbierta(repartidor=repartidor, canales=canales, libro=libro, bot=bot)
+            yield OficinaAbierta(
+                repartidor=repartidor, canales=canales, oyente=_oyente(ajustes.telegram, bot, libro)
+            )
         finally:
             libro.apagar()
             motor.dispose()
@@ -81,6 +84,12 @@ def ritmo_de(ajustes: SeccionAlertas) -> Ritmo:
 
 def _bot(telegram: SeccionTelegram, sesion: aiohttp.ClientSession, entorno: Mapping[str, str]) -> BotTelegram:
     return BotTelegram(sesion, secreto(telegram.token_env, entorno), telegram.api_url, telegram.timeout_s)
+
+
+def _oyente(telegram: SeccionTelegram | None, bot: BotTelegram | None, libro: Libro) -> Oyente | None:
+    if telegram is None or bot is None or all(c.commands is Permiso.NINGUNO for c in telegram.chats):
+        return None
+    return Oyente(bot, telegram.chats, libro, telegram.long_poll_s)
 
 
 def _chats(ajustes: SeccionAlertas, bot: BotTelegram | None) -> list[CanalTelegram]:

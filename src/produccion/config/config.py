@@ -24,6 +24,7 @@ CLAVE_SIMULADOR = "simulador"
 
 _REAL = Direcciones(rest="https://fapi.binance.com", flujos="wss://fstream.binance.com")
 _TESTNET = Direcciones(rest="https://testnet.binancefuture.com", flujos="wss://fstream.binancefuture.com")
+_CALLADOS = ("_env", "_url")
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -262,5 +263,11 @@ def _claves_locales(entorno: Mapping[str, str]) -> Credenciales:
 
 def _explicar(fallo: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}" for error in fallo.errors()
+        f"{'.'.join(map(str, error['loc']))}{_valor(error['loc'], error['input'])}: {error['msg']}"
+        for error in fallo.errors()
     )
+
+
+def _valor(donde: tuple[int | str, ...], valor: Any) -> str:
+    """What was written there, unless it may be a secret that stands in the place of a name or address."""
+    return "" if donde and str(donde[-1]).endswith(_CALLADOS) else f" = {valor!r}"
