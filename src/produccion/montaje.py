@@ -204,14 +204,11 @@ class Montaje:
             ciclo.no_abrir(Bloqueo.CUENTA)
         escena = _Escena(ciclo, ciclo.datos, nucleo, registro)
         motivo, terminada = Motivo.EMERGENCIA, False
+        ventanilla: Ventanilla | None = None
         try:
             await self._recuperar(escena)
             ventanilla = await self._abrir_ventanilla(m, escena)
-            try:
-                motivo = await self._orquestar(escena, estadisticas, ventanilla)
-            finally:
-                if ventanilla is not None:
-                    await ventanilla.cerrar()
+            motivo = await self._orquestar(escena, estadisticas, ventanilla)
             terminada = True
         except ErrorTimonel:
             terminada = ciclo.protocolo_cumplido
@@ -221,10 +218,19 @@ class Montaje:
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
+            if ventanilla is not None:
+                await self._despedir(ventanilla)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
         return sesion
+
+    async def _despedir(self, ventanilla: Ventanilla) -> None:
+        """Let the store have the end of the session too, and close it."""
+        with suppress(ErrorTimonel):
+            # A journal that cannot be written has been reported.
+            await self._conexiones.diario.asentar()
+        await ventanilla.cerrar()
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
         """The account as it was known, or a first look at one that nobody knows."""

@@ -87,18 +87,21 @@ class Ventanilla:
         await self._vallas().mirar(await asyncio.to_thread(self._acceso.abrir))
 
     async def cerrar(self) -> None:
-        """Let go of the store, once no service runs any more."""
+        """Feed what the journal still has and let go of the store, once no service runs any more."""
+        await self._alimentador().rematar()
         await asyncio.to_thread(self._acceso.cerrar)
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
-        m = self._m
-        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir, m.perdida_grande)
         return [
-            Servicio("alimentador", alimentador.correr, esencial=False),
+            Servicio("alimentador", self._alimentador().correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
             Servicio("vallas", self._vigilar_vallas, esencial=False),
         ]
+
+    def _alimentador(self) -> Alimentador:
+        m = self._m
+        return Alimentador(m.diario, self._acceso, m.titular, self._medir, m.perdida_grande)
 
     async def _vigilar_vallas(self) -> None:
         """Keep the gate like the store, and share its claims, for ever."""
