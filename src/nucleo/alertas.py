@@ -32,7 +32,7 @@ _PESOS = {nivel: i for i, nivel in enumerate(Nivel)}
 
 
 class Clase(StrEnum):
-    """Kinds of alerts that follow from a journal, or from a person's command."""
+    """Kinds of alerts that follow from a journal, from a daemon's silence, or from a person's command."""
 
     STARTUP = "startup"
     SHUTDOWN = "shutdown"
@@ -41,6 +41,7 @@ class Clase(StrEnum):
     LARGE_LOSS = "large_loss"
     TRADING_PAUSED = "trading_paused"
     TRADING_RESUMED = "trading_resumed"
+    DAEMON_SILENT = "daemon_silent"
     TEST = "test"
 
 

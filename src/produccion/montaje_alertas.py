@@ -79,7 +79,7 @@ def ritmo_de(ajustes: SeccionAlertas) -> Ritmo:
         round(ajustes.throttle_window_s * 1_000),
         round(ajustes.max_age_h * 3_600_000),
     )
-    return Ritmo(ajustes.poll_s, regla, ajustes.keep_days)
+    return Ritmo(ajustes.poll_s, regla, ajustes.keep_days, ajustes.silent_daemon_s)
 
 
 def _bot(telegram: SeccionTelegram, sesion: aiohttp.ClientSession, entorno: Mapping[str, str]) -> BotTelegram:

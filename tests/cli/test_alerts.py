@@ -120,6 +120,24 @@ async def test_muerto_y_vuelto_a_empezar_entrega_todo(motor: Engine, url: str, t
     assert len(todos) <= len(bot.dichos[7]) <= len(todos) + muertes
 
 
+async def test_dos_a_la_vez_no_dicen_nada_dos_veces(motor: Engine, url: str, tmp_path: Path):
+    todos = [f"n{i}" for i in range(60)]
+    async with un_bot() as bot:
+        oficina = Oficina(bot, tmp_path, url)
+        procesos = [await oficina.empezar("--no-commands") for _ in range(2)]
+        for proceso in procesos:
+            assert proceso.stderr is not None
+            assert await proceso.stderr.readline() == b"delivering to telegram:eva\n"
+        for mensaje in todos:
+            avisar(motor, mensaje, nivel=Nivel.CRITICAL)
+        await hasta(lambda: len(bot.dichos[7]) >= len(todos))
+        for proceso in procesos:
+            proceso.send_signal(signal.SIGTERM)
+        assert [await proceso.wait() for proceso in procesos] == [0, 0]
+
+    assert sorted(dicho.split("\n")[1] for dicho in bot.dichos[7]) == sorted(todos)
+
+
 async def test_por_cron_se_entrega_lo_que_hay_y_se_acaba(almacen: Engine, tmp_path: Path):
     async with un_bot() as bot:
         oficina = Oficina(bot, tmp_path, "")

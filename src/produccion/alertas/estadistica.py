@@ -42,7 +42,7 @@ def contar(conexion: Connection, horas: float | None = None) -> list[Cuenta]:
             _cuantos(c.outcome == Final.HELD.value),
             _cuantos(c.outcome == Final.FAILED.value),
             func.sum(c.attempts) - _cuantos(enviado),
-            func.max(c.last_error),
+            func.max(case((c.last_error.is_not(None), c.id))),
         )
         .where(c.topic.like(f"{TEMA}/%"))
         .group_by(c.topic, c.kind)
@@ -50,7 +50,18 @@ def contar(conexion: Connection, horas: float | None = None) -> list[Cuenta]:
     )
     if horas is not None:
         consulta = consulta.where(c.created_at_ms >= ahora_bd() - round(horas * 3_600_000))
-    return [Cuenta(str(fila[0]).removeprefix(f"{TEMA}/"), *fila[1:]) for fila in conexion.execute(consulta)]
+    filas = conexion.execute(consulta).all()
+    errores = _errores(conexion, [fila[-1] for fila in filas if fila[-1] is not None])
+    return [
+        Cuenta._make((str(tema).removeprefix(f"{TEMA}/"), *cuentas, errores.get(fila)))
+        for tema, *cuentas, fila in filas
+    ]
+
+
+def _errores(conexion: Connection, ids: list[int]) -> dict[int, str]:
+    """What went wrong last, by row."""
+    consulta = select(outbox.c.id, outbox.c.last_error).where(outbox.c.id.in_(ids))
+    return {int(fila[0]): str(fila[1]) for fila in conexion.execute(consulta)}
 
 
 def sin_repartir(conexion: Connection) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ from src.produccion.alertas.bandeja import (
     tomar,
 )
 from src.produccion.alertas.canales import Canal
+from src.produccion.alertas.silencio import avisar_silencios
 from src.produccion.monitor.libro import Libro
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ _RECHAZOS = 5
 
 _ENTRE_RECHAZOS_S = 60.0
 _ENTRE_LIMPIEZAS_S = 3_600.0
+_ENTRE_VISTAS_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,7 @@ class Ritmo(NamedTuple):
     mirar_s: float = 1.0
     regla: Regla = Regla()
     guardar_dias: float = 30.0
+    silencio_s: float | None = 60.0  # of a daemon, until it is an alert; ``None`` never
 
 
 class Repartidor:
@@ -62,6 +66,7 @@ class Repartidor:
         self._ritmo = ritmo or Ritmo()
         self._fin = asyncio.Event()
         self._caido = False
+        self._se_fue = False
 
     def terminar(self) -> None:
         """Let `correr` end after what is being sent."""
@@ -71,6 +76,7 @@ class Repartidor:
         """Deliver until `terminar`."""
         async with asyncio.TaskGroup() as grupo:
             grupo.create_task(self._clasificar())
+            grupo.create_task(self._vigilar())
             for canal in self._canales:
                 grupo.create_task(self._servir(canal))
 
@@ -94,6 +100,16 @@ class Repartidor:
             if resultado.pausa_s:
                 return False
         return bien
+
+    async def _vigilar(self) -> None:
+        """Tell of daemons that are silent; a store that was away kept them from giving signs of life."""
+        silencio_s = self._ritmo.silencio_s
+        while silencio_s is not None and not self._fin.is_set():
+            self._se_fue = self._caido
+            await self._dormir(silencio_s)
+            while not self._fin.is_set() and not self._se_fue:
+                await self._insistir(partial(avisar_silencios, silencio_s=silencio_s))
+                await self._dormir(min(_ENTRE_VISTAS_S, silencio_s))
 
     async def _clasificar(self) -> None:
         limpieza_s = 0.0
@@ -144,7 +160,7 @@ class Repartidor:
             except AlmacenCaido as fallo:
                 if not self._caido:
                     log.error("almacen_no_responde", motivo=str(fallo))
-                self._caido = True
+                self._caido = self._se_fue = True
                 intento += 1
                 if self._fin.is_set():
                     return None

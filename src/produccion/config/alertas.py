@@ -95,6 +95,7 @@ class SeccionAlertas(_Seccion):
     throttle_window_s: Annotated[float, Field(gt=0)] = 300.0
     max_age_h: Annotated[float, Field(gt=0)] = 24.0
     keep_days: Annotated[float, Field(gt=0)] = 30.0
+    silent_daemon_s: Annotated[float, Field(ge=15)] | None = 60.0
     telegram: SeccionTelegram | None = None
     apprise: tuple[SeccionServicio, ...] = ()
 

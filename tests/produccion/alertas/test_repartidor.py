@@ -7,15 +7,18 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from src.nucleo.alertas import Nivel, Regla
 from src.nucleo.errores import AlmacenCaido, AvisoRechazado, AvisoSinEntregar, CanalOcupado
 from src.produccion.alertas.bandeja import Destino
 from src.produccion.alertas.canales import Canal
 from src.produccion.alertas.repartidor import Repartidor, Ritmo
+from src.produccion.alertas.silencio import avisar_silencios
 from src.produccion.alertas.telegram import BotTelegram, CanalTelegram
-from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.almacen.conexion import abrir_almacen, escribir, leer
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.esquema import alerts, daemons
 from src.produccion.monitor.libro import Libro
 from tests.produccion.alertas.apoyo import EVA, CanalFalso, adelantar, avisar, filas
 from tests.produccion.alertas.bot_api import FICHA, un_bot
@@ -154,6 +157,41 @@ async def test_con_el_almacen_caido_se_espera_y_se_sigue(tmp_path: Path, bitacor
 
     assert [e["event"] for e in bitacora].count("almacen_no_responde") == 1
     assert "almacen_recuperado" in [e["event"] for e in bitacora]
+
+
+@pytest.mark.parametrize(("caidas", "se_dice"), [(0, True), (10**6, False)])
+async def test_un_demonio_callado_se_dice_si_no_fue_el_almacen_el_que_falto(
+    tmp_path: Path, caidas: int, se_dice: bool
+):
+    """While the store is away daemons cannot give signs of life: their silence says nothing."""
+
+    class LibroQueFalta(Libro):
+        async def llamando(self, hacer):  # type: ignore[no-untyped-def]
+            nonlocal caidas
+            if caidas and getattr(hacer, "func", None) is not avisar_silencios:
+                caidas -= 1
+                raise AlmacenCaido("gone")
+            return await super().llamando(hacer)
+
+    motor = abrir_almacen(f"sqlite:///{tmp_path / 'x.sqlite'}", tmp_path)
+    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 1, "casa"))
+    with escribir(motor) as conexion:
+        conexion.execute(daemons.update().values(heartbeat_ms=1))
+    libro, canal = LibroQueFalta(motor), CanalFalso()
+    repartidor = Repartidor(libro, (canal,), RITMO._replace(silencio_s=0.3))
+    tarea = asyncio.create_task(repartidor.correr())
+    try:
+        if se_dice:
+            await hasta(lambda: len(canal.dichos) == 1)
+        else:
+            await asyncio.sleep(1.0)
+        with leer(motor) as conexion:
+            assert len(conexion.execute(select(alerts)).all()) == se_dice
+    finally:
+        repartidor.terminar()
+        await tarea
+        libro.apagar()
+        motor.dispose()
 
 
 async def test_por_telegram_llega_todo_una_vez_pase_lo_que_pase(motor: Engine, libro: Libro):
