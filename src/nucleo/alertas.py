@@ -39,6 +39,7 @@ class Clase(StrEnum):
     POSITION_OPENED = "position_opened"
     POSITION_CLOSED = "position_closed"
     LARGE_LOSS = "large_loss"
+    RISK_LIMIT = "risk_limit"
     TRADING_PAUSED = "trading_paused"
     TRADING_RESUMED = "trading_resumed"
     DAEMON_SILENT = "daemon_silent"

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from src.nucleo.alertas import Clase, Nivel, perdida_fraccion
+from src.nucleo.riesgo import escalon_de
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import alerts, trades
@@ -49,7 +50,9 @@ def escribir_sesion(conexion: Connection, titular: Titular, diario: str, apunte:
 def escribir_posicion(
     conexion: Connection, titular: Titular, diario: str, apunte: Apunte, perdida_grande: float
 ) -> None:
-    """Positions opened and closed among the rows, and losses that are large; trades are written before.
+    """Positions opened and closed among the rows, losses that are large or pause entries.
+
+    Trades are written before.
 
     Args:
         conexion: In the transaction of the rows.
@@ -61,6 +64,7 @@ def escribir_posicion(
     numerado: str | None = diario
     for fila in apunte.contenido["rows"]:
         if fila["cantidad"] is None:
+            _decir_escalon(conexion, titular, diario, apunte, fila)
             continue
         for nivel, clase, texto, datos in _de_fila(conexion, titular, fila, perdida_grande):
             _alertar(conexion, titular, apunte, nivel, clase, texto, datos, numerado)
@@ -86,6 +90,21 @@ def _de_fila(
         texto = f"lost {-neto:.2f}, {perdida:.2%} of the equity, with {lado} {como} ({fila['status']})"
         alertas.append((Nivel.ERROR, Clase.LARGE_LOSS, texto, {**datos, "net": neto, "fraction": perdida}))
     return alertas
+
+
+def _decir_escalon(
+    conexion: Connection, titular: Titular, diario: str, apunte: Apunte, fila: dict[str, Any]
+) -> None:
+    """A loss of the day or month that pauses entries: told once, at the first entry that it refuses."""
+    escalon = escalon_de(str(fila["error"] or ""))
+    if escalon is None:
+        return
+    suyo = {"journal": f"{diario}:{escalon.nombre}", "seq": escalon.hasta_ms}
+    dichas = select(alerts.c.id).where(*(alerts.c[campo] == valor for campo, valor in suyo.items()))
+    if conexion.execute(dichas).first() is None:
+        datos = {"tier": escalon.nombre, "until_ms": escalon.hasta_ms}
+        valores = _valores(titular, apunte, Nivel.WARNING, Clase.RISK_LIMIT, str(fila["error"]), datos)
+        anadir(conexion, alerts, valores | suyo)
 
 
 def _neto_de_la_operacion(conexion: Connection, titular: Titular, de_la_fila: float) -> float:
@@ -114,7 +133,14 @@ def _alertar(
     datos: dict[str, Any],
     diario: str | None,
 ) -> None:
-    valores = {
+    numero = {"journal": diario, "seq": None if diario is None else apunte.seq}
+    anadir(conexion, alerts, _valores(titular, apunte, nivel, clase, texto, datos) | numero)
+
+
+def _valores(
+    titular: Titular, apunte: Apunte, nivel: Nivel, clase: str, texto: str, datos: dict[str, Any]
+) -> dict[str, Any]:
+    return {
         "client_id": titular.client_id,
         "account_id": titular.account_id,
         "symbol": titular.symbol,
@@ -123,7 +149,4 @@ def _alertar(
         "message": texto,
         "payload_json": orjson.dumps(datos).decode(),
         "created_at_ms": apunte.instante_ms,
-        "journal": diario,
-        "seq": None if diario is None else apunte.seq,
     }
-    anadir(conexion, alerts, valores)

@@ -6,6 +6,9 @@ import orjson
 import pytest
 from sqlalchemy import Engine, select
 
+from src.nucleo.ordenes import Plan
+from src.nucleo.riesgo import Anclas, validar_escalones
+from src.nucleo.tipos import Operacion
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import alerts, balance_snapshots, outbox
 from src.produccion.almacen.ingesta import ingerir
@@ -78,6 +81,25 @@ def test_varias_filas_de_un_apunte_dan_sus_avisos_y_no_pierden_las_demas(motor: 
     assert [a["kind"] for a in hechos] == ["position_closed", "large_loss", "position_opened"]
     with leer(motor) as conexion:
         assert len(conexion.execute(select(balance_snapshots)).all()) == 1
+
+
+def test_una_perdida_que_pausa_las_entradas_se_dice_una_vez_por_plazo(motor: Engine, ruta: Path):
+    plan = Plan(Operacion.ABRIR_LONG, (1.0,), False)
+    dia, mes = Anclas(0, 1_000.0, 0, 1.0), Anclas(0, 1.0, 0, 1_000.0)
+    rechazos = [validar_escalones(plan, 940.0, anclas, 0.1) for anclas in (dia, dia, mes)]
+    rechazadas = [
+        una_fila(status="rechazada", error=f"{rechazo.rechazo.value}: {rechazo.detalle}")
+        for rechazo in rechazos
+    ]
+    otra = una_fila(status="rechazada", error="entries_blocked: liquidation is near")
+
+    hechos = avisos(motor, ruta, *(de_filas(fila) for fila in (*rechazadas, otra)))
+
+    assert [(a["level"], a["kind"], orjson.loads(a["payload_json"])["tier"]) for a in hechos] == [
+        ("WARNING", "risk_limit", "daily"),
+        ("WARNING", "risk_limit", "monthly"),
+    ]
+    assert hechos[0]["message"].endswith("no entries until 1970-01-02T00:00Z")
 
 
 def test_el_principio_la_vuelta_y_el_fin_de_una_sesion_se_dicen(motor: Engine, ruta: Path):
