@@ -9,7 +9,7 @@ from caos.invariantes import Violacion
 from caos.procesos import Encargo
 from caos.pruebas import leer_filas
 from src.nucleo.columnas import REGISTRO
-from src.produccion.diario.diario import exportar_canonico
+from src.produccion.diario.diario import exportar
 
 _COLUMNAS = tuple(REGISTRO)
 _AJENAS = frozenset({"timestamp"})  # when something was seen is not what happened
@@ -45,7 +45,7 @@ def _filas_distintas(limpias: list[list[str]], sucias: list[list[str]]) -> Itera
 
 def comparar_diarios(primera: Encargo, segunda: Encargo) -> list[Violacion]:
     """The first lines in which the canonical journals of two runs differ."""
-    pares = zip_longest(exportar_canonico(primera.diario), exportar_canonico(segunda.diario))
+    pares = zip_longest(exportar(primera.diario, canonico=True), exportar(segunda.diario, canonico=True))
     halladas = []
     for numero, (una, otra) in enumerate(pares, 1):
         if una != otra:

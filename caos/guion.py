@@ -160,8 +160,10 @@ FIJAS: dict[Clase, tuple[Cuerpo, ...]] = {
         for p in (-4.0, 4.2, -8.0, 8.7, -15.0, 17.6)
         for cuando in ("step", _TRAS_COLOCAR)
     ),
+    Clase.WIDE_SPREAD: ({"bps": 10.0}, {"bps": 0.0}),
     Clase.STOP_DROPPED: ({},),
     Clase.CLOSED_BY_HAND: ({"at": "step"}, {"at": _TRAS_COLOCAR}),
+    Clase.LIQUIDATED: ({"at": "step"}, {"at": _TRAS_COLOCAR}),
     Clase.KLINE: ({"how": "late"}, {"how": "missing"}, {"how": "duplicated"}, {"how": "out_of_order"}),
     Clase.STOP_STUCK: ({},),
     Clase.STOP_CHILD_EXPIRED: ({},),
@@ -202,7 +204,7 @@ _AL_EMPEZAR_UNA_VELA = frozenset({Clase.KLINE})
 _DE_PASO = frozenset(
     {
         *(Clase.CLOCK_SKEW, Clase.OUTAGE, Clase.DISCONNECT, Clase.SILENCE, Clase.EXPIRE_LISTEN_KEY),
-        *(Clase.BURST, Clase.PRICE_JUMP, Clase.STOP_DROPPED),
+        *(Clase.BURST, Clase.PRICE_JUMP, Clase.WIDE_SPREAD, Clase.STOP_DROPPED),
     }
 )
 

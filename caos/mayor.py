@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import accumulate
 
-from caos.pruebas import FillBolsa, Pruebas
+from caos.pruebas import FillBolsa, IngresoBolsa, Pruebas
 
 _SUELTOS = ("FUNDING_FEE", "TRANSFER")
+_SEGURO = "INSURANCE_CLEAR"
 
 
 def saldos(p: Pruebas) -> Iterator[str]:
@@ -19,8 +20,8 @@ def saldos(p: Pruebas) -> Iterator[str]:
 
 
 def _en_cada_registro(p: Pruebas) -> Iterator[str]:
-    """What fills do not explain of a balance is the sum of the first postings of funding and transfers."""
-    sueltos = [ingreso.monto for ingreso in p.libros.ingresos if ingreso.tipo in _SUELTOS]
+    """What fills do not explain of a balance is the sum of the first postings that belong to none."""
+    sueltos = [ingreso.monto for ingreso in p.libros.ingresos if _suelto(ingreso)]
     sumas = list(accumulate(sueltos, initial=Decimal(0)))
     fills = sorted(p.libros.fills)
     por_id = {fill.id: _resultado(fill) for fill in fills}
@@ -38,7 +39,7 @@ def _en_cada_registro(p: Pruebas) -> Iterator[str]:
         if sumas[tomados] != resto:
             yield (
                 f"record {evento.seq} ({evento.tipo}) has a balance of {estado['account'][0]}, of which fills"
-                f" explain {de_fills + adelantado}; {resto} is no sum of funding and transfers in their order"
+                f" explain {de_fills + adelantado}; {resto} is no sum of other postings in their order"
             )
             return
 
@@ -69,12 +70,17 @@ def _al_final(p: Pruebas) -> Iterator[str]:
         (
             ingreso.monto
             for ingreso in p.libros.ingresos
-            if ingreso.tipo in _SUELTOS and ingreso.tiempo_ms > ultimos[-1].instante_ms
+            if _suelto(ingreso) and ingreso.tiempo_ms > ultimos[-1].instante_ms
         ),
         Decimal(0),
     )
     if conocido + despues != p.libros.saldo:
         yield f"at the end the daemon knows a balance of {conocido}, the exchange {p.libros.saldo}"
+
+
+def _suelto(ingreso: IngresoBolsa) -> bool:
+    """Whether a posting belongs to no fill; the fee of a liquidation is the commission of its fill."""
+    return ingreso.tipo in _SUELTOS or (ingreso.tipo == _SEGURO and ingreso.monto > 0)
 
 
 def _resultado(fill: FillBolsa) -> Decimal:

@@ -148,6 +148,7 @@ def _resumir(historia: Historia, operaciones: Sequence[OperacionCompleta]) -> Re
     filas = historia.filas
     return resumir(
         historia.curva(),
+        velas=historia.velas,
         netos=[operacion.neto for operacion in operaciones if operacion.neto is not None],
         nocional=historia.nocional(),
         costos=Costos(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,8 +18,20 @@ from src.nucleo.tipos import Operacion
 _PLANTILLA = "informe.html.j2"
 
 
-def redactar(informe: Informe) -> str:
-    """The page as HTML; equal analyses give equal text."""
+class Enlazada(NamedTuple):
+    """A session of a joined report that has a page of its own."""
+
+    enlace: str  # relative address of the page
+    informe: Informe
+
+
+def redactar(informe: Informe, sesiones: Sequence[Enlazada] = ()) -> str:
+    """The page as HTML; equal analyses give equal text.
+
+    Args:
+        informe: What the page tells.
+        sesiones: Sessions with pages of their own, which the page lists and links to.
+    """
     entorno = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -26,10 +39,10 @@ def redactar(informe: Informe) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return entorno.get_template(_PLANTILLA).render(_contexto(informe))
+    return entorno.get_template(_PLANTILLA).render(_contexto(informe, sesiones))
 
 
-def _contexto(informe: Informe) -> dict[str, Any]:
+def _contexto(informe: Informe, sesiones: Sequence[Enlazada]) -> dict[str, Any]:
     return {
         "titulo": informe.titulo,
         "subtitulo": informe.subtitulo,
@@ -46,6 +59,7 @@ def _contexto(informe: Informe) -> dict[str, Any]:
         "lista": [
             vista.celdas_operacion(n, operacion) for n, operacion in enumerate(informe.operaciones, start=1)
         ],
+        "sesiones": [_fila_sesion(sesion) for sesion in sesiones],
         "huecos": informe.historia.huecos,
         "emergencias": informe.emergencias,
         "episodios": informe.episodios,
@@ -55,6 +69,21 @@ def _contexto(informe: Informe) -> dict[str, Any]:
         "hora": vista.texto_hora,
         "numero": vista.texto_numero,
         "fraccion": vista.texto_fraccion,
+    }
+
+
+def _fila_sesion(sesion: Enlazada) -> dict[str, str]:
+    informe = sesion.informe
+    filas, resumen = informe.historia.filas, informe.resumen
+    return {
+        "enlace": sesion.enlace,
+        "nombre": informe.historia.sesiones[0].nombre,
+        "desde": vista.texto_hora(int(filas.tiempo_ms[0])),
+        "hasta": vista.texto_hora(int(filas.tiempo_ms[-1])),
+        "velas": f"{informe.historia.velas:,}",
+        "rendimiento": vista.texto_fraccion(resumen.agente.rendimiento, signo=True),
+        "max_drawdown": vista.texto_fraccion(resumen.agente.max_drawdown),
+        "operaciones": f"{resumen.operaciones.cerradas:,}",
     }
 
 

@@ -49,13 +49,7 @@ def leer_artefacto(base: Path, train_id: str) -> Artefacto:
         ArtefactoInvalido: There is no such artefact, or a file of it is missing, changed, corrupt, or does
             not fit the others.
     """
-    carpeta = localizar(base, train_id)
-    manifiesto = leer_manifiesto(carpeta)
-    if manifiesto.train_id != train_id:
-        raise ArtefactoInvalido(
-            f"{carpeta} holds the artefact {manifiesto.train_id}; rename the directory back"
-        )
-    verificar_huellas(carpeta, manifiesto)
+    carpeta, manifiesto = leer_lo_escrito(base, train_id)
     configuracion = _leer_configuracion(carpeta)
     mercado = mercado_de_json(_texto(carpeta / rutas.MERCADO), str(carpeta / rutas.MERCADO))
     escalador = leer_escalador(carpeta / rutas.ESCALADOR_ENTRENAMIENTO)
@@ -75,6 +69,22 @@ def leer_artefacto(base: Path, train_id: str) -> Artefacto:
     _comprobar_simbolo(artefacto)
     _comprobar_rasgos(artefacto)
     return artefacto
+
+
+def leer_lo_escrito(base: Path, train_id: str) -> tuple[Path, Manifiesto]:
+    """The directory of an artefact and its manifest, once they are known to be those the training wrote.
+
+    Raises:
+        ArtefactoInvalido: There is none, it has another name, or a file of it is missing or changed.
+    """
+    carpeta = localizar(base, train_id)
+    manifiesto = leer_manifiesto(carpeta)
+    if manifiesto.train_id != train_id:
+        raise ArtefactoInvalido(
+            f"{carpeta} holds the artefact {manifiesto.train_id}; rename the directory back"
+        )
+    verificar_huellas(carpeta, manifiesto)
+    return carpeta, manifiesto
 
 
 def localizar(base: Path, train_id: str) -> Path:

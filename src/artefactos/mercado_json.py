@@ -33,12 +33,15 @@ _PALABRAS = {
     "multiplicador_arriba": "multiplierUp",
     "multiplicador_abajo": "multiplierDown",
     "ordenes_max": "maxNumOrders",
+    "precio_min": "minPrice",
+    "precio_max": "maxPrice",
     "nocional_max": "notionalCap",
     "apalancamiento_max": "initialLeverage",
     "tasa_mantenimiento": "maintMarginRatio",
     "deduccion": "cum",
 }
 Positivo = Annotated[Decimal, Field(gt=0)]
+NoNegativo = Annotated[Decimal, Field(ge=0)]
 
 
 class _Modelo(BaseModel):
@@ -65,6 +68,8 @@ class _Filtros(_Modelo):
     multiplicador_arriba: Decimal
     multiplicador_abajo: Decimal
     ordenes_max: int
+    precio_min: NoNegativo = Decimal(0)  # 0 is no limit, which is what artefacts that do not say it have
+    precio_max: NoNegativo = Decimal(0)
 
 
 class _Tramo(_Modelo):

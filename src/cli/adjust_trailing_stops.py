@@ -96,24 +96,25 @@ def _mostrar(arrastradas: list[Arrastrada], *, ensayo: bool, como_json: bool) ->
         typer.echo(json.dumps({"dry_run": ensayo, "operations": [a_json(a) for a in arrastradas]}))
         return
     for arrastrada in arrastradas:
-        typer.echo(linea(arrastrada))
+        typer.echo(linea(arrastrada, ensayo=ensayo))
     movidas = sum(a.hecho == "ADJUSTED" for a in arrastradas)
     typer.echo(f"Adjusted {movidas} of {len(arrastradas)} operations")
     if ensayo:
         typer.echo("DRY RUN: No changes were made")
 
 
-def linea(arrastrada: Arrastrada) -> str:
-    """One operation."""
+def linea(arrastrada: Arrastrada, *, ensayo: bool = False) -> str:
+    """One operation; of a dry run, what would have been done."""
     operacion, hecho = arrastrada.operacion, arrastrada.hecho
     quien = f"Op#{operacion.operation_id} {operacion.simbolo}"
     antes = "none" if arrastrada.antes is None else precio_escrito(arrastrada.antes)
     if hecho == "ADJUSTED" and arrastrada.despues is not None:
         return f"{quien}: {antes} -> {precio_escrito(arrastrada.despues)} ({arrastrada.nivel})"
+    hecha, cerrada = ("would be", "would be closed") if ensayo else ("was", "closed")
     que = {
         "UNCHANGED": f"stop stays at {antes}",
-        "REARMED": f"stop stays at {antes}; what the exchange had lost was placed again",
-        "CLOSED": "the position has gone; operation closed",
+        "REARMED": f"stop stays at {antes}; what the exchange had lost {hecha} placed again",
+        "CLOSED": f"the position has gone; operation {cerrada}",
         "BUSY": "another process is at work on it",
     }
     return f"{quien}: {que.get(hecho.value, 'failed')}{f': {arrastrada.motivo}' if arrastrada.motivo else ''}"

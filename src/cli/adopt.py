@@ -78,6 +78,7 @@ def adopt(
 
 async def _adoptar(eleccion: Eleccion, pedido: Pedido) -> Adoptada:
     from src.produccion.monitor.adopcion import Adopcion, Duenio
+    from src.produccion.monitor.cuaderno import Cuaderno
     from src.produccion.montaje_monitor import abrir_cuenta
     from src.produccion.supervision.identidad import candado, carpeta_estado
 
@@ -88,6 +89,7 @@ async def _adoptar(eleccion: Eleccion, pedido: Pedido) -> Adoptada:
                 cuenta.bolsa,
                 cuenta.reloj,
                 Duenio(cuenta.client_id, cuenta.user_id, cuenta.account_id),
+                Cuaderno(cuenta.estado / cuenta.account_id),
             )
             return await adopcion.adoptar(pedido)
 

@@ -49,9 +49,10 @@ def deliver(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from src.produccion.bitacora import configurada
+    from src.produccion.bitacora import AjustesBitacora, configurada
 
-    with configurada(state_dir / "alerts.log", detallado=verbose):
+    ajustes = AjustesBitacora(detallado=verbose)
+    with configurada(state_dir / "alerts.log", ajustes=ajustes):
         bien = asyncio.run(_repartir(config, state_dir, una_vez=once, mandos=not no_commands))
     if not bien:
         raise typer.Exit(1)

@@ -29,11 +29,11 @@ def api(
     Exit codes: 0 asked to end, 2 bad input.
     """
     from src.produccion.api.servicio import OpcionesApi, servir
-    from src.produccion.bitacora import configurada
+    from src.produccion.bitacora import AjustesBitacora, configurada
 
     opciones = OpcionesApi(
         anfitrion=host, puerto=port, cuentas=accounts, estado=state_dir, remoto=allow_remote
     )
     consola = consola_de_mensajes()
-    with configurada(state_dir / "api.log", detallado=verbose):
+    with configurada(rotativa=state_dir / "api.log", ajustes=AjustesBitacora(detallado=verbose)):
         servir(opciones, lambda url: consola.print(f"listening on {url}", markup=False))

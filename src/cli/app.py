@@ -11,6 +11,7 @@ from src.cli.adopt import adopt
 from src.cli.alerts import alerts
 from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
+from src.cli.breakers import breakers
 from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
@@ -19,6 +20,7 @@ from src.cli.monitor_stops import monitor_stops
 from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
+from src.cli.risk import risk
 from src.cli.salida import con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.stops import stops
@@ -45,6 +47,8 @@ app.add_typer(projections, name="projections")
 app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
 app.add_typer(alerts, name="alerts")
+app.add_typer(breakers, name="breakers")
+app.add_typer(risk, name="risk")
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

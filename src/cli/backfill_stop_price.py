@@ -32,7 +32,7 @@ def backfill_stop_price(
     from src.produccion.almacen.conexion import abrir_almacen
     from src.produccion.monitor.relleno import por_rellenar, rellenar
 
-    motor = abrir_almacen(None, state_dir)
+    motor = abrir_almacen(None, state_dir, existente=True)
     try:
         cuantas = por_rellenar(motor)
         _empezar(cuantas, batch_size, ensayo=dry_run)

@@ -41,10 +41,10 @@ _ESTADO = Path("estado")
 def upgrade(
     db_url: Direccion = None, state_dir: CarpetaEstado = _ESTADO, como_json: ComoJson = False
 ) -> None:
-    """Take every migration that is still to be taken; nobody has to stop for it."""
+    """Make the store, or take the migrations it still lacks; nobody has to stop for it."""
     from src.produccion.almacen.migrar import subir
 
-    with _almacen(db_url, state_dir) as motor, _barra() as barra:
+    with _almacen(db_url, state_dir, existente=False) as motor, _barra() as barra:
         tarea = barra.add_task("migrations", total=None)
 
         def avisar(avance: Avance) -> None:
@@ -151,10 +151,10 @@ def restore(
 
 
 @contextmanager
-def _almacen(db_url: str | None, state_dir: Path) -> Iterator[Engine]:
+def _almacen(db_url: str | None, state_dir: Path, *, existente: bool = True) -> Iterator[Engine]:
     from src.produccion.almacen.conexion import conectar_almacen
 
-    motor = conectar_almacen(db_url, state_dir)
+    motor = conectar_almacen(db_url, state_dir, existente=existente)
     try:
         yield motor
     finally:

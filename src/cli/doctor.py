@@ -40,7 +40,7 @@ def doctor(
     ] = False,
     como_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check keys, exchange, clock, disk, journals, locks and artefacts; change nothing without --repair.
+    """Check keys, exchange, clock, disk, journals, locks, latches, artefacts; only --repair changes anything.
 
     Exit codes: 0 nothing failed, 1 something did, 2 bad input.
     """

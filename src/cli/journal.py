@@ -18,12 +18,18 @@ _Carpeta = Annotated[Path, typer.Option(help="Where journals live, or the direct
 
 @journal.command()
 @con_codigo_de_salida
-def export(state_dir: _Carpeta = Path("estado")) -> None:
-    """Print a journal as JSON lines, ordered by aggregate and version.
-
-    Two runs that did the same print the same bytes.
-    """
-    from src.produccion.diario.diario import exportar_canonico
+def export(
+    state_dir: _Carpeta = Path("estado"),
+    canonical: Annotated[
+        bool,
+        typer.Option(
+            "--canonical",
+            help="Leave out when people unlocked: two runs that did the same print the same bytes.",
+        ),
+    ] = False,
+) -> None:
+    """Print a journal as JSON lines, ordered by aggregate and version."""
+    from src.produccion.diario.diario import exportar
 
     rutas = _diarios(state_dir)
     if len(rutas) > 1:
@@ -31,7 +37,7 @@ def export(state_dir: _Carpeta = Path("estado")) -> None:
         raise ConfiguracionInvalida(
             f"{state_dir} holds several journals; give one as --state-dir: {carpetas}"
         )
-    for linea in exportar_canonico(rutas[0]):
+    for linea in exportar(rutas[0], canonico=canonical):
         sys.stdout.buffer.write(linea)
     sys.stdout.buffer.flush()
 

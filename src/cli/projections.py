@@ -28,7 +28,7 @@ def rebuild(
     from src.produccion.almacen.conexion import abrir_almacen
     from src.produccion.almacen.proyecciones import reconstruir
 
-    motor = abrir_almacen(db_url, state_dir)
+    motor = abrir_almacen(db_url, state_dir, existente=True)
     barra = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

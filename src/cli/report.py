@@ -39,7 +39,7 @@ def report(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Page to write; by default beside the first CSV.",
+            help="The only page to write; by default one beside each CSV, and informe.html over several.",
             show_default=False,
         ),
     ] = None,
@@ -54,9 +54,12 @@ def report(
     mensajes = consola_de_mensajes()
     for aviso in informe.avisos:
         mensajes.print(f"warning: {aviso}", style="yellow", markup=False)
-    ruta = salida if salida is not None or como_json else _ruta_por_defecto(registros[0])
-    if ruta is not None:
-        _escribir(ruta, redactar(informe))
+    paginas: tuple[Path, ...] = ()
+    if salida is not None:
+        _escribir(salida, redactar(informe))
+        paginas = (salida,)
+    elif not como_json:
+        paginas = _escribir_al_lado(registros, informe)
     if como_json:
         typer.echo(json.dumps(informe_a_json(informe), indent=2, ensure_ascii=False, allow_nan=False))
         return
@@ -64,7 +67,8 @@ def report(
     for tabla in tablas_resumen(informe):
         consola.print(tabla)
         consola.print()
-    consola.print(f"report: {ruta}", markup=False, highlight=False, soft_wrap=True)
+    for pagina in paginas:
+        consola.print(f"report: {pagina}", markup=False, highlight=False, soft_wrap=True)
 
 
 def tablas_resumen(informe: Informe) -> Iterator[Table]:
@@ -88,8 +92,21 @@ def tablas_resumen(informe: Informe) -> Iterator[Table]:
     yield cifras
 
 
-def _ruta_por_defecto(primera: Path) -> Path:
-    return primera / "informe.html" if primera.is_dir() else primera.with_suffix(".html")
+def _escribir_al_lado(registros: list[Path], informe: Informe) -> tuple[Path, ...]:
+    """A page beside each session's file; over several, another one that links to them."""
+    from src.analisis import CONJUNTA, enlazar, pagina_de, redactar, separar, verificar_distintas
+
+    if len(registros) == 1:
+        unica = pagina_de(registros[0])
+        _escribir(unica, redactar(informe))
+        return (unica,)
+    conjunta = registros[0].parent / CONJUNTA
+    verificar_distintas([conjunta, *map(pagina_de, registros)])
+    sesiones = separar(registros, informe)
+    for sesion in sesiones:
+        _escribir(sesion.pagina, redactar(sesion.informe))
+    _escribir(conjunta, redactar(informe, enlazar(sesiones, conjunta)))
+    return (*(sesion.pagina for sesion in sesiones), conjunta)
 
 
 def _escribir(ruta: Path, texto: str) -> None:

@@ -29,7 +29,9 @@ def errores_como_salida(consola: Console) -> Iterator[None]:
     try:
         yield
     except ErrorTimonel as fallo:
-        consola.print(f"error: {fallo}", style="red", markup=False)
+        from src.produccion.secretos import Tapadera
+
+        consola.print(f"error: {Tapadera().tapar(str(fallo))}", style="red", markup=False)
         raise typer.Exit(fallo.codigo_salida) from fallo
     except KeyboardInterrupt as fallo:
         consola.print("interrupted", style="yellow")

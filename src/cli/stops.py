@@ -45,7 +45,7 @@ def report(
     from src.produccion.almacen.conexion import abrir_almacen, leer
     from src.produccion.monitor.informe_stops import informar
 
-    motor = abrir_almacen(None, state_dir)
+    motor = abrir_almacen(None, state_dir, existente=True)
     try:
         with leer(motor) as conexion:
             informe = informar(conexion, hours or None, failure_hours or None, client_id)

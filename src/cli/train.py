@@ -103,6 +103,7 @@ def train(
 
 def _presentar(consola: Console, plan: Plan) -> None:
     """What is about to be trained on what."""
+    from src.entrenamiento.escasez import aviso_de_escasez
     from src.nucleo.recompensa import FormaRecompensa
 
     configuracion, preparados = plan.configuracion, plan.preparados
@@ -118,6 +119,9 @@ def _presentar(consola: Console, plan: Plan) -> None:
         ("eval ", preparados.evaluacion, ejecucion.eval_date_range),
     ):
         consola.print(f"  {nombre} {desde} … {hasta}: {tramo.filas} candles")
+    escasez = aviso_de_escasez(configuracion, preparados.entrenamiento.filas, preparados.evaluacion.filas)
+    if escasez is not None:
+        consola.print(f"warning: {escasez}", style="yellow", soft_wrap=True)
     if configuracion.entorno.recompensa is FormaRecompensa.SEMILLA:
         consola.print(
             "warning: `recompensa: semilla` weights every losing candle, which makes any exposure look bad",

@@ -44,7 +44,7 @@ def add(
 
     if role not in set(Rol):
         raise ConfiguracionInvalida(f"--role {role!r} must be one of: {', '.join(Rol)}")
-    with _almacen(state_dir) as almacen:
+    with _almacen(state_dir, existente=False) as almacen:
         contrasena = None if role == Rol.SERVICIO else _pedir_contrasena()
         anadir_usuario(almacen, name, Rol(role), client_id, contrasena)
     _decir(f"{name} added as {role} of tenant {client_id}")
@@ -147,10 +147,10 @@ def _pedir_contrasena() -> str:
 
 
 @contextmanager
-def _almacen(estado: Path) -> Iterator[Engine]:
+def _almacen(estado: Path, *, existente: bool = True) -> Iterator[Engine]:
     from src.produccion.almacen.conexion import abrir_almacen
 
-    almacen = abrir_almacen(None, estado)
+    almacen = abrir_almacen(None, estado, existente=existente)
     try:
         yield almacen
     finally:

@@ -58,9 +58,10 @@ def mercado_de_bolsa(
 def leer_filtros(filas: Iterable[Mapping[str, Any]]) -> Filtros:
     """The ``filters`` of one symbol of ``exchangeInfo``."""
     por_tipo = {fila["filterType"]: fila for fila in filas}
+    precio = por_tipo["PRICE_FILTER"]
     lote, mercado, banda = por_tipo["LOT_SIZE"], por_tipo["MARKET_LOT_SIZE"], por_tipo["PERCENT_PRICE"]
     return Filtros(
-        tick=Decimal(por_tipo["PRICE_FILTER"]["tickSize"]),
+        tick=Decimal(precio["tickSize"]),
         paso=Decimal(lote["stepSize"]),
         cantidad_min=Decimal(lote["minQty"]),
         cantidad_max=Decimal(lote["maxQty"]),
@@ -71,6 +72,8 @@ def leer_filtros(filas: Iterable[Mapping[str, Any]]) -> Filtros:
         multiplicador_arriba=Decimal(banda["multiplierUp"]),
         multiplicador_abajo=Decimal(banda["multiplierDown"]),
         ordenes_max=int(por_tipo["MAX_NUM_ORDERS"]["limit"]),
+        precio_min=Decimal(precio["minPrice"]),
+        precio_max=Decimal(precio["maxPrice"]),
     )
 
 

@@ -18,6 +18,7 @@ COMISION_TAKER = 0.0005
 COMISION_MAKER = 0.0002
 COMISION_LIQUIDACION = 0.0125
 INTERVALO_FUNDING_MS = 8 * HORA_MS
+PRECIO_MAX = Decimal(100_000_000)
 
 _DECIMALES_MAX = 8
 
@@ -170,4 +171,6 @@ def filtros_por_defecto(simbolo: str, precio: float) -> Filtros:
         cantidad_min_mercado=paso,
         cantidad_max_mercado=Decimal(ficha.maxima_mercado),
         nocional_min=Decimal(ficha.nocional_min),
+        precio_min=Decimal(ficha.tick),
+        precio_max=PRECIO_MAX,
     )

@@ -81,6 +81,7 @@ def evaluar(
     resultado = ResultadoEvaluacion(
         resumen=resumir(
             primero.curva,
+            velas=len(primero.tiempo_ms),
             netos=primero.netos,
             nocional=primero.nocional,
             costos=primero.costos,

@@ -8,7 +8,9 @@ again exactly, in Decimal, from the numbers the floats print as.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from math import ceil, floor
+from math import ceil, floor, isfinite
+
+from src.nucleo.tipos import EscalaPrecio
 
 _UNIDADES = 1e8
 _UNIDADES_ENTERAS = 10**8
@@ -118,14 +120,25 @@ def precio_en_tick(precio: Decimal, escala: tuple[int, int], *, hacia_arriba: bo
     return entero * numerador / denominador
 
 
-def al_tick(precio: float, escala: tuple[int, int], *, hacia_arriba: bool) -> float | None:
-    """Round a computed price to the tick, up or down; ``None`` when no positive price is left."""
+def al_tick(precio: float, escala: EscalaPrecio, *, hacia_arriba: bool) -> float | None:
+    """Round a computed price to the tick, up or down, and bring it within the price filter.
+
+    Returns:
+        ``None`` when no positive price is left.
+    """
     if precio <= 0.0:
         return None
-    numerador, denominador = escala
+    numerador, denominador, minimo, maximo = escala
     pasos = precio * denominador / numerador
     enteros = ceil(pasos - _DUDA_TICK) if hacia_arriba else floor(pasos + _DUDA_TICK)
-    return enteros * numerador / denominador if enteros > 0 else None
+    return min(max(enteros * numerador / denominador, minimo), maximo) if enteros > 0 else None
+
+
+def al_tick_si_cabe(precio: float, escala: EscalaPrecio, *, hacia_arriba: bool) -> float | None:
+    """`al_tick` of a price that somebody gave; one outside the price filter is ``None`` and not moved."""
+    if not (isfinite(precio) and escala.minimo <= precio <= escala.maximo):
+        return None
+    return al_tick(precio, escala, hacia_arriba=hacia_arriba)
 
 
 def _d(valor: float) -> Decimal:

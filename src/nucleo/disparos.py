@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
 from typing import NamedTuple
 
+from src.nucleo.disyuntores import EstadoDisyuntor, ReglaDisyuntor
 from src.nucleo.errores import DatosInvalidos
 
 ESPERA_RESIDENTE_MS = 3_000
@@ -15,8 +17,10 @@ ESPERA_RESIDENTE_MS = 3_000
 PRECIO_VIEJO_MS = 30_000
 """A price older than this says nothing about now."""
 
-FALLOS_PARA_ABRIR = 3
 ENFRIAMIENTO_MS = 300_000
+
+REGLA_EJECUCIONES = ReglaDisyuntor(1.0, 3, ENFRIAMIENTO_MS, sanas=1, exito_cierra=True)
+"""Of the breaker that failed executions of stops open; one that succeeds closes it: exits are never held."""
 
 
 class Disparo(StrEnum):
@@ -126,43 +130,6 @@ def stop_de_porcentaje(entrada: Decimal, porcentaje: Decimal, *, largo: bool) ->
     return entrada * (1 - porcentaje / cien) if largo else entrada * (1 + porcentaje / cien)
 
 
-class EstadoDisyuntor(StrEnum):
-    """A breaker's states, as stored."""
-
-    CLOSED = "CLOSED"
-    OPEN = "OPEN"
-    HALF_OPEN = "HALF_OPEN"
-
-
-class Disyuntor(NamedTuple):
-    """A breaker of one symbol: failures in a row open it, time half-opens it, the next result decides."""
-
-    estado: EstadoDisyuntor = EstadoDisyuntor.CLOSED
-    fallos: int = 0
-    abierto_ms: int | None = None
-
-    def en(self, ahora_ms: int, enfriamiento_ms: int = ENFRIAMIENTO_MS) -> Disyuntor:
-        """As it stands at an instant."""
-        abierto = self.estado is EstadoDisyuntor.OPEN and self.abierto_ms is not None
-        if abierto and ahora_ms - (self.abierto_ms or 0) >= enfriamiento_ms:
-            return self._replace(estado=EstadoDisyuntor.HALF_OPEN)
-        return self
-
-    def fallo(self, ahora_ms: int, maximo: int = FALLOS_PARA_ABRIR) -> Disyuntor:
-        """After a failure."""
-        antes = self.en(ahora_ms)
-        fallos = antes.fallos + 1
-        if antes.estado is EstadoDisyuntor.CLOSED and fallos < maximo:
-            return antes._replace(fallos=fallos)
-        if antes.estado is EstadoDisyuntor.OPEN:
-            return antes._replace(fallos=fallos)
-        return Disyuntor(EstadoDisyuntor.OPEN, fallos, ahora_ms)
-
-    def acierto(self) -> Disyuntor:
-        """After a success."""
-        return Disyuntor()
-
-
 class Barrera(StrEnum):
     """What stands against an order, in the order in which it is looked at."""
 
@@ -183,6 +150,17 @@ class ReglasInquilino(NamedTuple):
     slippage_pausa_pct: float = 10.0
     por_minuto: int = 10
     por_hora: int = 100
+
+
+def mas_estrictas(reglas: ReglasInquilino, limites: Mapping[str, float]) -> ReglasInquilino:
+    """A tenant's limits with an account's own where those allow less.
+
+    Args:
+        reglas: The tenant's.
+        limites: The account's, by field; those that it leaves out are the tenant's.
+    """
+    menores = {campo: min(getattr(reglas, campo), limite) for campo, limite in limites.items()}
+    return reglas._replace(**menores)
 
 
 class Situacion(NamedTuple):

@@ -6,6 +6,8 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── DatosInvalidos           candles or features that break their contract
 │   ├── DiarioCorrupto           a journal that is damaged or was edited
 │   ├── SolicitudInvalida        a request to act on a position that may not be carried out
+│   │   └── LimiteDeRiesgo       … because risk forbids to open or increase anything now
+│   │       └── DisyuntorAbierto … because a breaker is not closed
 │   ├── ArtefactoInvalido        a trained artefact that is missing, altered or incompatible
 │   └── StopInaceptable          a protective stop cannot be moved there
 │       ├── StopMasFlojo         … because it would be looser than the one in force
@@ -13,20 +15,22 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │       └── StopFueraDeFiltro    … because the symbol's price filter takes no such price
 ├── ErrorBolsa                   anything the exchange answered, or failed to answer
 │   ├── OrdenRechazada           the exchange proved that it did not accept the request
-│   │   └── FalloPasajero        … for a passing reason; the same request may be tried again
+│   │   ├── FalloPasajero        … for a passing reason; the same request may be tried again
+│   │   └── SaldoInsuficiente    … because the margin does not cover it
 │   ├── LimiteExcedido           too many requests: it was not executed; wait before asking again
 │   ├── ResultadoIncierto        the request may have reached the exchange: reconcile, never resend
 │   ├── LecturaFallida           a read did not arrive; nothing changed, reading again is safe
 │   │   └── CuentaInexplicable   … or it contradicts what is known, and nothing listed explains it
 │   ├── CredencialesInvalidas    keys are missing, malformed or not allowed                  (exit 2)
 │   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
+│       └── SimboloNoAdmitido    … because the exchange does not list the symbol or interval
 ├── ArranqueFallido          the exchange did not answer at the start; start again        (exit 6)
 ├── PosicionDesprotegida         no stop covers the position, and none will: close it
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop
-│   └── ProteccionRota           a stop was triggered and did not close the position
+│   └── ProteccionRota           a stop or target was triggered and did not close the position
 ├── AlmacenCaido                 the shared store does not answer; protection goes on without it
-├── AvisoSinEntregar         a channel did not take a message, as far as is known; it stays in the outbox
+├── AvisoSinEntregar             a channel did not take a message, as far as is known; it stays in the outbox
 │   ├── CanalOcupado             … and asks to wait
 │   └── AvisoRechazado           … and will not take it as it is
 ├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
@@ -64,6 +68,14 @@ class DiarioCorrupto(EntradaInvalida):
 
 class SolicitudInvalida(EntradaInvalida):
     """A request to act on a position may not be carried out; the text says why."""
+
+
+class LimiteDeRiesgo(SolicitudInvalida):
+    """Risk forbids to open or increase anything now; the text says which limit. Exits are never refused."""
+
+
+class DisyuntorAbierto(LimiteDeRiesgo):
+    """A breaker is not closed; the text names it. It closes by itself, or a person resets it."""
 
 
 class ArtefactoInvalido(EntradaInvalida):
@@ -107,6 +119,10 @@ class FalloPasajero(OrdenRechazada):
     """Not accepted, for a passing reason: the same request may be tried again."""
 
 
+class SaldoInsuficiente(OrdenRechazada):
+    """The margin does not cover the order: the same request is refused until there is more."""
+
+
 class LimiteExcedido(ErrorBolsa):
     """Too many requests: this one was not executed, and asking again earlier makes it worse.
 
@@ -145,6 +161,10 @@ class BolsaIncompatible(ErrorBolsa):
     codigo_salida = 2
 
 
+class SimboloNoAdmitido(BolsaIncompatible):
+    """The exchange does not list the symbol, or has no such interval."""
+
+
 class ArranqueFallido(ErrorTimonel):
     """The exchange did not answer at the start; nothing was closed, and starting again goes on from there."""
 
@@ -164,7 +184,7 @@ class ProteccionImposible(PosicionDesprotegida):
 
 
 class ProteccionRota(PosicionDesprotegida):
-    """A stop was triggered and did not close the position."""
+    """A stop or target was triggered and did not close the position."""
 
 
 class AlmacenCaido(ErrorTimonel):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from math import inf, isfinite
+from math import inf
 from typing import NamedTuple, assert_never
 
-from src.nucleo.dinero import al_tick
+from src.nucleo.dinero import al_tick, al_tick_si_cabe
 from src.nucleo.errores import DatosInvalidos, StopFueraDeFiltro, StopMalLado, StopMasFlojo
 from src.nucleo.niveles import COSTO_FRACCION, Candidato, candidatos_por_niveles, candidatos_por_tramos
+from src.nucleo.tipos import EscalaPrecio
 
 AJUSTE_MANUAL = "manual_adjust"
 """The level of a stop that somebody moved by hand."""
@@ -87,9 +88,7 @@ def nuevo_freno(
     return Freno(entrada, largo, stop, stop, objetivo, "", mark, instante_ms, instante_ms)
 
 
-def ajustar(
-    freno: Freno, mark: float, instante_ms: int, regla: ReglaFreno, escala_tick: tuple[int, int]
-) -> Freno:
+def ajustar(freno: Freno, mark: float, instante_ms: int, regla: ReglaFreno, escala: EscalaPrecio) -> Freno:
     """The brake after one mark: the same object when nothing changed.
 
     It never loosens and never comes to lie at or beyond the mark. A level of the ladder or a span is applied
@@ -101,7 +100,7 @@ def ajustar(
         mark: Mark price.
         instante_ms: Market time of that price.
         regla: The strategy. NIVELES without a target goes by spans.
-        escala_tick: The symbol's tick as a fraction, as `Filtros` has it.
+        escala: The prices that the symbol's orders may name.
 
     Raises:
         DatosInvalidos: The mark is no positive number.
@@ -112,9 +111,9 @@ def ajustar(
         case TipoFreno.FIJA:
             return freno
         case TipoFreno.PORCENTAJE:
-            return _seguir(freno, mark, instante_ms, regla, escala_tick)
+            return _seguir(freno, mark, instante_ms, regla, escala)
         case TipoFreno.NIVELES | TipoFreno.HAND_SPAN:
-            return _aplicar(freno, _candidatos(freno, mark, regla), mark, instante_ms, escala_tick)
+            return _aplicar(freno, _candidatos(freno, mark, regla), mark, instante_ms, escala)
         case _:
             assert_never(regla.tipo)
 
@@ -132,11 +131,11 @@ def _aplicar(
     candidatos: Iterable[Candidato],
     mark: float,
     instante_ms: int,
-    escala_tick: tuple[int, int],
+    escala: EscalaPrecio,
 ) -> Freno:
     nivel, stop, largo = freno.nivel, freno.stop, freno.largo
     for nombre, precio in candidatos:
-        candidato = al_tick(precio, escala_tick, hacia_arriba=not largo)
+        candidato = al_tick(precio, escala, hacia_arriba=not largo)
         if candidato is None or candidato == stop or es_mas_flojo(candidato, stop, largo=largo):
             continue
         if not es_mal_lado(candidato, mark, largo=largo):
@@ -146,23 +145,21 @@ def _aplicar(
     return freno._replace(stop=stop, nivel=nivel, ajustado_ms=instante_ms)
 
 
-def _seguir(
-    freno: Freno, mark: float, instante_ms: int, regla: ReglaFreno, escala_tick: tuple[int, int]
-) -> Freno:
+def _seguir(freno: Freno, mark: float, instante_ms: int, regla: ReglaFreno, escala: EscalaPrecio) -> Freno:
     if mark > freno.extremo if freno.largo else mark < freno.extremo:
         freno = freno._replace(extremo=mark)
     if instante_ms - freno.ajustado_ms < intervalo_ms(momento(freno, mark, instante_ms), regla.momento):
         return freno
     distancia = regla.porcentaje / 100.0
     precio = freno.extremo * (1.0 - distancia if freno.largo else 1.0 + distancia)
-    return _aplicar(freno, [(regla.tipo.value, precio)], mark, instante_ms, escala_tick)
+    return _aplicar(freno, [(regla.tipo.value, precio)], mark, instante_ms, escala)
 
 
 def apretar(
     freno: Freno,
     stop: float,
     mark: float,
-    escala_tick: tuple[int, int],
+    escala: EscalaPrecio,
     nivel: str = AJUSTE_MANUAL,
     instante_ms: int | None = None,
 ) -> Freno:
@@ -172,19 +169,19 @@ def apretar(
         freno: The brake before it.
         stop: The price wanted; it is rounded to the tick towards the side of loss.
         mark: Mark price.
-        escala_tick: The symbol's tick.
+        escala: The prices that the symbol's orders may name.
         nivel: What whoever moves it calls it; it is kept, and counts as none of the strategy's levels.
         instante_ms: Market time; the last adjustment's when it is left out.
 
     Raises:
-        StopFueraDeFiltro: It is no positive price on the tick.
+        StopFueraDeFiltro: The price filter takes no such price.
         StopMasFlojo: It is looser than the stop in force.
         StopMalLado: It lies at or beyond the mark.
     """
     actual, largo = freno.stop, freno.largo
-    en_tick = al_tick(stop, escala_tick, hacia_arriba=not largo) if isfinite(stop) else None
+    en_tick = al_tick_si_cabe(stop, escala, hacia_arriba=not largo)
     if en_tick is None:
-        raise StopFueraDeFiltro(f"Stop {stop} is outside the price filter: it must be a positive price")
+        raise StopFueraDeFiltro(f"Stop {stop} is outside the price filter: it must be {escala.alcance}")
     if es_mas_flojo(stop, actual, largo=largo):
         raise StopMasFlojo(f"Looser stop not allowed (current {actual}, new {en_tick})")
     if es_mas_flojo(en_tick, actual, largo=largo):

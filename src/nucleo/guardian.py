@@ -38,7 +38,7 @@ class Solicitud(NamedTuple):
     stop: float | None = None
     objetivo: float | None = None
     precio_disparo: float | None = None  # mark that the asker acted on
-    instante_ms: int | None = None  # when that was, UTC
+    instante_ms: int | None = None  # when that was: time of day, UTC, whatever time the market has
     nivel: str = NIVEL_A_MANO
     nivel_anterior: str = ""
 
@@ -96,8 +96,8 @@ def caducado(accion: AccionGuardian, instante_ms: int, ahora_ms: int) -> bool:
 
     Args:
         accion: What was asked.
-        instante_ms: When the asker acted, UTC.
-        ahora_ms: Now, on the same kind of clock.
+        instante_ms: When the asker acted: time of day, UTC.
+        ahora_ms: Now, time of day too; market time may be another.
     """
     return abs(ahora_ms - instante_ms) > EDAD_MAXIMA_MS[accion]
 

@@ -62,7 +62,7 @@ class EstadisticasOperaciones(NamedTuple):
 class Resumen:
     """Every figure of one run; fractions are of 1, amounts in margin asset."""
 
-    velas: int  # candles between the first and the last point
+    velas: int  # closed candles, the first and the last one included
     velas_ano: float  # candles in a year, what annualises
     equity_inicial: float
     equity_final: float
@@ -189,6 +189,7 @@ def rotacion(nocional: npt.ArrayLike, equity: Matriz) -> float:
 def resumir(
     curva: Curva,
     *,
+    velas: int,
     netos: npt.ArrayLike,
     nocional: npt.ArrayLike,
     costos: Costos,
@@ -199,6 +200,7 @@ def resumir(
 
     Args:
         curva: The account over time; at least one point.
+        velas: Closed candles that it tells.
         netos: Net result of each closed operation, margin asset.
         nocional: Notional of each fill, quote asset, in any order.
         costos: What trading cost.
@@ -218,7 +220,7 @@ def resumir(
         azar = generador if generador is not None else np.random.default_rng(0)
         intervalos = intervalos_bootstrap(retornos, velas_ano, generador=azar)
     return Resumen(
-        velas=len(retornos),
+        velas=velas,
         velas_ano=velas_ano,
         equity_inicial=float(equity[0]),
         equity_final=float(equity[-1]),

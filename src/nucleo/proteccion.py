@@ -6,11 +6,11 @@ from math import isfinite
 from typing import NamedTuple
 
 from src.nucleo.cartera import CuentaPlana
-from src.nucleo.dinero import al_tick
+from src.nucleo.dinero import al_tick, al_tick_si_cabe
 from src.nucleo.errores import StopFueraDeFiltro, StopMalLado
 from src.nucleo.frenos import AJUSTE_MANUAL, Freno, ReglaFreno, ajustar, apretar, nuevo_freno
 from src.nucleo.stops import FRACCION_LIQUIDACION, TipoProteccion, cruzado, renovar_en
-from src.nucleo.tipos import Mercado, Posicion
+from src.nucleo.tipos import EscalaPrecio, Mercado, Posicion
 from src.nucleo.volatilidad import VELAS_ATR, Distancia, ModoDistancia, precio_objetivo, precio_stop
 
 
@@ -93,7 +93,7 @@ def _nacer(
 ) -> Freno | None:
     """The brake of a position that was just opened; ``None`` when its stop would be no positive price."""
     _, cantidad, entrada = despues
-    largo, tick = cantidad > 0.0, mercado.filtros.escala_tick
+    largo, tick = cantidad > 0.0, mercado.filtros.escala_precio
     stop = None if regla.stop is None else precio_stop(entrada, regla.stop, atr, tick, largo=largo)
     if stop is None:
         return None
@@ -127,7 +127,7 @@ def al_mark(
     freno = estado.freno
     if freno is None or regla.freno is None:
         return estado
-    nuevo = ajustar(freno, mark, instante_ms, regla.freno, mercado.filtros.escala_tick)
+    nuevo = ajustar(freno, mark, instante_ms, regla.freno, mercado.filtros.escala_precio)
     return estado if nuevo is freno else EstadoProteccion(estado.nivel, nuevo)
 
 
@@ -157,7 +157,7 @@ def a_mano(
         StopInaceptable: The stop is looser than the one in force, or a price is on the wrong side of the mark
             or no price at all.
     """
-    largo, tick = posicion.cantidad > 0.0, mercado.filtros.escala_tick
+    largo, tick = posicion.cantidad > 0.0, mercado.filtros.escala_precio
     actual = gatillo(estado, posicion.cantidad)
     freno = estado.freno
     if freno is None:
@@ -176,10 +176,10 @@ def a_mano(
     return EstadoProteccion(estado.nivel, freno)
 
 
-def _meta(objetivo: float, cantidad: float, mark: float, tick: tuple[int, int]) -> float:
-    en_tick = al_tick(objetivo, tick, hacia_arriba=cantidad > 0.0) if isfinite(objetivo) else None
+def _meta(objetivo: float, cantidad: float, mark: float, tick: EscalaPrecio) -> float:
+    en_tick = al_tick_si_cabe(objetivo, tick, hacia_arriba=cantidad > 0.0)
     if en_tick is None:
-        raise StopFueraDeFiltro(f"Target {objetivo} is outside the price filter: it must be a positive price")
+        raise StopFueraDeFiltro(f"Target {objetivo} is outside the price filter: it must be {tick.alcance}")
     if alcanzado(en_tick, cantidad, mark):
         raise StopMalLado(f"Target {en_tick} is on the wrong side of the mark {mark}: it is reached already")
     return en_tick

@@ -124,11 +124,11 @@ def _entorno(momento: Momento, accion: float | None) -> Fila:
 
 
 def _portafolio(precio: float, cuenta: EstadoCuenta, riesgo: EstadoRiesgo, cuentas: Contabilidad) -> Fila:
-    posicion, activo = cuenta.posicion, cuentas.activo
+    posicion, activo, equity = cuenta.posicion, cuentas.activo, equity_de(cuenta, precio)
     return {
         "balance": cuenta.saldo,
-        "equity": equity_de(cuenta, precio),
-        "max_drawdown": riesgo.max_drawdown,
+        "equity": equity,
+        "max_drawdown": riesgo.drawdown_con(equity),
         "operaciones_total": cuentas.operaciones_total,
         "pnl_total": cuentas.pnl_total,
         "posicion_abierta": posicion is not None,

@@ -39,9 +39,14 @@ class Drawdown(NamedTuple):
 
 def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Drawdown:
     """Measure the drawdown; it is fine as long as it is below the limit."""
-    actual = 1.0 - equity / equity_maximo
+    actual = caida(equity, equity_maximo)
     excedido = excede(actual, limite)
     return Drawdown(actual, excedido, not excedido and excede(actual, FRACCION_AVISO * limite))
+
+
+def caida(equity: float, equity_maximo: float) -> float:
+    """The fall from a peak, as a fraction of it; negative above it."""
+    return 1.0 - equity / equity_maximo
 
 
 def excede(drawdown: float, limite: float) -> bool:
@@ -58,6 +63,10 @@ class EstadoRiesgo(NamedTuple):
     equity_maximo: float
     max_drawdown: float = 0.0
     brecha_desde_ms: int | None = None  # first mark update of a breach that has not ended
+
+    def drawdown_con(self, equity: float) -> float:
+        """The largest drawdown, one equity that the monitor was not told included."""
+        return max(self.max_drawdown, caida(equity, self.equity_maximo))
 
 
 class Vigilancia(NamedTuple):
@@ -127,6 +136,28 @@ class Validacion(NamedTuple):
 VALIDA = Validacion(Rechazo.NINGUNO)
 
 
+class ModoRiesgo(StrEnum):
+    """What a person lets an agent do, as stored and shown."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+def validar_modo(plan: Plan, modo: ModoRiesgo) -> Validacion:
+    """Refuse what the mode does not let through; protective exits are no plans and never come here.
+
+    Args:
+        plan: What the action asks for.
+        modo: REDUCING lets exits and reductions pass, HALTED nothing at all.
+    """
+    if modo is ModoRiesgo.HALTED and plan.cantidades:
+        return Validacion(Rechazo.BLOQUEO, "risk mode HALTED: nothing but protective exits")
+    if modo is ModoRiesgo.REDUCING and plan.operacion.aumenta_exposicion:
+        return Validacion(Rechazo.BLOQUEO, "risk mode REDUCING: nothing is opened or increased")
+    return VALIDA
+
+
 def validar_brecha(plan: Plan, estado: EstadoRiesgo) -> Validacion:
     """Refuse what increases exposure while the drawdown limit is exceeded, confirmed or not yet."""
     if estado.brecha_desde_ms is None or plan.solo_reduce or not plan.cantidades:
@@ -187,6 +218,11 @@ def validar_escalones(plan: Plan, equity: float, anclas: Anclas, limite: float) 
     if _ha_perdido(equity, equity_dia, FRACCION_DIA * limite):
         return _pausa("daily", 1.0 - equity / equity_dia, FRACCION_DIA * limite, _final(dia_ms, DIA))
     return VALIDA
+
+
+def perdida_del_dia(equity: float, anclas: Anclas) -> float:
+    """What was lost since the day began, as a fraction; below 0 after a profit."""
+    return 1.0 - equity / anclas.equity_dia if anclas.equity_dia > 0.0 else 0.0
 
 
 def _ha_perdido(equity: float, ancla: float, fraccion: float) -> bool:

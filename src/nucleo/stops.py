@@ -98,7 +98,7 @@ def nivel_en(
         antes = inicio + fraccion_liquidacion * (liquidacion - inicio)
         if nivel <= 0.0 or (antes > nivel) is larga:
             nivel = antes
-    return al_tick(nivel, mercado.filtros.escala_tick, hacia_arriba=larga)
+    return al_tick(nivel, mercado.filtros.escala_precio, hacia_arriba=larga)
 
 
 def renovar_nivel(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from math import inf, isfinite
 from typing import NamedTuple
@@ -129,6 +129,30 @@ def _escala(paso: Decimal) -> tuple[int, int]:
     return (entero * 10**exponente, 1) if exponente > 0 else (entero, 10**-exponente)
 
 
+class EscalaPrecio(NamedTuple):
+    """The prices that an order may name: multiples of a tick within PRICE_FILTER's limits."""
+
+    numerador: int  # the tick as a fraction
+    denominador: int
+    minimo: float = 0.0  # multiples of the tick too
+    maximo: float = inf  # where there is no limit
+
+    @property
+    def alcance(self) -> str:
+        """What such a price is, in words."""
+        if self.minimo == 0.0 and self.maximo == inf:
+            return "a positive price"
+        desde = f"from {self.minimo}" if self.minimo else "above 0"
+        return f"a price {desde}" if self.maximo == inf else f"a price {desde} to {self.maximo}"
+
+
+def _escala_precio(tick: Decimal, minimo: Decimal, maximo: Decimal) -> EscalaPrecio:
+    numerador, denominador = _escala(tick)
+    desde = int((minimo / tick).to_integral_value(ROUND_CEILING)) * numerador / denominador
+    hasta = int((maximo / tick).to_integral_value(ROUND_FLOOR)) * numerador / denominador
+    return EscalaPrecio(numerador, denominador, desde, hasta if maximo else inf)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filtros:
     """A symbol's order filters, as ``exchangeInfo`` publishes them."""
@@ -144,8 +168,11 @@ class Filtros:
     multiplicador_arriba: Decimal = Decimal("1.05")  # PERCENT_PRICE
     multiplicador_abajo: Decimal = Decimal("0.95")
     ordenes_max: int = 200  # MAX_NUM_ORDERS
+    precio_min: Decimal = Decimal(0)  # PRICE_FILTER.minPrice; 0 is no limit
+    precio_max: Decimal = Decimal(0)  # PRICE_FILTER.maxPrice; 0 is no limit
     escala_lote: tuple[int, int] = field(init=False, repr=False, compare=False)
     escala_tick: tuple[int, int] = field(init=False, repr=False, compare=False)
+    escala_precio: EscalaPrecio = field(init=False, repr=False, compare=False)
     minimo_lote: float = field(init=False, repr=False, compare=False)
     maximo_lote: float = field(init=False, repr=False, compare=False)
     minimo_nocional: float = field(init=False, repr=False, compare=False)
@@ -154,6 +181,7 @@ class Filtros:
         fijar = object.__setattr__
         fijar(self, "escala_lote", _escala(max(self.paso, self.paso_mercado)))
         fijar(self, "escala_tick", _escala(self.tick))
+        fijar(self, "escala_precio", _escala_precio(self.tick, self.precio_min, self.precio_max))
         fijar(self, "minimo_lote", float(max(self.cantidad_min, self.cantidad_min_mercado)))
         fijar(self, "maximo_lote", float(min(self.cantidad_max, self.cantidad_max_mercado)))
         fijar(self, "minimo_nocional", float(self.nocional_min))

@@ -66,6 +66,12 @@ class VidaOrden(NamedTuple):
     id_bolsa: int | None = None
     motivo: str = ""  # why it was refused, or in which of the exchange's words it ended
     codigo: int | None = None  # the exchange's error code of a refusal
+    aplana: bool = False  # an exit that the exchange is not told to be one
+
+    @property
+    def es_salida(self) -> bool:
+        """Whether it closes what is open, and so waits for no disk."""
+        return self.solo_reduce or self.aplana
 
     @property
     def orden(self) -> Orden:

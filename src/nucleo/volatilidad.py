@@ -9,7 +9,7 @@ from math import fsum
 from typing import NamedTuple
 
 from src.nucleo.dinero import al_tick
-from src.nucleo.tipos import Vela
+from src.nucleo.tipos import EscalaPrecio, Vela
 
 VELAS_ATR = 14
 """Candles that the average true range spans unless told otherwise."""
@@ -56,7 +56,7 @@ def atr(velas: Sequence[Vela], n: int = VELAS_ATR) -> float | None:
 
 
 def precio_stop(
-    entrada: float, distancia: Distancia, atr: float | None, escala_tick: tuple[int, int], *, largo: bool
+    entrada: float, distancia: Distancia, atr: float | None, escala: EscalaPrecio, *, largo: bool
 ) -> float | None:
     """The initial stop of a position, on the tick, never nearer than asked.
 
@@ -64,13 +64,13 @@ def precio_stop(
         entrada: Average entry price.
         distancia: From the entry, in percent or in average true ranges.
         atr: Average true range of the observed candle; ``None`` when it is not known.
-        escala_tick: The symbol's tick.
+        escala: The prices that the symbol's orders may name.
         largo: Side of the position.
 
     Returns:
         ``None`` when no positive price results, or the range is not known.
     """
-    return _a_distancia(entrada, _medir(distancia, entrada, atr, None), escala_tick, hacia_arriba=not largo)
+    return _a_distancia(entrada, _medir(distancia, entrada, atr, None), escala, hacia_arriba=not largo)
 
 
 def precio_objetivo(
@@ -78,13 +78,13 @@ def precio_objetivo(
     distancia: Distancia,
     atr: float | None,
     stop_inicial: float,
-    escala_tick: tuple[int, int],
+    escala: EscalaPrecio,
     *,
     largo: bool,
 ) -> float | None:
     """The target of a position, on the tick, never nearer than asked; the rest as for `precio_stop`."""
     medida = _medir(distancia, entrada, atr, abs(entrada - stop_inicial))
-    return _a_distancia(entrada, medida, escala_tick, hacia_arriba=largo)
+    return _a_distancia(entrada, medida, escala, hacia_arriba=largo)
 
 
 def _medir(distancia: Distancia, entrada: float, atr: float | None, tramo: float | None) -> float | None:
@@ -96,10 +96,8 @@ def _medir(distancia: Distancia, entrada: float, atr: float | None, tramo: float
 
 
 def _a_distancia(
-    entrada: float, medida: float | None, escala_tick: tuple[int, int], *, hacia_arriba: bool
+    entrada: float, medida: float | None, escala: EscalaPrecio, *, hacia_arriba: bool
 ) -> float | None:
     if medida is None or medida <= 0.0:
         return None
-    return al_tick(
-        entrada + medida if hacia_arriba else entrada - medida, escala_tick, hacia_arriba=hacia_arriba
-    )
+    return al_tick(entrada + medida if hacia_arriba else entrada - medida, escala, hacia_arriba=hacia_arriba)

@@ -1,18 +1,27 @@
-"""The session's CSV files: a face of the journal, appended to row by row."""
+"""The session's CSV files: a face of the journal, appended to row by row; nobody waits for their disk."""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
+import structlog
+
 from src.nucleo.columnas import EMERGENCIAS, REGISTRO
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Fila, texto_de, texto_utc, textos_de
+from src.produccion.supervision.hilo import HiloSuelto
+
+_CERRAR_S = 5.0  # wall seconds for what is queued; the next start writes what is missing
+
+log = structlog.get_logger(__name__)
 
 
 class Emergencia(NamedTuple):
@@ -35,7 +44,9 @@ class Asentado(NamedTuple):
 
 
 class RegistroProduccion:
-    """Writes ``registro_<ts>.csv``, and ``emergencias_<ts>.csv`` once there is an emergency.
+    """Writes ``registro_<ts>.csv``, and ``emergencias_<ts>.csv`` once there is an emergency, from a thread.
+
+    A row that could not be written is told by the next call.
 
     Args:
         carpeta: Where the files go; made when missing.
@@ -50,19 +61,72 @@ class RegistroProduccion:
         self.ruta_emergencias = carpeta / f"emergencias_{sello}.csv"
         self._registro = _ArchivoCsv(self.ruta, tuple(REGISTRO), nuevo=asentado is None)
         self._emergencias: _ArchivoCsv | None = None
+        self._hilo = HiloSuelto("registro")
+        self._ultimo: Future[None] | None = None
+        self._fallo: EmergenciaOperacional | None = None
+        self._dicho = self._cerrado = False
         self.filas = 0
         if asentado is not None:
             self._igualar(asentado)
 
     def registrar_paso(self, fila: Fila) -> None:
-        """Append one row of 42 columns."""
+        """Append one row of 42 columns.
+
+        Raises:
+            EmergenciaOperacional: A row before it could not be written.
+        """
         self.filas += 1
-        self._registro.escribir(textos_de(fila))
+        celdas = textos_de(fila)
+        self._encargar(lambda: self._registro.escribir(celdas))
 
     def registrar_emergencia(self, emergencia: Emergencia) -> None:
-        """Append one row of 6 columns."""
+        """Append one row of 6 columns.
+
+        Raises:
+            EmergenciaOperacional: A row before it could not be written.
+        """
+        celdas = _celdas(emergencia)
+        self._encargar(lambda: self._escribir_emergencia(celdas))
+
+    def comprobar(self) -> None:
+        """Say whether the disk has refused anything so far.
+
+        Raises:
+            EmergenciaOperacional: A row could not be written.
+        """
+        if self._fallo is not None:
+            self._dicho = True
+            raise EmergenciaOperacional(str(self._fallo)) from self._fallo
+
+    async def asentar(self) -> None:
+        """Return when every row so far is written.
+
+        Raises:
+            EmergenciaOperacional: One could not be.
+        """
+        if self._ultimo is not None and not self._ultimo.done():
+            await asyncio.get_running_loop().run_in_executor(self._hilo, _nada)
+        self.comprobar()
+
+    def esperar(self, plazo_s: float) -> bool:
+        """Whether every row so far has been dealt with, after so many wall seconds at most. Blocks."""
+        return self._ultimo is None or bool(wait([self._ultimo], plazo_s).done)
+
+    def _encargar(self, hacer: Callable[[], None]) -> None:
+        try:
+            self.comprobar()
+        finally:
+            self._ultimo = self._hilo.submit(self._hacer, hacer)
+
+    def _hacer(self, hacer: Callable[[], None]) -> None:
+        try:
+            hacer()
+        except EmergenciaOperacional as fallo:
+            self._fallo = self._fallo or fallo
+
+    def _escribir_emergencia(self, celdas: Sequence[str]) -> None:
         archivo = self._emergencias or self._abrir_emergencias(nuevo=not self.ruta_emergencias.exists())
-        archivo.escribir(_celdas(emergencia))
+        archivo.escribir(celdas)
 
     def _igualar(self, asentado: Asentado) -> None:
         presentes = self._registro.recortar(asentado.filas)
@@ -78,8 +142,19 @@ class RegistroProduccion:
         self._emergencias = _ArchivoCsv(self.ruta_emergencias, EMERGENCIAS, nuevo=nuevo)
         return self._emergencias
 
-    def cerrar(self) -> None:
-        """Close the files."""
+    def cerrar(self, plazo_s: float = _CERRAR_S) -> None:
+        """Write what is queued, as far as the time goes, and close the files. Blocks."""
+        if self._cerrado:
+            return
+        self._cerrado = True
+        self._ultimo = self._hilo.submit(self._cerrar_archivos)
+        self._hilo.shutdown()
+        if not self.esperar(plazo_s):
+            log.critical("registro_sin_acabar", ruta=str(self.ruta), efecto="the next start writes the rest")
+        elif self._fallo is not None and not self._dicho:
+            log.critical("registro_roto", motivo=str(self._fallo), efecto="the next start writes the rest")
+
+    def _cerrar_archivos(self) -> None:
         self._registro.cerrar()
         if self._emergencias is not None:
             self._emergencias.cerrar()
@@ -91,6 +166,10 @@ class RegistroProduccion:
         self, tipo: type[BaseException] | None, valor: BaseException | None, traza: TracebackType | None
     ) -> None:
         self.cerrar()
+
+
+def _nada() -> None:
+    """Nothing is left of what was queued before it."""
 
 
 class _ArchivoCsv:

@@ -28,6 +28,8 @@ from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, Reloj
 from src.produccion.Registro import RegistroProduccion
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
+from src.produccion.riesgo.cuadro import Cuadro
+from src.produccion.riesgo.reglas_disyuntores import reglas_de
 from src.produccion.stops.proteccion import Protector
 
 
@@ -47,6 +49,8 @@ class Materiales:
     mercado: Mercado
     recuerdo: Recuerdo
     avanzar: Callable[[], None]  # told at each try of work that may take long
+    exchange: str = "binance"  # as breakers name it
+    espera_agentes: bool = False  # whether the market stands still until its agents are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,5 +177,26 @@ def _armar_control(m: Materiales, nucleo: Nucleo, equity: float) -> ControlRiesg
         pico = equity if olvidado else max(maximo, riesgo.equity_maximo)
         estado = EstadoRiesgo(equity) if olvidado else riesgo._replace(equity_maximo=pico)
         control.reanudar(estado, instantanea.anclas, instantanea.veto)
+    control.restituir_modo(m.recuerdo.modo)
+    control.cuadro = _armar_cuadro(m, control)
     control.guardar_pico()
     return control
+
+
+def _armar_cuadro(m: Materiales, control: ControlRiesgo) -> Cuadro:
+    entorno = m.artefacto.configuracion.entorno
+    reglas, muestran = reglas_de(
+        m.ajustes.breakers,
+        entorno.max_drawdown_permitido,
+        escalones=entorno.escalones_riesgo,
+        espera_agentes=m.espera_agentes,
+    )
+    return Cuadro(
+        m.diario,
+        m.reloj,
+        control.fijar,
+        (m.exchange, m.mercado.simbolo),
+        reglas,
+        muestran=muestran,
+        memoria=m.recuerdo.cuadro,
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from decimal import Decimal
 
 import structlog
 
@@ -67,8 +69,9 @@ async def comprobar_bolsa(bolsa: Bolsa, entrenado: Mercado, apalancamiento: int)
             f"{entrenado.simbolo} is margined in {actual.activo_margen}, the artefact was trained with "
             f"{entrenado.activo_margen}; train an agent for this market"
         )
+    ahora, antes = _sin_limites_de_precio(actual), _sin_limites_de_precio(entrenado)
     for campo in ("filtros", "tramos", "comision_taker", "intervalo_funding_ms"):
-        if getattr(actual, campo) != getattr(entrenado, campo):
+        if getattr(ahora, campo) != getattr(antes, campo):
             log.warning("mercado_distinto_del_entrenado", campo=campo)
     await bolsa.fijar_margen(entrenado.simbolo, entrenado.tipo_margen)
     await bolsa.fijar_apalancamiento(entrenado.simbolo, apalancamiento)
@@ -102,6 +105,12 @@ async def comprobar_saldo(bolsa: Bolsa, mercado: Mercado, apalancamiento: int, c
             f"leverage is {cuenta.apalancamiento} although {apalancamiento} was set; close the position and"
             " retry"
         )
+
+
+def _sin_limites_de_precio(mercado: Mercado) -> Mercado:
+    """A market but for its highest and lowest price, which the exchange moves along with its prices."""
+    filtros = replace(mercado.filtros, precio_min=Decimal(0), precio_max=Decimal(0))
+    return replace(mercado, filtros=filtros)
 
 
 def _si(valor: bool) -> str:

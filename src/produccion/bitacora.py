@@ -1,116 +1,218 @@
-"""Logs: JSON lines to the session's file, colours to the console, one line of live status."""
+"""Logs: JSON lines to files, colours to the console, one line of live status; secrets to none of them.
+
+Files are written by a thread: a disk that hangs or is full delays nobody, and least of all an exit.
+"""
 
 from __future__ import annotations
 
 import logging
-import re
+import os
 import shutil
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from types import MappingProxyType
+from typing import Any, NamedTuple, TextIO
 
 import structlog
 from structlog.types import Processor
 
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.config.config import SeccionLogs
+from src.produccion.escribano import Archivo, ArchivoRotativo, Escribano, contexto_de
+from src.produccion.puertos import Credenciales
+from src.produccion.secretos import Tapadera, ocultar_campos
 
-_CAMPOS_SECRETOS = frozenset({"secreto", "secret", "signature", "api_secret", "listenKey", "token"})
-_OCULTO = "***"
-_EN_TEXTO = re.compile(r"""(listenKey|signature)(=(?:'|\\")?|\\?["']\s*:\s*\\?["'])[^&\s'"\\]+""")
-
-
-def ocultar_secretos(
-    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Blank every field that may hold a secret."""
-    for campo in _CAMPOS_SECRETOS & evento.keys():
-        evento[campo] = _OCULTO
-    return evento
+_MB = 1_000_000
+_CONSABIDOS = frozenset({"agente", "cuenta_id", "simbolo"})
 
 
-def ocultar_en_texto(_registrador: Any, _metodo: str, linea: Any) -> str:
-    """Blank the secrets in the addresses and answers that a rendered line quotes, tracebacks included."""
-    return _EN_TEXTO.sub(rf"\1\2{_OCULTO}", linea)
+class Rotacion(NamedTuple):
+    """When a file is turned over."""
+
+    maximo_mb: float = 20.0
+    guardados: int = 5  # earlier files that are kept, named .1, .2 …
+
+
+class AjustesBitacora(NamedTuple):
+    """What is logged, and how much of it is kept."""
+
+    detallado: bool = False  # informational events reach the console too; warnings always do
+    rotacion: Rotacion = Rotacion()
+    niveles: Mapping[str, str] = MappingProxyType({})  # by module; INFO otherwise
+    secretos: Iterable[str] = ()  # in use, besides those of the environment
+
+
+def ajustes_de(logs: SeccionLogs, credenciales: Credenciales, *, detallado: bool) -> AjustesBitacora:
+    """What the operator's file asks for, with the account's own keys among the secrets."""
+    return AjustesBitacora(
+        detallado,
+        Rotacion(logs.max_file_mb, logs.kept_files),
+        logs.levels,
+        (credenciales.clave, credenciales.secreto),
+    )
 
 
 @contextmanager
-def configurada(ruta: Path, *, detallado: bool = False) -> Iterator[None]:
-    """Within the block, send every log event to ``ruta`` as JSON, and to the console in colours.
+def configurada(
+    ruta: Path | None = None,
+    *,
+    rotativa: Path | None = None,
+    ajustes: AjustesBitacora = AjustesBitacora(),  # noqa: B008 -- immutable
+) -> Iterator[Escribano]:
+    """Within the block, send every log event to the files as JSON, and to the console in colours.
 
     Args:
-        ruta: The session's log file.
-        detallado: Show informational events on the console too; warnings always are.
+        ruta: A file that is kept whole.
+        rotativa: One that is turned over when it has grown.
+        ajustes: What is logged.
 
     Raises:
-        ConfiguracionInvalida: The file cannot be written.
+        ConfiguracionInvalida: A file cannot be written.
     """
+    tapadera = Tapadera(ajustes.secretos)
+
+    def tapar(_registrador: Any, _metodo: str, linea: Any) -> str:
+        return tapadera.tapar(linea)
+
+    with ExitStack() as pila:
+        with ExitStack() as abiertos:
+            destinos = [abiertos.enter_context(closing(a)) for a in _abrir(ruta, rotativa, ajustes.rotacion)]
+            escribano = Escribano(destinos, _como_json(tapar))
+            abiertos.pop_all()  # from here on the scribe closes them
+        _preparar_structlog()
+        consola = _ConsolaConEstado(sys.stderr)
+        consola.setLevel(logging.INFO if ajustes.detallado else logging.WARNING)
+        consola.setFormatter(_como_texto(tapar, con_color=con_color(sys.stderr)))
+        pila.enter_context(_niveles({"": "INFO", **ajustes.niveles}))
+        raiz = logging.getLogger()
+        for manejador in (escribano, consola):
+            raiz.addHandler(manejador)
+            pila.callback(raiz.removeHandler, manejador)
+        try:
+            yield escribano
+        finally:
+            consola.flush()
+            escribano.close()
+
+
+def con_color(salida: TextIO, entorno: Mapping[str, str] = os.environ) -> bool:
+    """Whether a stream is a terminal whose user has nothing against colours."""
+    return salida.isatty() and not entorno.get("NO_COLOR")
+
+
+def _abrir(ruta: Path | None, rotativa: Path | None, rotacion: Rotacion) -> Iterator[Archivo]:
+    maximo, guardados = round(rotacion.maximo_mb * _MB), rotacion.guardados
+    if ruta is not None:
+        yield _abierto(ruta, lambda: Archivo(ruta, encoding="utf-8"))
+    if rotativa is not None:
+        yield _abierto(
+            rotativa,
+            lambda: ArchivoRotativo(rotativa, maxBytes=maximo, backupCount=guardados, encoding="utf-8"),
+        )
+
+
+def _abierto(ruta: Path, abrir: Callable[[], Archivo]) -> Archivo:
     try:
         ruta.parent.mkdir(parents=True, exist_ok=True)
-        archivo = logging.FileHandler(ruta, encoding="utf-8")
+        return abrir()
     except OSError as fallo:
         raise ConfiguracionInvalida(
-            f"{ruta} cannot be written: {fallo.strerror}. Check the permissions of the artefact's directory"
+            f"{ruta} cannot be written: {fallo.strerror}. Check the permissions of its directory"
         ) from fallo
-    comunes: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        ocultar_secretos,
-    ]
+
+
+def _preparar_structlog() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *comunes,
+            structlog.contextvars.merge_contextvars,
+            *_comunes(),
+            _con_su_traza,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    archivo.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=comunes,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-                ocultar_en_texto,
-            ],
-        )
+
+
+def _comunes() -> list[Processor]:
+    """What happens to the events of libraries as well."""
+    return [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        ocultar_campos,
+    ]
+
+
+def _con_su_traza(
+    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Take the exception that is being handled along: the thread that writes does not handle any."""
+    if evento.get("exc_info") is True:
+        evento["exc_info"] = sys.exc_info()
+    return evento
+
+
+def _con_su_contexto(
+    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Add to a library's event what was bound where it happened."""
+    return {**contexto_de(evento["_record"]), **evento}
+
+
+def _sin_lo_consabido(
+    _registrador: Any, _metodo: str, evento: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Leave out what every line of the process would say."""
+    contexto = contexto_de(evento["_record"])
+    for campo in _CONSABIDOS & contexto.keys():
+        if evento.get(campo) == contexto[campo]:
+            del evento[campo]
+    return evento
+
+
+def _formato(*procesadores: Processor) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_con_su_contexto, *_comunes()], processors=procesadores
     )
-    consola = _ConsolaConEstado(sys.stderr)
-    consola.setLevel(logging.INFO if detallado else logging.WARNING)
-    consola.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=comunes,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(),
-                    # A prettier one prints the values of local variables, and may split a secret.
-                    exception_formatter=structlog.dev.plain_traceback,
-                ),
-                ocultar_en_texto,
-            ],
-        )
+
+
+def _como_json(tapar: Processor) -> logging.Formatter:
+    return _formato(
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+        tapar,
     )
-    raiz = logging.getLogger()
-    nivel = raiz.level
-    raiz.setLevel(logging.INFO)
-    for destino in (archivo, consola):
-        raiz.addHandler(destino)
+
+
+def _como_texto(tapar: Processor, *, con_color: bool) -> logging.Formatter:
+    # A prettier traceback prints the values of local variables, and may split a secret.
+    traza = structlog.dev.plain_traceback
+    return _formato(
+        _sin_lo_consabido,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(colors=con_color, exception_formatter=traza),
+        tapar,
+    )
+
+
+@contextmanager
+def _niveles(niveles: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, log of each module what its level says; the empty name is the rest."""
+    antes = {nombre: logging.getLogger(nombre).level for nombre in niveles}
+    for nombre, nivel in niveles.items():
+        logging.getLogger(nombre).setLevel(nivel)
     try:
         yield
     finally:
-        for destino in (archivo, consola):
-            raiz.removeHandler(destino)
-            destino.flush()
-        archivo.close()
-        raiz.setLevel(nivel)
+        for nombre, nivel_previo in antes.items():
+            logging.getLogger(nombre).setLevel(nivel_previo)
 
 
 class LineaEstado:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from itertools import count
 from math import isclose
+from time import perf_counter
 from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
@@ -23,6 +26,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
+from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
@@ -30,15 +34,18 @@ from src.produccion.cuenta import Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
+from src.produccion.riesgo.enclavamiento import PLAZO_S as PLAZO_ENCLAVAR_S
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
+_ENTRE_CIERRES_S = 1.0  # wall seconds
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 _STATUS_POR_MOTIVO = {
     "unprotected": StatusFila.PROTECCION,
@@ -105,17 +112,25 @@ class Ciclo:
         self._propia_hasta_ms = -1
         self._aumento: _Aumento | None = None
         self._cerrada_por_otro = False
+        self._abandonada = False
         self.compartido: CierreCompartido | None = None
         """Asked before a position is closed for its stop; ``None`` while nobody else may."""
         self.mark = mark
         self.stop_tocado = False
         self.freno_movido = False
         self.protocolo_cumplido = False
+        self.decision_s, self.vela_s, self.retraso_s = Histograma(), Histograma(), Histograma()
+        """How long candles took until their decision and to their end, and how late they were decided."""
 
     @property
     def datos(self) -> DataProvider:
         """The window of closed candles."""
         return self._p.datos
+
+    @property
+    def control(self) -> ControlRiesgo:
+        """What may be opened, and what speaks against it."""
+        return self._p.control
 
     @property
     def paso(self) -> int:
@@ -131,6 +146,26 @@ class Ciclo:
     def max_drawdown(self) -> float:
         """Largest drawdown of this session, as a fraction."""
         return self._p.control.estado.max_drawdown
+
+    @property
+    def riesgo(self) -> EstadoRiesgo:
+        """What the drawdown monitor remembers."""
+        return self._p.control.estado
+
+    @property
+    def bloqueos(self) -> frozenset[Bloqueo]:
+        """Why nothing may be opened now."""
+        return frozenset(self._p.control.bloqueos)
+
+    @property
+    def vetada(self) -> bool:
+        """Whether entries wait after an exit that the agent did not decide."""
+        return self._p.control.veto is not None
+
+    @property
+    def enclavada(self) -> bool:
+        """Whether this session has locked account and symbol."""
+        return self._p.control.enclavado
 
     @property
     def stop(self) -> float | None:
@@ -253,12 +288,16 @@ class Ciclo:
             ErrorBolsa: The account could not be read; nothing was decided, or what was decided is not
                 finished: calling again goes on from there.
         """
-        pendiente = self._pendiente
-        if pendiente is None or pendiente.cierre_ms < cierre_ms:
-            cuenta = await self._al_dia()
-            await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
-        await self._completar()
-        self._p.control.guardar_pico()
+        pendiente, inicio_s = self._pendiente, perf_counter()
+        with bound_contextvars(vela_ms=self._p.datos.ultima.apertura_ms):
+            if pendiente is None or pendiente.cierre_ms < cierre_ms:
+                cuenta = await self._al_dia()
+                await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
+                self.decision_s.observar(perf_counter() - inicio_s)
+                self.retraso_s.observar((self._p.reloj.ahora_ms() - cierre_ms) / 1_000)
+            await self._completar()
+            self._p.control.guardar_pico()
+        self.vela_s.observar(perf_counter() - inicio_s)
 
     def anotar_velas(self, velas: Sequence[Vela]) -> None:
         """Note candles that no decision shows; those of an earlier life are in the journal already."""
@@ -270,7 +309,7 @@ class Ciclo:
         await self._p.cronica.asentar()
 
     async def emergencia(self, razon: Razon, instante_ms: int, detalle: str) -> NoReturn:
-        """Run the emergency protocol; always ends by raising.
+        """Run the emergency protocol; always ends by raising, whatever becomes of the disk.
 
         Raises:
             EmergenciaDrawdown: After a drawdown emergency.
@@ -279,17 +318,25 @@ class Ciclo:
         log.critical("protocolo_de_emergencia", razon=razon.value, detalle=detalle)
         enclavamiento = asyncio.create_task(self._enclavar(razon, detalle))
         cerradas = await self.cerrar_posicion("emergency", instante_ms, StatusFila.EMERGENCIA)
+        for otra_vez in count(1):
+            if self._p.cuenta.estado.posicion is None:
+                break
+            log.critical("posicion_tras_cerrar", posicion=str(self._p.cuenta.estado.posicion))
+            await asyncio.sleep(_ENTRE_CIERRES_S)
+            cerradas += await self.cerrar_posicion("emergency", instante_ms + otra_vez, StatusFila.EMERGENCIA)
         estado = self._p.cuenta.estado
         equity = equity_de(estado, self.mark)
         self._p.cronica.anotar_emergencia(
             Emergencia(instante_ms, razon.value, estado.saldo, equity, cerradas, detalle)
         )
-        await enclavamiento
+        falta = await _sin_enclavar(enclavamiento)
         self._p.control.guardar_pico()
         self._p.control.anotar_plana()
         if razon is Razon.DRAWDOWN:
-            raise EmergenciaDrawdown(f"the drawdown limit was reached ({detalle}); the account is flat")
-        raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat")
+            raise EmergenciaDrawdown(
+                f"the drawdown limit was reached ({detalle}); the account is flat{falta}"
+            )
+        raise EmergenciaOperacional(f"operational emergency ({detalle}); the account is flat{falta}")
 
     async def cerrar_posicion(self, motivo: str, instante_ms: int, status: StatusFila) -> int:
         """Flatten the account and write the rows that say so; returns how many positions were closed.
@@ -299,7 +346,7 @@ class Ciclo:
         """
         ficha = f"{motivo}:{self._r.agente_id}:{instante_ms}:{self._p.cronica.lugar}"
         self._p.cuenta.en_vuelo = True
-        cerradas = await self._p.control.cerrar_todo(ficha)
+        cerradas = await self._p.control.cerrar_todo(ficha, self._p.cuenta)
         self.protocolo_cumplido = status is StatusFila.EMERGENCIA
         self._abandonar_pendiente()
         novedades = await self._tras_cerrar()
@@ -316,6 +363,13 @@ class Ciclo:
         """Close a position, such as one that nothing protects, and go on."""
         await self.cerrar_posicion(motivo, instante_ms, status)
         self._p.control.bloqueos.discard(Bloqueo.CIERRE)
+
+    def anotar_abandono(self, motivo: str) -> None:
+        """Note once that a position is closed for want of a stop, however many tries that takes."""
+        posicion = self._p.cuenta.estado.posicion
+        if not self._abandonada and posicion is not None:
+            self._abandonada = True
+            self._p.cronica.anotar_desproteccion(motivo, posicion, self._p.protector.gatillo)
 
     async def posicion_al_dia(self) -> Posicion | None:
         """The position as the exchange has it now, its stop where it belongs.
@@ -471,7 +525,9 @@ class Ciclo:
             await tarea
         except PosicionDesprotegida as fallo:
             log.critical("posicion_sin_stop", motivo=str(fallo))
+            self.anotar_abandono(str(fallo))
             await self._cerrar_desprotegida(fallo, instante_ms)
+        self._abandonada = False
         self._p.control.vigilar_proteccion(
             abierta=self._p.cuenta.estado.posicion is not None,
             confirmada=self._p.protector.confirmado,
@@ -583,3 +639,17 @@ class Ciclo:
             comision=movimiento.comision,
             pnl=movimiento.pnl,
         )
+
+
+async def _sin_enclavar(tarea: asyncio.Task[None]) -> str:
+    """What the emergency has to say of its latch; empty when that is closed, or none was wanted."""
+    await asyncio.wait({tarea}, timeout=PLAZO_ENCLAVAR_S)
+    if not tarea.done():
+        tarea.cancel()
+        motivo = "no answer from the disk"
+    elif (fallo := tarea.exception()) is not None:
+        motivo = str(fallo) or type(fallo).__name__
+    else:
+        return ""
+    log.critical("enclavamiento_sin_escribir", motivo=motivo, efecto="a start would trade again")
+    return f"; THE LATCH IS NOT ON DISK ({motivo}): do not start it again before you have looked into it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import structlog
@@ -18,6 +17,7 @@ from src.produccion.almacen.reclamos import Reclamo, soltar_reclamo, tomar_recla
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa
 from src.produccion.supervision.cortesia import Cortesia
+from src.produccion.supervision.hilo import HiloSuelto
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,11 @@ class Plazos(NamedTuple):
     almacen_s: float = 0.5  # for the store to say who closes
     otro_s: float = 3.0  # for the other one to have closed
     pausa_s: float = 0.3  # between two looks at the position
+    acabar_s: float = 1.0  # for the store to take what is left at the end
+
+
+def _nada() -> None:
+    """Nothing is left of what was given before it."""
 
 
 class CierreReclamado:
@@ -57,7 +62,7 @@ class CierreReclamado:
         self._quien = quien
         self._cortesia = cortesia
         self._plazos = plazos or Plazos()
-        self._hilo = ThreadPoolExecutor(1, thread_name_prefix="reclamos")
+        self._hilo = HiloSuelto("reclamos")
         self._reclamo: Reclamo | None = None
         self._cerrado = False
 
@@ -83,10 +88,12 @@ class CierreReclamado:
         if not self._cerrado:
             self._hilo.submit(self._soltar)
 
-    def cerrar(self) -> None:
-        """End what is under way with the store. Blocks: not for the loop."""
+    async def cerrar(self) -> None:
+        """End what is under way with the store, as far as the time goes."""
         self._cerrado = True
+        acabado = asyncio.get_running_loop().run_in_executor(self._hilo, _nada)
         self._hilo.shutdown()
+        await asyncio.wait({acabado}, timeout=self._plazos.acabar_s)
 
     async def _reclamar(self, abierta_ms: int) -> Reclamo | None:
         """The claim's answer; ``None`` when there is nothing to claim, or nobody has said in time."""

@@ -10,7 +10,7 @@ from src.nucleo.contabilidad import Contabilidad, Movimiento
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Decision, Fila, Momento, Resultado, StatusFila, construir_info
 from src.nucleo.riesgo import EstadoRiesgo
-from src.nucleo.tipos import Ejecucion, Operacion, Vela
+from src.nucleo.tipos import Ejecucion, Operacion, Posicion, Vela
 from src.produccion.cuenta import Ajeno, Cuenta
 from src.produccion.diario.memoria import (
     Anterior,
@@ -91,7 +91,11 @@ class Cronica:
         self.anterior = instantanea.anterior
 
     def empezar_vela(self) -> None:
-        """One more closed candle is acted on."""
+        """One more closed candle is acted on; a row that could not be written holds what it would open."""
+        try:
+            self._registro.comprobar()
+        except EmergenciaOperacional as fallo:
+            self._perder_registro(fallo)
         self.paso += 1
         self.contabilidad = self.contabilidad.envejecer()
 
@@ -171,6 +175,17 @@ class Cronica:
         except EmergenciaOperacional as fallo:
             self._perder_registro(fallo)
 
+    def anotar_desproteccion(self, motivo: str, posicion: Posicion, stop: float | None) -> None:
+        """A position that no stop protects is about to be closed for that."""
+        contenido = {
+            "session": self._registro.sello,
+            "reason": motivo,
+            "quantity": posicion.cantidad,
+            "entry": posicion.precio_entrada,
+            "stop": stop,
+        }
+        self._anotar("PROTECTION_LOST", contenido)
+
     def anotar_riesgo(self, instante_ms: int) -> bool:
         """Note the monitor's state between candles; true when there was something to note."""
         estado, anotado = self._control.estado, self._riesgo_anotado
@@ -199,10 +214,11 @@ class Cronica:
         if not self._sin_asentar:
             return
         self._sin_asentar = False
-        try:
-            await self._diario.asentar()
-        except EmergenciaOperacional as fallo:
-            self._perder_registro(fallo)
+        for asentar in (self._diario.asentar, self._registro.asentar):
+            try:
+                await asentar()
+            except EmergenciaOperacional as fallo:
+                self._perder_registro(fallo)
 
     def instantanea(self) -> Instantanea:
         """Everything as it is now."""

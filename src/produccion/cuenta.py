@@ -149,17 +149,20 @@ class Cuenta:
 
         Args:
             exigente: Whether a position that the listed fills do not explain is an error, and a wallet that
-                the listed income does not explain yet is one for a while; otherwise they are taken as they
-                are.
+                the listed income does not explain yet is one for a while. Otherwise the account was just
+                seen flat: fills that lead there are booked whatever a late reading shows, and without them
+                it is taken as it is read.
 
         Raises:
             LecturaFallida: What is known did not change; the explanation may be listed later.
         """
         anterior = self.estado
         leido, filas, vista = await self._leer_con_operaciones(anterior, exigente=exigente)
-        cartera = leido.saldo
         ajenos = await self._explicar(anterior, filas)
         esperado = ajenos[-1].movimiento.despues if ajenos else anterior
+        if leido is None:
+            leido = esperado._replace(saldo=redondear(self.marcador.cartera + resultado_de(filas)))
+        cartera = leido.saldo
         funding = transferido = 0.0
         ingresos, sin_explicar = self.marcador.ingresos, self.marcador.sin_explicar
         if self.con_libro:
@@ -218,6 +221,17 @@ class Cuenta:
         self.estado = despues
         return movimiento
 
+    async def explica(self, cantidad: float) -> bool:
+        """Whether the listed fills that are not booked lead from what is known to a signed quantity.
+
+        Raises:
+            ErrorBolsa: They could not be read.
+        """
+        filas, _ = await self._transacciones_nuevas()
+        escala = self._mercado.filtros.escala_lote
+        sumada = self.estado.cantidad + sum(fila.cantidad for fila in filas)
+        return al_paso(sumada, escala) == al_paso(cantidad, escala)
+
     async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
         for intento in range(_LECTURAS):
@@ -230,16 +244,18 @@ class Cuenta:
 
     async def _leer_con_operaciones(
         self, anterior: EstadoCuenta, *, exigente: bool
-    ) -> tuple[EstadoCuenta, list[Transaccion], int]:
+    ) -> tuple[EstadoCuenta | None, list[Transaccion], int]:
         """The account, the fills that explain it, and the newest trade id seen.
 
-        Account and fills are listed at different moments: a list without fills that are known is behind.
+        Account and fills are listed at different moments: a list without fills that are known is behind. The
+        account is ``None`` when it shows what the fills have closed.
         """
-        escala = self._mercado.filtros.escala_lote
+        escala, filas, cantidad = self._mercado.filtros.escala_lote, list[Transaccion](), anterior.cantidad
         for quedan in reversed(range(_LECTURAS)):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
             quieta = _misma_posicion(anterior.posicion, leido.posicion)
-            if quieta and leido.saldo == self.marcador.cartera:
+            sin_novedad = quieta and leido.saldo == self.marcador.cartera
+            if sin_novedad and (exigente or leido.posicion is None):
                 return leido, [], 0
             filas, al_dia = await self._transacciones_nuevas()
             cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
@@ -253,6 +269,8 @@ class Cuenta:
                 f"the position went from {anterior.cantidad} to {leido.cantidad}, and the listed fills do not"
                 " explain it"
             )
+        if filas and cantidad == 0.0:
+            return None, filas, _ultima(filas)
         return leido, [], _ultima(filas)
 
     def _sombra(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> EstadoCuenta:
@@ -279,10 +297,7 @@ class Cuenta:
         for fila in filas:
             id_cliente = await self._bolsa.id_cliente_de(self._mercado.simbolo, fila.id_orden)
             status = await self._status_de(fila.id_orden, id_cliente)
-            if status is not StatusFila.OK:
-                log.warning(
-                    "operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad
-                )
+            _contar(fila, status, id_cliente)
             for parte in _partir(fila, estado.cantidad, self._mercado.filtros.escala_lote):
                 movimiento = self._asentar(estado, ejecuciones_de([parte])[0])
                 ajenos.append(Ajeno(movimiento, status, fila.instante_ms, fila.precio, id_cliente))
@@ -341,6 +356,14 @@ def _ultima(filas: Sequence[Transaccion]) -> int:
 def resultado_de(transacciones: Sequence[Transaccion]) -> float:
     """What fills did to the wallet: realised profit less commissions."""
     return redondear(sum(fila.pnl_realizado - fila.comision for fila in transacciones))
+
+
+def _contar(fila: Transaccion, status: StatusFila, id_cliente: str) -> None:
+    """Tell of a fill that no decision explains; what our own stops and targets do is no surprise."""
+    if status is StatusFila.PROTECCION:
+        log.info("proteccion_ejecutada", id_cliente=id_cliente, cantidad=fila.cantidad, precio=fila.precio)
+    elif status is not StatusFila.OK:
+        log.warning("operacion_ajena", status=status.value, id_cliente=id_cliente, cantidad=fila.cantidad)
 
 
 def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[Transaccion, ...]:

@@ -50,11 +50,14 @@ class Reglas(NamedTuple):
 class Guardian:
     """Closes, adjusts and half-closes one agent's position, and mirrors it for those who read Redis.
 
+    Two clocks: how old a request is, is asked of the clock that it was written by, the time of day; when it
+    took effect is told in market time, like every row and every stop.
+
     Args:
         ciclo: Owns the position.
         turno: Runs a request between two steps.
-        reloj: Market time.
-        hora_pared_ms: Time of day, by which requests are old.
+        reloj: Market time, of effects.
+        hora_pared_ms: Time of day, of requests.
         espejo: The copy in Redis.
         reglas: What it goes by.
     """

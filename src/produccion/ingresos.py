@@ -12,7 +12,7 @@ from src.produccion.puertos import Bolsa, ClaseIngreso, Ingreso
 _LECTURAS = 10
 _ESPERA_S = 0.5
 _TOLERANCIA = 1e-6
-_MUEVEN_LA_CARTERA = (ClaseIngreso.TRANSFER, ClaseIngreso.FUNDING_FEE, ClaseIngreso.AJENO)
+_DE_EJECUCIONES = (ClaseIngreso.DE_ORDENES, ClaseIngreso.INSURANCE_CLEAR)
 
 
 class CursorIngresos(NamedTuple):
@@ -80,7 +80,7 @@ async def repartir(
         nuevos = await leer_ingresos(bolsa, simbolo, cursor)
         cursor = cursor.tras(nuevos)
         transferido = redondear(transferido + sumar(nuevos, ClaseIngreso.TRANSFER))
-        pendiente = redondear(pendiente - sum(sumar(nuevos, clase) for clase in _MUEVEN_LA_CARTERA))
+        pendiente = redondear(pendiente - sum(n.monto for n in nuevos if n.clase not in _DE_EJECUCIONES))
         explicado = _iguales(pendiente, 0.0) or _iguales(pendiente, arrastre)
         if explicado:
             break

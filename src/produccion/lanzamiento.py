@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
+import structlog
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
-from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida
+from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida, EmergenciaOperacional
 from src.nucleo.politica import Politica
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import (
     BASE,
     ESTADO,
@@ -26,7 +28,7 @@ from src.produccion.config.config import (
     destino_simulado,
     leer_ajustes,
 )
-from src.produccion.config.cuentas import CUENTA_UNICA, destino_de
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
@@ -34,19 +36,25 @@ from src.produccion.riesgo.enclavamiento import desbloquear, operador, quitar_re
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
 from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta
 
+log = structlog.get_logger(__name__)
 
-def _callar(sesion: Sesion) -> None:
+
+def _callar(_: object) -> None:
     """Nobody asked to be told."""
 
 
 async def ejecutar(
-    opciones: Opciones, politica: Politica | None = None, al_terminar: Callable[[Sesion], None] = _callar
+    opciones: Opciones,
+    politica: Politica | None = None,
+    al_terminar: Callable[[Sesion], None] = _callar,
+    al_empezar: Callable[[Comienzo], None] = _callar,
 ) -> Sesion:
     """Run a daemon session to its end.
 
     Args:
         opciones: From the command line.
         politica: Stands in for the artefact's actor; parity runs use it.
+        al_empezar: Told who trades what where, once the account is recovered and protected.
         al_terminar: Told how a session went that had begun, also when it ends in an emergency.
 
     Raises:
@@ -57,7 +65,10 @@ async def ejecutar(
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
     async with _destino(opciones, artefacto) as (destino, estado, inquilino):
         quien = politica or artefacto.actor
-        lugar = Lugar(artefacto, ajustes, opciones, destino, quien, al_terminar, inquilino)
+        limites = {} if opciones.simulado else limites_de(opciones.usuario, opciones.cuentas)
+        lugar = Lugar(
+            artefacto, ajustes, opciones, destino, quien, al_empezar, al_terminar, inquilino, limites
+        )
         return await _correr(lugar, estado)
 
 
@@ -145,11 +156,17 @@ def como_se_pidio(opciones: Opciones) -> str:
 
 @contextmanager
 def _diario(carpeta: Path) -> Iterator[DiarioSqlite]:
+    """The journal; one that cannot be closed takes nothing away from what ended the session."""
     diario = DiarioSqlite(carpeta / "diario.sqlite")
     try:
         yield diario
-    finally:
-        diario.cerrar()
+    except BaseException:
+        try:
+            diario.cerrar()
+        except EmergenciaOperacional as fallo:
+            log.critical("diario_sin_cerrar", motivo=str(fallo))
+        raise
+    diario.cerrar()
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Engine
@@ -16,7 +16,6 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
 from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
 from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
-from src.produccion.almacen.hilo import HiloSuelto
 from src.produccion.almacen.mandos import (
     MandoGuardado,
     mandos_tomados,
@@ -24,6 +23,7 @@ from src.produccion.almacen.mandos import (
     tomar_mandos,
     vencer_mandos,
 )
+from src.produccion.supervision.hilo import HiloSuelto
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ _CAMPOS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "level_name": _TEXTO,
         "previous_level": _TEXTO,
         "all_users": (bool,),
+        "account_id": _TEXTO,
     }
 )
 _PAUSA_MINIMA_S = 0.5
@@ -59,11 +60,29 @@ class Ritmo(NamedTuple):
     vencer_s: float = 10.0  # looks for commands that nobody took in time
 
 
+class Respuesta(Protocol):
+    """What came of a command, whatever it asked for."""
+
+    @property
+    def exito(self) -> bool:
+        """Whether it was done."""
+        ...
+
+    @property
+    def mensaje(self) -> str:
+        """What there is to say of it; empty when nothing."""
+        ...
+
+    def como_json(self) -> dict[str, object]:
+        """As whoever asked reads it."""
+        ...
+
+
 class Desenlace(NamedTuple):
     """What came of a command; prices in the quote asset."""
 
     exito: bool
-    instante_ms: int | None = None  # of the effect; without one, the end by the store's clock
+    instante_ms: int | None = None  # of the effect, market time; without one, the end by the store's clock
     direccion: str | None = None  # BUY long, SELL short
     stop: float | None = None
     nivel: str | None = None
@@ -149,7 +168,7 @@ class OidorMandos:
         self,
         almacen: Engine,
         demonio: DemonioNuevo,
-        atender: Callable[[MandoGuardado], Awaitable[Desenlace]],
+        atender: Callable[[MandoGuardado], Awaitable[Respuesta]],
         ritmo: Ritmo | None = None,
         hora_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -164,10 +183,11 @@ class OidorMandos:
     async def correr(self) -> None:
         """Listen for ever."""
         with HiloSuelto("mandos") as hilo:
-            await self._insistir(hilo, self._recoger)
-            partes = (self._escuchar, self._latir, self._vencer)
-            tareas = [asyncio.create_task(parte(hilo), name=parte.__name__) for parte in partes]
+            tareas: list[asyncio.Task[None]] = []
             try:
+                await self._insistir(hilo, self._recoger)
+                for parte in (self._escuchar, self._latir, self._vencer):
+                    tareas.append(asyncio.create_task(parte(hilo), name=parte.__name__))
                 acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
                 for tarea in acabadas:
                     tarea.result()
@@ -193,6 +213,7 @@ class OidorMandos:
         if mando.vence_ms is not None and self._hora_ms() > mando.vence_ms:
             await self._responder(hilo, mando, Desenlace(exito=False, mensaje=_TARDE))
             return
+        desenlace: Respuesta
         try:
             desenlace = await self._atender(mando)
         except (EntradaInvalida, ErrorBolsa) as fallo:
@@ -202,7 +223,7 @@ class OidorMandos:
             raise
         await self._responder(hilo, mando, desenlace)
 
-    async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Desenlace) -> None:
+    async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Respuesta) -> None:
         anotar = log.info if desenlace.exito else log.warning
         anotar("mando_terminado", id=mando.id, exito=desenlace.exito, mensaje=desenlace.mensaje)
         campos = desenlace.como_json()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import aiohttp
 import structlog
 
 from src.artefactos.artefacto import Artefacto
 from src.nucleo.cartera import equity_de
+from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import (
     ArranqueFallido,
     BolsaIncompatible,
@@ -39,19 +41,24 @@ from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
 from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
+from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
+from src.produccion.metricas.escaparate import Escaparate
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
-from src.produccion.puertos import Avance
+from src.produccion.puertos import Avance, FuenteMercado
 from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.riesgo.paciencia import Paciencia, insistir
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.riesgo.reglas_disyuntores import sensores_de
+from src.produccion.riesgo.sensores import FuenteMedida, Sensores
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
@@ -61,7 +68,12 @@ from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import Mostrador, Ventanilla
 
+if TYPE_CHECKING:
+    from src.produccion.metricas.muestras import Foto
+
+_BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
+_ASENTAR_S = 2.0  # that the end waits for its own record, before the store is fed for the last time
 
 T = TypeVar("T")
 
@@ -86,8 +98,10 @@ class Lugar:
     opciones: Opciones
     destino: Destino
     politica: Politica
+    al_empezar: Callable[[Comienzo], None]
     al_terminar: Callable[[Sesion], None]
     inquilino: str = CUENTA_UNICA
+    limites: Mapping[str, float] = field(default_factory=dict)  # the account's own, for its entries
 
     @property
     def simbolo(self) -> str:
@@ -118,6 +132,7 @@ class _Escena(NamedTuple):
     datos: DataProvider
     nucleo: Nucleo
     registro: RegistroProduccion
+    escribano: Escribano
 
 
 class Montaje:
@@ -164,7 +179,7 @@ class Montaje:
             c.reloj.congelar()
         memoria = self._recuerdo.agente
         sello = memoria.sesion or sello_libre(self._carpeta, c.reloj.ahora_ms())
-        with bitacora.configurada(self._carpeta / f"produccion_{sello}.log", detallado=opciones.detallado):
+        with self._con_bitacora(sello) as escribano:
             entrenado = self._lugar.artefacto.mercado
             mercado = await self._comprobar(
                 lambda: comprobar_bolsa(c.bolsa, entrenado, apalancamiento), entrenado
@@ -184,11 +199,27 @@ class Montaje:
                 mercado=mercado,
                 recuerdo=self._recuerdo,
                 avanzar=self._progreso.seguir,
+                espera_agentes=self._espera_agentes,
             )
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
-                return await self._vivir(materiales, registro)
+                return await self._vivir(materiales, registro, escribano)
 
-    async def _vivir(self, m: Materiales, registro: RegistroProduccion) -> Sesion:
+    @contextmanager
+    def _con_bitacora(self, sello: str) -> Iterator[Escribano]:
+        """Log to the session's file and to the daemon's own, and say whose events these are."""
+        lugar, ajustes = self._lugar, self._lugar.ajustes
+        cuales = bitacora.ajustes_de(
+            ajustes.logs, lugar.destino.credenciales, detallado=lugar.opciones.detallado
+        )
+        ruta, rotativa = self._bitacora(sello), self._conexiones.carpeta / _BITACORA
+        quien = {"agente": self._agente, "cuenta_id": lugar.cuenta_id, "simbolo": lugar.simbolo}
+        with (
+            bitacora.configurada(ruta, rotativa=rotativa, ajustes=cuales) as escribano,
+            structlog.contextvars.bound_contextvars(**quien),
+        ):
+            yield escribano
+
+    async def _vivir(self, m: Materiales, registro: RegistroProduccion, escribano: Escribano) -> Sesion:
         nucleo = armar_nucleo(m)
         estado = await self._insistir(lambda: self._conocer(nucleo))
         mark = await self._insistir(lambda: m.bolsa.precio_mark(m.mercado.simbolo))
@@ -200,9 +231,11 @@ class Montaje:
             equity = m.recuerdo.equity_inicial or equity
         estadisticas = Estadisticas(equity_inicial=equity)
         ciclo = armar_ciclo(m, nucleo, registro, estado, mark)
+        if ciclo.control.cuadro is not None:
+            ciclo.control.cuadro.anunciar()
         if self._dudas:
             ciclo.no_abrir(Bloqueo.CUENTA)
-        escena = _Escena(ciclo, ciclo.datos, nucleo, registro)
+        escena = _Escena(ciclo, ciclo.datos, nucleo, registro, escribano)
         motivo, terminada = Motivo.EMERGENCIA, False
         ventanilla: Ventanilla | None = None
         try:
@@ -227,9 +260,10 @@ class Montaje:
 
     async def _despedir(self, ventanilla: Ventanilla) -> None:
         """Let the store have the end of the session too, and close it."""
-        with suppress(ErrorTimonel):
-            # A journal that cannot be written has been reported.
-            await self._conexiones.diario.asentar()
+        with suppress(ErrorTimonel, TimeoutError):
+            # A journal that cannot be written has been reported; a disk that hangs holds nobody.
+            async with asyncio.timeout(_ASENTAR_S):
+                await self._conexiones.diario.asentar()
         await ventanilla.cerrar()
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
@@ -281,19 +315,22 @@ class Montaje:
             reloj=m.reloj,
             bolsa=m.bolsa,
             perdida_grande=self._lugar.ajustes.alerts.large_loss_fraction,
+            limites=self._lugar.limites,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo
         try:
             async with asyncio.timeout(_ALMACEN_S):
                 await ventanilla.comprobar()
-        except (ConfiguracionInvalida, TimeoutError) as fallo:
-            if nucleo.cuenta.estado.posicion is None and not nucleo.ejecutor.hay_incierta:
-                raise ConfiguracionInvalida(
-                    str(fallo) or f"the store does not answer within {_ALMACEN_S:g} s"
-                ) from fallo
+        except Exception as fallo:  # whatever it is, a position must not be left without its daemon
+            motivo = _por_que_no_abre(fallo)
+            if not _algo_abierto(nucleo):
+                raise ConfiguracionInvalida(motivo) from fallo
             log.critical(
-                "almacen_no_abre", motivo=str(fallo), efecto="the position is looked after all the same"
+                "almacen_no_abre",
+                motivo=motivo,
+                efecto="the position is looked after all the same; nothing is opened until it answers",
+                exc_info=True,
             )
         return ventanilla
 
@@ -310,9 +347,11 @@ class Montaje:
             self._aviso.estado(estado)
 
         flujos = self._lugar.destino.direcciones.flujos
+        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos())
+        sensores = self._sensores(ciclo)
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
-            fuente=FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos()),
+            fuente=fuente if sensores is None else FuenteMedida(fuente, sensores),
             fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, self._ajustes_flujos()),
             datos=escena.datos,
             ciclo=ciclo,
@@ -321,7 +360,7 @@ class Montaje:
             paciencia=self._paciencia,
             progreso=self._progreso,
             tras_vela=tras_vela,
-            servicios=self._servicios(),
+            servicios=[*self._servicios(), *self._de_los_sensores(sensores, ciclo)],
             hora=c.bolsa.hora_ms,
             mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
             cortesia=self._cortesia,
@@ -338,15 +377,112 @@ class Montaje:
         vigia = Vigia(
             self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
         )
+        estadisticas.tomar(ciclo, escena.nucleo.cuenta)
+        self._lugar.al_empezar(self._comienzo(escena, estadisticas.abierta))
+        escaparate = self._abrir_escaparate(escena.nucleo)
+        retratar = self._retratar(escena, orquestador, vigia, estadisticas.equity_inicial)
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
-            async with vigia.vigilando():
+            async with vigia.vigilando(), escaparate.mostrando(retratar):
                 with _senales(orquestador.parar):
                     return await orquestador.correr()
         finally:
             log.info("bucle", **vigia.campos())
             self._aviso.parando("the session ends")
             linea.terminar()
+
+    def _comienzo(self, escena: _Escena, posicion: str) -> Comienzo:
+        lugar = self._lugar
+        return Comienzo(
+            train_id=lugar.artefacto.train_id,
+            simbolo=lugar.simbolo,
+            intervalo=lugar.artefacto.configuracion.data_downloader.interval,
+            cuenta_id=lugar.cuenta_id,
+            usuario=lugar.opciones.usuario,
+            modo=lugar.destino.modo,
+            direccion=lugar.destino.direcciones.rest,
+            posicion=posicion,
+            estado=self._conexiones.carpeta,
+            bitacora=self._bitacora(escena.registro.sello),
+            siguiente_ms=escena.datos.siguiente_cierre_ms,
+        )
+
+    def _bitacora(self, sello: str) -> Path:
+        return self._carpeta / f"produccion_{sello}.log"
+
+    def _abrir_escaparate(self, nucleo: Nucleo) -> Escaparate:
+        """The metrics port, when there is to be one.
+
+        Raises:
+            ConfiguracionInvalida: It cannot be had, and nothing is at stake.
+        """
+        quien = (self._lugar.cuenta_id, self._lugar.simbolo, self._agente)
+        escaparate = Escaparate(self._lugar.ajustes.metrics, quien, self._cortesia)
+        try:
+            escaparate.abrir()
+        except ConfiguracionInvalida as fallo:
+            if not _algo_abierto(nucleo):
+                raise
+            log.critical(
+                "metricas_sin_puerto", motivo=str(fallo), efecto="the position is looked after all the same"
+            )
+        return escaparate
+
+    def _retratar(
+        self, escena: _Escena, orquestador: Orquestador, vigia: Vigia, equity_inicial: float
+    ) -> Callable[[], Foto]:
+        """Takes the daemon's figures; the first time whoever serves them has imported what that needs."""
+        configuracion, inicio_s = self._lugar.artefacto.configuracion, time.time()
+
+        def retratar() -> Foto:
+            from src.produccion.metricas import foto
+
+            return foto.retratar(
+                foto.Fuentes(
+                    ciclo=escena.ciclo,
+                    nucleo=escena.nucleo,
+                    orquestador=orquestador,
+                    vigia=vigia,
+                    progreso=self._progreso,
+                    diario=self._conexiones.diario,
+                    escribano=escena.escribano,
+                    reloj=self._conexiones.reloj,
+                    apalancamiento=configuracion.portafolio.apalancamiento,
+                    drawdown_limite=configuracion.entorno.max_drawdown_permitido,
+                    equity_inicial=equity_inicial,
+                    inicio_s=inicio_s,
+                )
+            )
+
+        return retratar
+
+    def _sensores(self, ciclo: Ciclo) -> Sensores | None:
+        """What feeds the breakers that are switched on; the day's loss is fed by the candles."""
+        cuadro = ciclo.control.cuadro
+        if cuadro is None or not set(cuadro.disyuntores) - {ClaseDisyuntor.DRAWDOWN}:
+            return None
+        # A simulated market's time may pass faster than the wall's.
+        real = self._lugar.destino.modo is not Modo.SIMULADO
+        ajustes = sensores_de(self._lugar.ajustes.breakers, mide_edad=real)
+        return Sensores(cuadro, self._conexiones.reloj, ajustes)
+
+    def _de_los_sensores(self, sensores: Sensores | None, ciclo: Ciclo) -> list[Servicio]:
+        """What samples by the wall's clock; the daemon trades on without it."""
+        cuadro, c = ciclo.control.cuadro, self._conexiones
+        if sensores is None or cuadro is None:
+            return []
+        servicios = []
+        if sensores.juzga:
+            c.bolsa.escuchar(sensores.tomar_llamada)
+            servicios.append(Servicio("disyuntores", sensores.juzgar_siempre, esencial=False))
+        if ClaseDisyuntor.SPREAD in cuadro.disyuntores:
+
+            async def mirar_el_libro() -> None:
+                simbolo = self._lugar.simbolo
+                await sensores.mirar_siempre(lambda: c.bolsa.precio_bidask(simbolo, con_prisa=False))
+
+            servicios.append(Servicio("libro", mirar_el_libro, esencial=False))
+        return servicios
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones
@@ -447,6 +583,11 @@ class Montaje:
         return AvanceSimulado(c.sesion, destino.direcciones, destino.credenciales.clave, c.reloj.congelar)
 
 
+def _algo_abierto(nucleo: Nucleo) -> bool:
+    """Whether there is a position, or an order that may have opened one."""
+    return nucleo.cuenta.estado.posicion is not None or nucleo.ejecutor.hay_incierta
+
+
 def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
     """A peak of the whole wallet means nothing to a ledger, and the other way round."""
     con_libro = recuerdo.riesgo.con_libro
@@ -457,6 +598,14 @@ def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
         f"this account and symbol was last traded {antes} --capital and has a peak of that kind; it cannot go"
         f" on {ahora} it. Keep the option as it was, or choose another --state-dir"
     )
+
+
+def _por_que_no_abre(fallo: Exception) -> str:
+    if isinstance(fallo, ConfiguracionInvalida):
+        return str(fallo)
+    if isinstance(fallo, TimeoutError):
+        return f"the store does not answer within {_ALMACEN_S:g} s"
+    return f"the store cannot be used: {fallo!r}. Look at it with `timonel db status`"
 
 
 @contextmanager

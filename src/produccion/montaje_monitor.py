@@ -7,19 +7,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.nucleo.errores import ArranqueFallido, LecturaFallida
+from sqlalchemy import Engine
+
+from src.nucleo.errores import ArranqueFallido, ConfiguracionInvalida, LecturaFallida
 from src.produccion.almacen.conexion import abrir_almacen
-from src.produccion.bitacora import configurada
+from src.produccion.bitacora import ajustes_de, configurada
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente
 from src.produccion.bolsa.peticiones import Reintentos
 from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
-from src.produccion.config.config import Destino, Opciones, comprobar_opciones, leer_ajustes
-from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, leer_cuentas
+from src.produccion.config.config import Destino, Opciones, SeccionBolsa, comprobar_opciones, leer_ajustes
+from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
+from src.produccion.supervision.hilo import aparte
 from src.produccion.supervision.identidad import id_cuenta
+
+_ABRIR_S = 30.0  # a command that is started every minute must not wait for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +60,21 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
         bitacora: Name of the log file in the account's directory.
 
     Raises:
-        ConfiguracionInvalida: Keys, settings or store cannot be used.
+        ConfiguracionInvalida: Keys, settings or store cannot be used, or the store does not answer.
         ArranqueFallido: The exchange does not answer.
     """
     opciones = eleccion.opciones
     comprobar_opciones(opciones)
     destino, client_id = destino_de(opciones, eleccion.usuario, eleccion.cuentas)
     account_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
-    limites = _limites(eleccion)
-    motor = abrir_almacen(None, opciones.estado)
+    limites = limites_de(eleccion.usuario, eleccion.cuentas)
+    motor = await _abrir_almacen(opciones.estado)
     libro = Libro(motor, estado=opciones.estado, limites=limites)
     try:
-        with configurada(opciones.estado / account_id / bitacora, detallado=eleccion.detallado):
-            async with _bolsa(opciones, destino, eleccion.activo) as (bolsa, reloj):
+        ajustes = leer_ajustes(opciones.config)
+        registro = ajustes_de(ajustes.logs, destino.credenciales, detallado=eleccion.detallado)
+        with configurada(rotativa=opciones.estado / account_id / bitacora, ajustes=registro):
+            async with _bolsa(ajustes.exchange, destino, eleccion.activo) as (bolsa, reloj):
                 yield CuentaAbierta(
                     bolsa=bolsa,
                     reloj=reloj,
@@ -78,29 +85,24 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
                     estado=opciones.estado,
                 )
     finally:
-        libro.apagar()
-        motor.dispose()
+        if libro.apagar():
+            motor.dispose()
 
 
-def _limites(eleccion: Eleccion) -> dict[str, float]:
-    """The account's own limits, by fields of `ReglasInquilino`."""
-    if eleccion.usuario is None:
-        return {}
-    suyos = leer_cuentas(eleccion.cuentas).una(eleccion.usuario).limits
-    campos = {
-        "slippage_max_pct": suyos.max_slippage_pct,
-        "slippage_pausa_pct": suyos.slippage_pause_threshold_pct,
-        "por_minuto": suyos.max_executions_per_minute,
-        "por_hora": suyos.max_executions_per_hour,
-    }
-    return {campo: valor for campo, valor in campos.items() if valor is not None}
+async def _abrir_almacen(estado: Path) -> Engine:
+    try:
+        return await aparte("apertura del almacen", lambda: abrir_almacen(None, estado), _ABRIR_S)
+    except TimeoutError as fallo:
+        raise ConfiguracionInvalida(
+            f"the store has not answered for {_ABRIR_S:g} s. Look at the database; `timonel db status` says"
+            " whether migrations wait, which `timonel db upgrade` gives all the time they need"
+        ) from fallo
 
 
 @asynccontextmanager
 async def _bolsa(
-    opciones: Opciones, destino: Destino, activo: str
+    ajustes: SeccionBolsa, destino: Destino, activo: str
 ) -> AsyncIterator[tuple[BinanceConnector, RelojMercado]]:
-    ajustes = leer_ajustes(opciones.config).exchange
     reloj = RelojMercado()
     cliente = crear_cliente(
         destino.direcciones,

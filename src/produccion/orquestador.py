@@ -130,6 +130,8 @@ class Orquestador:
     mark: Callable[[], Awaitable[float]] | None = None  # the mark price, read then as well
     cortesia: Cortesia = field(default_factory=Cortesia)
     espera_agentes: bool = False  # the market stands still until its agents are done
+    oidos_s: dict[str, float] = field(default_factory=dict)  # when each stream was last heard, by the loop
+    conexiones: int = 0  # of the market's socket
     _cola: _Cola = field(default_factory=asyncio.PriorityQueue)
     _turnos: Iterator[int] = field(default_factory=count)
     _novedad: asyncio.Event = field(default_factory=asyncio.Event)
@@ -148,6 +150,11 @@ class Orquestador:
     def decididas(self) -> int:
         """Candles decided since it began."""
         return self.ciclo.paso - self._paso_inicial
+
+    @property
+    def en_cola(self) -> int:
+        """What waits to be done."""
+        return self._cola.qsize()
 
     def parar(self) -> None:
         """End after the step in progress."""
@@ -218,6 +225,7 @@ class Orquestador:
     async def _vigilar(self) -> Motivo:
         """Run every service until the consumer ends; any other one that ends is a fault."""
         self._ultimo_dato_s = asyncio.get_running_loop().time()
+        self.oidos_s = dict.fromkeys(("mark_price", "kline", "account"), self._ultimo_dato_s)
         return await supervisar(
             Principal("consumidor", self._consumir, self._acabar_el_paso),
             [
@@ -238,6 +246,7 @@ class Orquestador:
         """Take what the user stream says, and ask for a fresh look at the account."""
         await self._si_el_mercado_no_espera()
         async for evento in self.fuente_cuenta.eventos():
+            self.oidos_s["account"] = asyncio.get_running_loop().time()
             self._tomar_de_usuario(evento)
 
     async def _si_el_mercado_no_espera(self) -> None:
@@ -282,11 +291,20 @@ class Orquestador:
     async def _leer(self) -> None:
         bucle = asyncio.get_running_loop()
         async for evento in self.fuente.eventos(self.ajustes.simbolo, self.ajustes.intervalo):
-            self._ultimo_dato_s = bucle.time()
+            self._oir(evento, bucle.time())
             if isinstance(evento, EventoMark):
                 self._tomar_mark(evento)
             elif not isinstance(evento, EventoVela) or evento.cerrada or self._en_paso:
                 self._encolar(evento)
+
+    def _oir(self, evento: EventoMercado, ahora_s: float) -> None:
+        self._ultimo_dato_s = ahora_s
+        if isinstance(evento, EventoMark):
+            self.oidos_s["mark_price"] = ahora_s
+        elif isinstance(evento, EventoVela):
+            self.oidos_s["kline"] = ahora_s
+        elif isinstance(evento, EventoConexion):
+            self.conexiones += 1
 
     def _tomar_mark(self, evento: EventoMark) -> None:
         if self.ciclo.tomar_mark(evento):
@@ -452,6 +470,9 @@ class Orquestador:
     async def _cerrar_a_ciegas(self) -> None:
         ahora = self.reloj.ahora_ms()
         log.critical("sin_datos_de_mercado", limite_s=self.ajustes.ceguera_max_s)
+        self.ciclo.anotar_abandono(
+            f"no market data for {self.ajustes.ceguera_max_s:g} s and no confirmed stop"
+        )
         await self.ciclo.cerrar_y_seguir("blind", ahora)
 
     def _ha_terminado(self) -> bool:

@@ -130,13 +130,14 @@ class Transaccion(NamedTuple):
 
 
 class ClaseIngreso(StrEnum):
-    """The kinds of ``income`` that are no result of an order."""
+    """The kinds of ``income``, as far as they are told apart."""
 
     FUNDING_FEE = "FUNDING_FEE"
     TRANSFER = "TRANSFER"
-    INSURANCE_CLEAR = "INSURANCE_CLEAR"
+    INSURANCE_CLEAR = "INSURANCE_CLEAR"  # of liquidations, whose fills say the same
+    DE_ORDENES = "ORDERS"  # what fills say already: realised profit, commissions
     AJENO = "OTHER_SYMBOL"
-    OTRO = "OTHER"
+    OTRO = "OTHER"  # rebates, bonuses and whatever else the exchange thinks of
 
 
 class Ingreso(NamedTuple):

@@ -51,10 +51,12 @@ class Estadisticas:
             "return": f"{self.retorno:+.2%}",
             "max drawdown": f"{self.max_drawdown:.2%}",
             "realised profit": f"{self.pnl:+,.2f}",
-            "open position": self._abierta(),
+            "open position": self.abierta,
         }
 
-    def _abierta(self) -> str:
+    @property
+    def abierta(self) -> str:
+        """The open position and its stop, as people read them."""
         if not self.cantidad:
             return "none"
         if self.stop is not None:

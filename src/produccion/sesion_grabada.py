@@ -11,7 +11,7 @@ import orjson
 from src.artefactos.artefacto import Artefacto
 from src.artefactos.mercado_json import mercado_de_json
 from src.nucleo.tipos import Mercado
-from src.produccion.diario.diario import EventoDiario, exportar_canonico
+from src.produccion.diario.diario import EventoDiario, exportar
 
 _INICIADA, _CALENTADA, _TERMINADA = "SESSION_STARTED", "WARMUP", "SESSION_ENDED"
 
@@ -56,7 +56,7 @@ def leer_eventos(ruta: Path) -> list[EventoDiario]:
         ConfiguracionInvalida: The file cannot be read.
     """
     eventos = []
-    for numero, linea in enumerate(exportar_canonico(ruta), 1):
+    for numero, linea in enumerate(exportar(ruta), 1):
         crudo = orjson.loads(linea)
         eventos.append(
             EventoDiario(

@@ -1,4 +1,4 @@
-"""What the shared store holds against opening anything: a paused tenant, an open breaker, too many exits."""
+"""What the store holds against opening anything: a paused tenant, an open breaker, too many exits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
-from src.nucleo.disparos import Barrera, Situacion, barreras
+from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, Situacion, barreras, mas_estrictas
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -60,6 +60,8 @@ class _Cambio(NamedTuple):
 class VigiaVallas:
     """Keeps the daemon's gate like the store; while that is down its last answer holds.
 
+    Its first answer takes down `Bloqueo.VALLAS_SIN_SABER`, which whoever makes it has put up.
+
     Exits never come here: they are let through by the gate itself.
 
     Args:
@@ -67,6 +69,7 @@ class VigiaVallas:
         reloj: Market time.
         fijar: Puts one reason up, or takes it down.
         entre_miradas_s: Wall seconds between two looks.
+        limites: The account's own, by fields of `ReglasInquilino`; the stricter of both hold.
     """
 
     def __init__(
@@ -75,13 +78,16 @@ class VigiaVallas:
         reloj: Reloj,
         fijar: Callable[[Bloqueo, bool], None],
         entre_miradas_s: float = ENTRE_MIRADAS_S,
+        limites: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._titular = titular
         self._reloj = reloj
         self._fijar = fijar
         self._entre_miradas_s = entre_miradas_s
+        self._limites = limites
         self._puestos: frozenset[Bloqueo] = frozenset()
         self._por_anotar: list[_Cambio] = []
+        self._se_sabe = False
         self._caido = False
 
     async def correr(self, almacen: Engine) -> None:
@@ -98,11 +104,15 @@ class VigiaVallas:
         """One look; a store that does not answer is told once and changes nothing."""
         libro, ahora_ms = Libro(almacen), self._reloj.ahora_ms()
         try:
-            self._aplicar(await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms)), ahora_ms)
+            mirada = await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms, self._limites))
+            self._aplicar(mirada, ahora_ms)
             await self._anotar(libro)
         except AlmacenCaido as fallo:
             if not self._caido:
-                log.error("vallas_sin_almacen", motivo=str(fallo), efecto="what was known last holds")
+                efecto = (
+                    "what was known last holds" if self._se_sabe else "nothing is opened until it answers"
+                )
+                log.error("vallas_sin_almacen", motivo=str(fallo), efecto=efecto)
             self._caido = True
         else:
             self._caido = False
@@ -117,6 +127,9 @@ class VigiaVallas:
             )
             self._por_anotar.append(_Cambio(bloqueo, activo, motivo, ahora_ms))
         self._puestos = mirada.bloqueos
+        if not self._se_sabe:
+            self._fijar(Bloqueo.VALLAS_SIN_SABER, False)
+            self._se_sabe = True
 
     async def _anotar(self, libro: Libro) -> None:
         cambios = tuple(self._por_anotar)
@@ -125,14 +138,16 @@ class VigiaVallas:
             del self._por_anotar[: len(cambios)]
 
 
-def _mirar(conexion: Connection, titular: Titular, ahora_ms: int) -> _Mirada:
+def _mirar(conexion: Connection, titular: Titular, ahora_ms: int, limites: Mapping[str, float]) -> _Mirada:
     reglas, disyuntor, en_un_minuto, en_una_hora = vallas_de(
         conexion, titular.client_id, titular.symbol, ahora_ms
     )
     situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms).estado, en_un_minuto=en_un_minuto, en_una_hora=en_una_hora
+        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
+        en_un_minuto=en_un_minuto,
+        en_una_hora=en_una_hora,
     )
-    levantadas = barreras(situacion, reglas)
+    levantadas = barreras(situacion, mas_estrictas(reglas, limites))
     return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), reglas.motivo_pausa)
 
 

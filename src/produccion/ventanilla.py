@@ -10,7 +10,9 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ from src.produccion.orquestador import Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
+from src.produccion.supervision.hilo import HiloSuelto, aparte
 from src.produccion.supervision.supervisor import Servicio
 
 if TYPE_CHECKING:
@@ -37,9 +40,11 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.mesa_riesgo import Recepcion
     from src.produccion.vallas import VigiaVallas
 
 _ENTRE_INTENTOS_S = 10.0
+_CERRAR_S = 2.0  # that the end of the session waits for the store
 
 log = structlog.get_logger(__name__)
 
@@ -56,10 +61,14 @@ class Mostrador:
     reloj: Reloj
     bolsa: Bolsa
     perdida_grande: float = PERDIDA_GRANDE  # share of the equity
+    limites: Mapping[str, float] = field(default_factory=dict)
+    """The account's own, by fields of `ReglasInquilino`."""
 
 
 class Ventanilla:
     """The services that face others.
+
+    From here on nothing is opened before the store has said what stands against it.
 
     Args:
         mostrador: Whose they are.
@@ -75,21 +84,28 @@ class Ventanilla:
         self._cortesia = cortesia
         self._acceso = Acceso(None, mostrador.estado, cortesia)
         self._vigia: VigiaVallas | None = None
+        ciclo.no_abrir(Bloqueo.VALLAS_SIN_SABER)
 
     async def comprobar(self) -> None:
         """Open the store, so that one which cannot be used is told before anything is traded.
 
-        What it holds against entries is known from then on.
+        What it holds against entries is known from then on, unless it fails meanwhile.
 
         Raises:
             ConfiguracionInvalida: It cannot be used; the text says why.
         """
-        await self._vallas().mirar(await asyncio.to_thread(self._acceso.abrir))
+        await self._vallas().mirar(await self._abrir())
 
     async def cerrar(self) -> None:
-        """Feed what the journal still has and let go of the store, once no service runs any more."""
+        """Feed what the journal still has and let go of the store, once no service runs any more.
+
+        A store that hangs is left to itself.
+        """
         await self._alimentador().rematar()
-        await asyncio.to_thread(self._acceso.cerrar)
+        try:
+            await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
+        except TimeoutError:
+            log.warning("almacen_sin_cerrar", efecto="the process ends all the same")
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
@@ -116,7 +132,7 @@ class Ventanilla:
             await self._vallas().correr(almacen)
         finally:
             self._ciclo.compartido = None
-            await asyncio.to_thread(reclamado.cerrar)
+            await reclamado.cerrar()
 
     def _vallas(self) -> VigiaVallas:
         from src.produccion.vallas import VigiaVallas
@@ -125,24 +141,33 @@ class Ventanilla:
             self._ciclo.no_abrir(bloqueo, activo=activo)
 
         if self._vigia is None:
-            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar)
+            self._vigia = VigiaVallas(self._m.titular, self._m.reloj, fijar, limites=self._m.limites)
         return self._vigia
 
     async def _atender(self, orquestador: Orquestador) -> None:
-        """Listen to the store's commands and keep the mirror, for ever."""
+        """Listen to the store's commands and keep the mirror, for ever; a failure of one ends both."""
         from src.produccion.espejo import espejo_o_ninguno
+        from src.produccion.mesa_riesgo import MesaRiesgo, Recepcion
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
-        reflejo = asyncio.create_task(guardian.reflejar_siempre()) if espejo.activo else None
-        almacen = await self._insistir_en_abrir()
+        recepcion = Recepcion(guardian.atender, MesaRiesgo(self._ciclo.control, self._m.reloj))
+        tareas = [asyncio.create_task(self._escuchar(recepcion))]
+        if espejo.activo:
+            tareas.append(asyncio.create_task(guardian.reflejar_siempre()))
         try:
-            await _escuchar(almacen, self._m.titular, guardian)
+            acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
+            for acabada in acabadas:
+                acabada.result()
         finally:
-            if reflejo is not None:
-                reflejo.cancel()
-                await asyncio.gather(reflejo, return_exceptions=True)
+            for tarea in tareas:
+                tarea.cancel()
+            await asyncio.gather(*tareas, return_exceptions=True)
             await espejo.cerrar()
+
+    async def _escuchar(self, recepcion: Recepcion) -> None:
+        almacen = await self._insistir_en_abrir()
+        await _escuchar(almacen, self._m.titular, recepcion)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas
@@ -160,10 +185,15 @@ class Ventanilla:
     async def _insistir_en_abrir(self) -> Engine:
         while True:
             try:
-                return await asyncio.to_thread(self._acceso.abrir)
+                return await self._abrir()
             except ConfiguracionInvalida as fallo:
                 log.error("almacen_no_abre", motivo=str(fallo))
                 await asyncio.sleep(_ENTRE_INTENTOS_S)
+
+    async def _abrir(self) -> Engine:
+        """In a thread of its own: an opening that hangs holds nobody but who waits for it."""
+        with HiloSuelto("apertura del almacen") as hilo:
+            return await asyncio.get_running_loop().run_in_executor(hilo, self._acceso.abrir)
 
     def _medir(self) -> Muestra:
         estado, mark = self._cuenta.estado, self._ciclo.mark
@@ -175,11 +205,22 @@ class Ventanilla:
                 "max_drawdown_fraction": self._ciclo.max_drawdown,
                 "position_base": estado.cantidad,
                 "mark_price_quote": mark,
+                **self._de_los_disyuntores(),
             },
         )
 
+    def _de_los_disyuntores(self) -> dict[str, float]:
+        """What was measured last, as far as it is a number."""
+        cuadro = self._ciclo.control.cuadro
+        medidos = {} if cuadro is None else cuadro.valores
+        return {
+            f"breaker_{clase.value}_{clase.unidad}": valor
+            for clase, valor in medidos.items()
+            if isfinite(valor)
+        }
 
-async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> None:
+
+async def _escuchar(almacen: Engine, titular: Titular, recepcion: Recepcion) -> None:
     from src.produccion.almacen.demonios import DemonioNuevo
     from src.produccion.mandos import OidorMandos
 
@@ -192,7 +233,7 @@ async def _escuchar(almacen: Engine, titular: Titular, guardian: Guardian) -> No
         client_id=titular.client_id,
         user_id=titular.user_id,
     )
-    await OidorMandos(almacen, demonio, guardian.atender).correr()
+    await OidorMandos(almacen, demonio, recepcion.atender).correr()
 
 
 def _hora_pared_ms() -> int:

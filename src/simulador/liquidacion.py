@@ -21,13 +21,22 @@ def liquidar(libreta: Libreta, titular: Titular, movimiento: Movimiento, ahora_m
 
     Its resting orders end before; with cross margin, those of all cross positions.
     """
-    cuenta, plaza = titular.cuenta, movimiento.plaza
+    plaza = movimiento.plaza
+    _liquidar(libreta, titular, plaza, plaza.precio if movimiento.salto else plaza.anterior, ahora_ms)
+
+
+def tomar_posicion(libreta: Libreta, titular: Titular, plaza: Plaza, ahora_ms: int) -> None:
+    """Take an open position over at the mark, whatever its margin: nobody saw the price that ate it."""
+    _liquidar(libreta, titular, plaza, plaza.precio, ahora_ms)
+
+
+def _liquidar(libreta: Libreta, titular: Titular, plaza: Plaza, desde: Decimal, ahora_ms: int) -> None:
+    cuenta = titular.cuenta
     movida = cuenta.posiciones[plaza.simbolo]
     otras = [] if movida.aislada else [p for p in cuenta.cruzadas() if p is not movida]
     for simbolo in (plaza.simbolo, *(otra.contrato.simbolo for otra in otras)):
         libreta.terminar_todas(titular, simbolo, EstadoOrden.EXPIRED, ahora_ms)
     respaldo = movida.cartera_aislada
-    desde = plaza.precio if movimiento.salto else plaza.anterior
     operada = _cerrar(libreta, titular, movida, plaza, desde, ahora_ms)
     if movida.aislada:
         _cubrir(libreta, titular, plaza.simbolo, operada.comision - operada.realizado - respaldo, ahora_ms)

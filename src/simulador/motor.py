@@ -12,7 +12,7 @@ from src.simulador.cuenta import PosicionSimbolo
 from src.simulador.disparo import Disparador, alcanza
 from src.simulador.fallos_api import ErrorApi
 from src.simulador.libreta import Libreta, Reparto
-from src.simulador.liquidacion import liquidar
+from src.simulador.liquidacion import liquidar, tomar_posicion
 from src.simulador.margen import debe_liquidarse
 from src.simulador.ordenes import EstadoOrden, Orden, Pedido
 from src.simulador.plaza import Plaza
@@ -104,6 +104,10 @@ class Motor:
     def olvidar(self, titular: Titular, algo: Algo) -> None:
         """Drop an open conditional order silently, as a broken exchange does; no event tells of it."""
         titular.algos.olvidar(algo)
+
+    def tomar_posicion(self, titular: Titular, simbolo: str, ahora_ms: int) -> None:
+        """Liquidate an open position at the mark, as after a wick that is over."""
+        tomar_posicion(self._libreta, titular, self.plazas[simbolo], ahora_ms)
 
     def mover(self, paso: Paso) -> None:
         """Let a market step act on every account: resting orders, liquidation, funding."""

@@ -53,6 +53,7 @@ class Plaza:
         self.cerradas = cerradas
         self.tasa_funding = tasa_funding
         self._tasas = dict(tasas_grabadas or {})
+        self._slippage = slippage
         self._arriba = UNO + slippage
         self._abajo = UNO - slippage
         self.primera = cerradas  # index of the first candle that is replayed
@@ -97,6 +98,12 @@ class Plaza:
         self.precio = precio
         self.compra = al_tick(precio * self._arriba, tick, hacia_arriba=True)
         self.venta = al_tick(precio * self._abajo, tick, hacia_arriba=False)
+
+    def separar(self, fraccion: Decimal) -> None:
+        """Put bid and ask a share of the price apart, but never nearer than the book's own slippage."""
+        lado = max(self._slippage, fraccion / 2)
+        self._arriba, self._abajo = UNO + lado, UNO - lado
+        self.situar(self.precio)
 
     def escalar_futuro(self, factor: float) -> None:
         """Multiply the prices of every candle after the one in progress, on the tick."""

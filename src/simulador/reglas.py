@@ -16,7 +16,6 @@ from src.simulador.peticion import Parametros
 from src.simulador.plaza import Plaza
 from src.simulador.titular import Titular
 
-PRECIO_MAX = Decimal(100_000_000)
 _ID_CLIENTE = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
 
@@ -79,7 +78,7 @@ def revisar_lado_posicion(parametros: Parametros, modo_cobertura: bool) -> None:
 def revisar_precio(
     precio: Decimal, contrato: Contrato, *, no_positivo: int = -4001, excesivo: int = -4002
 ) -> None:
-    """Check a price against PRICE_FILTER.
+    """Check a price against PRICE_FILTER, where 0 is no limit.
 
     Args:
         precio: A limit or a trigger.
@@ -91,9 +90,9 @@ def revisar_precio(
         raise ErrorApi(no_positivo)
     if decimales(precio.normalize()) > contrato.decimales_precio:
         raise ErrorApi(-1111)
-    if precio < contrato.filtros.tick:
+    if precio < contrato.filtros.precio_min:
         raise ErrorApi(-4013)
-    if precio > PRECIO_MAX:
+    if contrato.filtros.precio_max and precio > contrato.filtros.precio_max:
         raise ErrorApi(excesivo)
     if precio % contrato.filtros.tick:
         raise ErrorApi(-4014)

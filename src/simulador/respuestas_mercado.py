@@ -8,7 +8,6 @@ from src.simulador.contrato import Contrato
 from src.simulador.limites import ORDENES_POR_10S, ORDENES_POR_MINUTO, PESO_POR_MINUTO
 from src.simulador.numeros import decimal_de, redondear, texto, texto_corto, texto_de_float
 from src.simulador.plaza import Plaza
-from src.simulador.reglas import PRECIO_MAX
 
 Cuerpo = dict[str, Any]
 PERPETUO_MS = 4_133_404_800_000  # the delivery date that Binance gives to perpetual contracts
@@ -58,8 +57,8 @@ def informacion_simbolo(contrato: Contrato, alta_ms: int) -> Cuerpo:
         "filters": [
             {
                 "filterType": "PRICE_FILTER",
-                "minPrice": texto(filtros.tick),
-                "maxPrice": texto(PRECIO_MAX),
+                "minPrice": texto(filtros.precio_min),
+                "maxPrice": texto(filtros.precio_max),
                 "tickSize": texto(filtros.tick),
             },
             {

@@ -10,6 +10,7 @@ import pytest
 
 from src.analisis import analizar, informe_a_json, redactar
 from src.nucleo.errores import DatosInvalidos
+from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Operacion
 from tests.analisis.fabrica import Agente, cambiar_celda, escribir, escribir_emergencias, una_sesion
 
@@ -92,7 +93,7 @@ def test_el_drawdown_de_los_cierres_se_llama_asi(registro):
 
 def test_una_sola_vela_tambien_da_una_pagina(tmp_path):
     informe = analizar([Agente().vela(100.0).escribir(tmp_path / "corto.csv")])
-    assert informe.resumen.velas == 0
+    assert informe.resumen.velas == 1
     assert "corto.csv" in redactar(informe)
     assert "UTC, 1 candle<" in redactar(informe)
 
@@ -161,10 +162,19 @@ def test_una_ruina_se_avisa(tmp_path):
     assert redactar(informe)
 
 
+def test_las_velas_son_las_mismas_en_todas_partes(tmp_path):
+    """A fill after the last candle is a row and a point of the curve, and no candle."""
+    agente = una_sesion().vela(31_500.0, 0.1, accion=0.3).entre_velas(31_400.0, -0.1, StatusFila.MANUAL)
+    informe = analizar([agente.escribir(tmp_path / "registro.csv")])
+    leido = informe_a_json(informe)
+    assert (leido["span"]["rows"], leido["span"]["candles"], leido["summary"]["candles"]) == (12, 11, 11)
+    assert "UTC, 11 candles of 1h" in redactar(informe)
+
+
 def test_varios_episodios_se_comparan_y_el_primero_se_muestra(tmp_path):
     filas = una_sesion().filas + Agente(episodio=2).vela(100.0).vela(99.0).filas
     informe = analizar([escribir(tmp_path / "evaluacion.csv", filas)])
-    assert [episodio.resumen.velas for episodio in informe.episodios] == [9, 1]
+    assert [episodio.resumen.velas for episodio in informe.episodios] == [10, 2]
     assert informe.resumen == informe.episodios[0].resumen
     assert any("2 episodes" in aviso for aviso in informe.avisos)
     assert "<h2>Episodes</h2>" in redactar(informe)

@@ -2,6 +2,8 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from src.artefactos import leer_artefacto, rutas
 from src.artefactos.escritura import escribir_actor
+from src.artefactos.mercado_json import mercado_a_json, mercado_de_json
 from src.nucleo.errores import ArtefactoInvalido
 from tests.artefactos.fabrica import (
     TRAIN_ID,
@@ -43,6 +46,23 @@ def test_un_artefacto_escrito_se_lee_igual(base):
         rutas.MODELO,
         rutas.ACTOR,
     }
+
+
+def test_un_mercado_que_no_dice_los_limites_del_precio_no_los_tiene():
+    entero = json.loads(mercado_a_json(un_mercado()))
+    filtros = entero["filters"]
+    assert (filtros.pop("minPrice"), filtros.pop("maxPrice")) == ("0", "0")
+
+    assert mercado_de_json(json.dumps(entero), "mercado.json") == un_mercado()
+
+
+def test_los_limites_del_precio_se_guardan_con_el_mercado():
+    mercado = un_mercado()
+    filtros = replace(mercado.filtros, precio_min=Decimal("556.80"), precio_max=Decimal(4_529_764))
+    otro = replace(mercado, filtros=filtros)
+
+    assert mercado_de_json(mercado_a_json(otro), "mercado.json") == otro
+    assert '"minPrice": "556.80"' in mercado_a_json(otro)
 
 
 def test_un_nombre_desconocido_muestra_el_mas_parecido(base):

@@ -212,7 +212,7 @@ ROTURAS: list[tuple[Romper, str, str]] = [
     (stop_sin_fila, "stops close what was open", "protection closed 0; the exchange's stops closed 2"),
     (fila_de_proteccion_sin_stop, "stops close what was open", "protection closed 2.0"),
     (proteccion_que_abre, "stops close what was open", "said to have done abrir_long"),
-    (saldo_que_no_es, "the ledger is the exchange's", "is no sum of funding and transfers"),
+    (saldo_que_no_es, "the ledger is the exchange's", "is no sum of other postings"),
     (funding_ignorado, "the ledger is the exchange's", "at the end the daemon knows a balance"),
     (comision_que_no_es, "the ledger is the exchange's", "of commissions"),
     (ganancia_que_no_es, "the ledger is the exchange's", "of realised profit"),

@@ -42,22 +42,15 @@ def tokens(url: str) -> list[str]:
 
 
 def test_se_migra_se_mira_y_se_vuelve_atras(url_vacia: str):
-    assert datos("db", "status", url=url_vacia, codigo=1)["pending"] == [
-        "0001",
-        "0002",
-        "0003",
-        "0004",
-        "0005",
-        "0008",
-    ]
-    assert datos("db", "upgrade", url=url_vacia) == {
-        "applied": ["0001", "0002", "0003", "0004", "0005", "0008"]
-    }
-    assert datos("db", "downgrade", url=url_vacia) == {"reverted": "0008"}
-    assert "pending:  0008 Every alert" in db("db", "status", url=url_vacia, codigo=1).stdout
-    assert "migrated: 0008" in db("db", "upgrade", url=url_vacia).stdout
+    pasos = datos("db", "upgrade", url=url_vacia)["applied"]
+    assert isinstance(pasos, list)
+    assert pasos[0] == "0001"
+    ultimo = pasos[-1]
+    assert datos("db", "downgrade", url=url_vacia) == {"reverted": ultimo}
+    assert f"pending:  {ultimo} " in db("db", "status", url=url_vacia, codigo=1).stdout
+    assert f"migrated: {ultimo}" in db("db", "upgrade", url=url_vacia).stdout
     assert "nothing to migrate" in db("db", "upgrade", url=url_vacia).stdout
-    assert datos("db", "status", url=url_vacia)["revision"] == "0008"
+    assert datos("db", "status", url=url_vacia)["revision"] == ultimo
 
 
 def test_un_respaldo_vuelve_y_lo_que_habia_se_conserva(url_vacia: str, tmp_path: Path):
@@ -79,7 +72,55 @@ def test_un_respaldo_vuelve_y_lo_que_habia_se_conserva(url_vacia: str, tmp_path:
     assert tokens(url_vacia) == ["antes", "despues"]
 
 
+def test_un_respaldo_se_pone_en_un_almacen_nuevo_sin_forzar(url_vacia: str, tmp_path: Path):
+    respaldo = tmp_path / "almacen.bak"
+    db("db", "upgrade", url=url_vacia)
+    db("db", "backup", str(respaldo), url=url_vacia)
+
+    db("db", "restore", str(respaldo), url=url_vacia)
+
+    assert tokens(url_vacia) == []
+
+
+LOS_QUE_MIRAN = [
+    ["db", "status"],
+    ["db", "downgrade"],
+    ["db", "backup", "copia.bak"],
+    ["db", "restore", "copia.bak"],
+    ["projections", "rebuild"],
+    ["stops", "report"],
+    ["backfill_stop_price"],
+    ["users", "list"],
+    ["users", "token", "ana"],
+]
+
+
+@pytest.mark.parametrize("orden", LOS_QUE_MIRAN, ids=" ".join)
+def test_quien_solo_mira_no_hace_un_almacen_donde_no_lo_hay(orden: list[str], tmp_path: Path):
+    estado = tmp_path / "esatdo"
+
+    hecho = CliRunner(env={"TIMONEL_DB_URL": ""}).invoke(app, [*orden, "--state-dir", str(estado)])
+
+    assert hecho.exit_code == 2, hecho.output
+    assert (
+        f"there is no store at {estado / 'timonel.sqlite'}; check --state-dir or TIMONEL_DB_URL"
+        in hecho.stderr
+    )
+    assert not estado.exists()
+
+
+def test_de_una_direccion_mala_se_nombra_quien_la_dio(tmp_path: Path):
+    opcion = CliRunner(env={"TIMONEL_DB_URL": ""}).invoke(app, ["db", "status", "--db-url", "nonsense"])
+    entorno = CliRunner(env={"TIMONEL_DB_URL": "nonsense"}).invoke(app, ["db", "status"])
+    sin_fichero = db("db", "status", url=f"sqlite:///{tmp_path}/no.sqlite", codigo=2)
+
+    assert "--db-url is not an address" in opcion.stderr
+    assert "TIMONEL_DB_URL is not an address" in entorno.stderr
+    assert "check --db-url" in sin_fichero.stderr
+
+
 def test_lo_que_no_es_un_respaldo_se_rechaza(url_vacia: str, tmp_path: Path):
+    db("db", "upgrade", url=url_vacia)
     (tmp_path / "x").write_text("nada")
 
     assert "is no backup" in db("db", "restore", str(tmp_path / "x"), url=url_vacia, codigo=2).stderr

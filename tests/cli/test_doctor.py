@@ -13,6 +13,8 @@ from src.cli.doctor import doctor
 from src.cli.journal import journal
 from src.cli.salida import con_codigo_de_salida
 from src.produccion.diario.apertura_diario import examinar
+from src.produccion.diario.diario import DiarioSqlite
+from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, escribir_respaldo
 from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
 from tests.produccion.diarios import sin_disparadores, un_diario
@@ -60,6 +62,16 @@ def test_un_fallo_es_codigo_1_y_va_en_el_json(lugar: list[str], ruta: Path):
     assert resultado.exit_code == 1
     fallos = [f for f in json.loads(resultado.stdout)["checks"] if f["result"] == "failure"]
     assert [f["check"] for f in fallos] == ["journal testnet-1/BTCUSDT"]
+
+
+def test_un_cerrojo_echado_es_codigo_1(lugar: list[str], ruta: Path):
+    escribir_respaldo(ruta.parent, Enclavamiento(Razon.DRAWDOWN, "daemon", 1_700_000_000_000))
+
+    resultado = correr("doctor", *lugar, "--offline", "--json")
+
+    assert resultado.exit_code == 1
+    fallos = [f for f in json.loads(resultado.stdout)["checks"] if f["result"] == "failure"]
+    assert [f["check"] for f in fallos] == ["latch testnet-1/BTCUSDT"]
 
 
 def test_opciones_contradictorias_son_codigo_2(lugar: list[str]):
@@ -121,6 +133,21 @@ def test_exportar_da_lineas_en_orden(lugar: list[str], ruta: Path):
     )
     assert len(eventos) == 12
     assert correr("journal", "export", "--state-dir", str(ruta.parent)).stdout == resultado.stdout
+
+
+def test_exportar_dice_cuando_se_desenclavo_salvo_que_se_pida_comparable(ruta: Path):
+    diario = DiarioSqlite(ruta)
+    contenido: dict[str, object] = {"reason": "looked into it", "by": "Ana", "at": 1_700_000_000_000}
+    diario.anotar_luego("risk", "UNLOCKED", 1_700_000_000_000, contenido)
+    diario.cerrar()
+
+    def desenclavado(*opciones: str) -> dict[str, object]:
+        salida = correr("journal", "export", "--state-dir", str(ruta.parent), *opciones).stdout
+        (evento,) = [e for e in map(json.loads, salida.splitlines()) if e["type"] == "UNLOCKED"]
+        return {"occurred_at_ms": evento["occurred_at_ms"], "at": evento["payload"].get("at")}
+
+    assert desenclavado() == {"occurred_at_ms": 1_700_000_000_000, "at": 1_700_000_000_000}
+    assert desenclavado("--canonical") == {"occurred_at_ms": 0, "at": None}
 
 
 def test_exportar_de_varios_pide_uno(ruta: Path):

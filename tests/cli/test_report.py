@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from src.cli.report import report
 from src.cli.salida import con_codigo_de_salida
-from tests.analisis.fabrica import cambiar_celda, escribir_emergencias, una_sesion
+from tests.analisis.fabrica import Agente, cambiar_celda, escribir_emergencias, una_sesion
 
 
 @pytest.fixture
@@ -37,6 +37,58 @@ def test_escribe_donde_se_le_dice(ejecutar, registro, tmp_path):
     assert ejecutar(registro, "--output", tmp_path / "informe.html").exit_code == 0
     assert (tmp_path / "informe.html").exists()
     assert not registro.with_suffix(".html").exists()
+
+
+@pytest.fixture
+def dos_sesiones(tmp_path):
+    """Two sessions of one agent, the later one named first."""
+    agente = una_sesion()
+    primera = agente.escribir(tmp_path / "registro_1.csv")
+    otro = Agente(agente.cuenta.saldo, inicio_ms=agente.ahora_ms).vela(31_500.0).vela(31_400.0)
+    return otro.escribir(tmp_path / "registro_2.csv"), primera
+
+
+def test_cada_sesion_conserva_su_pagina_y_otra_las_enlaza(ejecutar, dos_sesiones, tmp_path):
+    segunda, primera = dos_sesiones
+    assert ejecutar(primera).exit_code == 0
+    sola = primera.with_suffix(".html").read_text()
+    resultado = ejecutar(segunda, primera)
+    assert resultado.exit_code == 0
+    assert primera.with_suffix(".html").read_text() == sola
+    assert "UTC, 2 candles of 1h" in segunda.with_suffix(".html").read_text()
+    indice = (tmp_path / "informe.html").read_text()
+    assert "UTC, 12 candles of 1h" in indice
+    assert indice.index('<a href="registro_1.html">') < indice.index('<a href="registro_2.html">')
+    assert [linea.rsplit("/", 1)[1] for linea in resultado.stdout.splitlines() if "report: " in linea] == [
+        "registro_1.html",
+        "registro_2.html",
+        "informe.html",
+    ]
+
+
+def test_una_emergencia_va_a_la_pagina_de_su_sesion(ejecutar, dos_sesiones, tmp_path):
+    segunda, primera = dos_sesiones
+    emergencias = escribir_emergencias(
+        tmp_path / "e.csv", ("2024-01-01T10:00:00.000Z", "drawdown", 1.0, 1.0, 1, "")
+    )
+    assert ejecutar(segunda, primera, "--emergencies", emergencias).exit_code == 0
+    assert "<h2>Emergencies</h2>" in primera.with_suffix(".html").read_text()
+    assert "<h2>Emergencies</h2>" not in segunda.with_suffix(".html").read_text()
+    assert "<h2>Emergencies</h2>" in (tmp_path / "informe.html").read_text()
+
+
+def test_con_un_lugar_dado_solo_se_escribe_la_pagina_conjunta(ejecutar, dos_sesiones, tmp_path):
+    assert ejecutar(*dos_sesiones, "--output", tmp_path / "todas.html").exit_code == 0
+    assert [pagina.name for pagina in tmp_path.glob("*.html")] == ["todas.html"]
+
+
+def test_una_pagina_no_pisa_a_otra(ejecutar, dos_sesiones, tmp_path):
+    segunda, primera = dos_sesiones
+    segunda = segunda.rename(tmp_path / "informe.csv")
+    resultado = ejecutar(segunda, primera)
+    assert resultado.exit_code == 2
+    assert "two pages would be written there" in resultado.stderr
+    assert not list(tmp_path.glob("*.html"))
 
 
 def test_json_no_imprime_nada_mas(ejecutar, registro, tmp_path):

@@ -196,6 +196,21 @@ def test_adjust_trailing_stops_dice_que_hizo(hecho: Hecho, linea: str):
     assert adjust_trailing_stops.linea(arrastrada) == linea
 
 
+@pytest.mark.parametrize(
+    ("hecho", "linea"),
+    [
+        (Hecho.CLOSED, "Op#123 BTCUSDC: the position has gone; operation would be closed"),
+        (
+            Hecho.REARMED,
+            "Op#123 BTCUSDC: stop stays at 88200.00; what the exchange had lost would be placed again",
+        ),
+    ],
+)
+def test_un_ensayo_no_dice_hecho_lo_que_no_hizo(hecho: Hecho, linea: str):
+    arrastrada = Arrastrada(OPERACION, hecho, 88_200.0, None)
+    assert adjust_trailing_stops.linea(arrastrada, ensayo=True) == linea
+
+
 def test_precios_y_activos():
     assert [precio_escrito(p) for p in (88_000.0, 0.1234, 1e-7, 100_000.5)] == [
         "88000.00",

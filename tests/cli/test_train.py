@@ -51,6 +51,8 @@ def test_train_escribe_el_resultado_como_json_y_lo_demas_aparte(entrenado, carpe
     assert resumen["expected_reward_per_step"]["flat"] == 0.0
     assert len(resumen["evaluation"]["episodes"]) == 3
     assert (carpeta / "entrenamientos" / resumen["train_id"] / "manifiesto.json").is_file()
+    (aviso,) = [linea for linea in entrenado.stderr.splitlines() if "little to learn from" in linea]
+    assert "candles to train on in windows of 4 (fewer than 1,000)" in aviso
     for texto in ("expected reward per step", "buy and hold 1×", "artefact:"):
         assert texto in entrenado.stderr
 
@@ -71,7 +73,7 @@ def test_evaluate_repite_la_evaluacion_del_entrenamiento(entrenado, carpeta):
     lapso = figuras.pop("span")
     assert figuras == resumen["evaluation"]
     assert (lapso["symbol"], lapso["interval"], lapso["trained_on_candles"]) == ("BTCUSDT", "1h", 0)
-    assert lapso["candles"] == figuras["candles"] + 1
+    assert lapso["candles"] == figuras["candles"] == figuras["episodes"][0]["steps"] + 1
     assert "trained on" not in evaluado.stderr
     assert (carpeta / "otra" / "entorno.csv").is_file()
 

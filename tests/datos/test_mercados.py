@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -116,7 +117,15 @@ def test_el_funding_de_un_simbolo_puede_ser_otro():
 
 
 def test_el_mercado_de_la_bolsa_coincide_con_el_de_siempre():
-    assert mercado_de_bolsa("BTCUSDT", {"symbols": [SIMBOLO]}, []) == mercado_por_defecto("BTCUSDT")
+    """But for the highest and lowest price, which move with the prices of the exchange."""
+    mercado, supuesto = (
+        mercado_de_bolsa("BTCUSDT", {"symbols": [SIMBOLO]}, []),
+        mercado_por_defecto("BTCUSDT"),
+    )
+    limites = (mercado.filtros.precio_min, mercado.filtros.precio_max)
+    assert limites == (Decimal("556.80"), Decimal(4_529_764))
+    filtros = replace(supuesto.filtros, precio_min=limites[0], precio_max=limites[1])
+    assert mercado == replace(supuesto, filtros=filtros)
 
 
 def test_un_filtro_que_falta_se_dice():

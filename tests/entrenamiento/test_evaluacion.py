@@ -189,7 +189,7 @@ class TestEvaluacion:
 
         assert resultado.episodios[0].terminado
         assert resultado.episodios[0].pasos == 3
-        assert resultado.resumen.velas == len(CAIDA) - 1
+        assert resultado.resumen.velas == len(CAIDA)
         assert resultado.resumen.agente.rendimiento == pytest.approx(-0.232, abs=0.002)
 
     def test_los_comienzos_son_distintos_y_llegan_al_final(self):

@@ -28,17 +28,20 @@ from src.nucleo.indicadores import VELAS_CALENTAMIENTO, Indicadores
 from src.nucleo.tipos import Vela
 from tests.artefactos.fabrica import crear_artefacto, un_actor, una_configuracion
 from tests.constructores import HORA_MS, INICIO_MS, una_vela
+from tests.secretos import SECRETO
 from tests.simulador.banco import firmar
 
 RAIZ = Path(__file__).parents[2]
 CALENTAMIENTO = VELAS_CALENTAMIENTO + 10
 ESPERA_S = 30.0
+CLAVE = "simulador"
 
 
 def entorno(**cambios: str) -> dict[str, str]:
-    """The environment of a process: no keys but the ones given."""
+    """The environment of a process: no keys but the ones given, and the simulator's."""
     heredado = {k: v for k, v in os.environ.items() if not k.startswith(("BINANCE_", "TIMONEL_"))}
-    return heredado | {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", "COLUMNS": "200"} | cambios
+    propias = {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", "COLUMNS": "200"}
+    return heredado | propias | {"TIMONEL_SIMULATOR_SECRET": SECRETO} | cambios
 
 
 # --- candles and artefacts ---
@@ -106,7 +109,7 @@ class Simulador:
     def pedir(self, ruta: str, metodo: str = "GET", **campos: Any) -> Any:
         campos["timestamp"] = self.publico("/fapi/v1/time")["serverTime"]
         pedido = urllib.request.Request(
-            f"{self.url}{ruta}?{firmar(campos)}", headers={"X-MBX-APIKEY": "simulador"}, method=metodo
+            f"{self.url}{ruta}?{firmar(campos, SECRETO)}", headers={"X-MBX-APIKEY": CLAVE}, method=metodo
         )
         with urllib.request.urlopen(pedido, timeout=5) as respuesta:
             return json.load(respuesta)
@@ -158,14 +161,17 @@ class Simulador:
 
 
 @contextmanager
-def un_simulador(carpeta: Path, velas: Sequence[Vela], *opciones: str) -> Iterator[Simulador]:
+def un_simulador(
+    carpeta: Path, velas: Sequence[Vela], *opciones: str, saldo: str = "10000"
+) -> Iterator[Simulador]:
     """A simulator over candles, in lockstep unless told otherwise."""
     datos, listo = escribir(carpeta / "velas.csv", velas), carpeta / "listo.json"
     listo.unlink(missing_ok=True)
     proceso = subprocess.Popen(
         [
             *(sys.executable, "-m", "src.cli.simulator", "--data", f"BTCUSDT={datos}"),
-            *("--warmup", str(CALENTAMIENTO), "--ready-file", str(listo), *opciones),
+            *("--warmup", str(CALENTAMIENTO), "--ready-file", str(listo)),
+            *("--account", f"{CLAVE}:{SECRETO}:{saldo}", *opciones),
         ],
         cwd=RAIZ,
         env=entorno(),
@@ -238,7 +244,7 @@ class Agente:
         finally:
             if proceso.poll() is None:
                 proceso.kill()
-            proceso.communicate()
+            assert SECRETO.encode() not in b"".join(proceso.communicate())
 
     def correr(self, *opciones: str) -> Salida:
         """A daemon until it ends by itself."""
@@ -250,6 +256,7 @@ class Agente:
             text=True,
             timeout=60,
         )
+        assert SECRETO not in hecho.stdout + hecho.stderr
         return Salida(hecho.returncode, hecho.stderr, hecho.stdout)
 
     @property

@@ -58,6 +58,10 @@ def test_el_ensayo_de_un_solo_comando(tmp_path: Path):
     assert salida.codigo == 0, salida.texto
     assert "candle limit" in salida.texto
     assert "equity at the end" in salida.texto
+    comienzo = salida.texto.splitlines()[:7]
+    assert comienzo[0] == f"SIMULATED: {agente.train_id} trades BTCUSDT 1h"
+    assert comienzo[3] == "  position  none"
+    assert comienzo[6].startswith("waiting for the next candle: it closes at ")
     (filas,) = agente.registros
     assert len([f for f in filas if f["action"]]) == 20
     assert not (tmp_path / "estado").exists()
@@ -97,7 +101,8 @@ def test_el_proceso_no_carga_lo_que_no_necesita(tmp_path: Path):
         "    runpy.run_path('live.py', run_name='__main__')\n"
         "except SystemExit as fin:\n"
         "    print('code', fin.code)\n"
-        "print(sorted({'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
+        "pesados = {'torch', 'sklearn', 'pandas', 'matplotlib', 'prometheus_client'}\n"
+        "print(sorted(pesados & set(sys.modules)))\n"
     )
 
     hecho = subprocess.run(

@@ -64,7 +64,7 @@ def test_un_mercado_que_la_bolsa_no_tiene_se_dice(tmp_path: Path):
 
 
 def test_una_cuenta_vacia_se_dice(tmp_path: Path):
-    with un_simulador(tmp_path, unas_velas(CALENTAMIENTO + 5), "--balance", "0") as bolsa:
+    with un_simulador(tmp_path, unas_velas(CALENTAMIENTO + 5), saldo="0") as bolsa:
         salida = Agente(tmp_path, un_artefacto(tmp_path / "ent"), bolsa.url).correr()
 
     assert salida.codigo == 2

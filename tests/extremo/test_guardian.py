@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from src.nucleo.registro import texto_utc
+from tests.constructores import INICIO_MS
 from tests.extremo.procesos import (
     RAIZ,
     Agente,
@@ -27,6 +30,7 @@ from tests.extremo.procesos import (
     un_artefacto,
     un_simulador,
 )
+from tests.secretos import SECRETO
 
 MINUTO_MS = 60_000
 QUIETO = con_calentamiento([30_000.0 + 5.0 * (i % 3) for i in range(400)], intervalo_ms=MINUTO_MS)
@@ -125,7 +129,7 @@ def un_agente(carpeta: Path, bolsa: Simulador, usuario: str) -> Agente:
     )
     (carpeta / "accounts.yaml").write_text(CUENTAS)
     opciones = ("--user", usuario, "--accounts", str(carpeta / "accounts.yaml"))
-    claves = {"CLAVE_A": "simulador", "SECRETO_A": "simulador"}
+    claves = {"CLAVE_A": "simulador", "SECRETO_A": SECRETO}
     return Agente(carpeta, train_id, bolsa.url, AJUSTES, opciones, claves)
 
 
@@ -159,8 +163,13 @@ def test_ajustar_y_cerrar_llegan_a_la_bolsa_y_a_quien_lo_pidio(tmp_path: Path):
                     stop=29_700.0,
                     target=31_000.0,
                     level_metadata={"level_name": "break_even", "previous_level": "towards_be_20"},
+                    market_context={"timestamp": time.time()},
                 )
                 assert (estado, ajuste["success"]) == (200, True), ajuste
+                assert INICIO_MS < 1_000 * ajuste["timestamp"] < INICIO_MS + len(QUIETO) * MINUTO_MS
+                contexto = {"timestamp": ajuste["timestamp"]}  # market time, long past by the wall clock
+                estado, viejo = api.pedir(action="close", user_id="entera", market_context=contexto)
+                assert (estado, "close may be 60 s old" in viejo["detail"]) == (400, True), viejo
                 assert ajuste["direction"] == "BUY"
                 assert (ajuste["stop"], ajuste["level_applied"]) == (29_700.0, "break_even")
                 assert ajuste["adjustment_confirmed"] is True
@@ -182,8 +191,9 @@ def test_ajustar_y_cerrar_llegan_a_la_bolsa_y_a_quien_lo_pidio(tmp_path: Path):
                 estado, nada = api.pedir(action="adjust", user_id="entera", stop=29_900.0)
                 assert (estado, nada["detail"]) == (409, "No open position to adjust")
 
-    assert [fila["status"] for fila in agente.registros[-1] if fila["operacion"] == "cerrar_long"] == [
-        "manual"
+    cierres = [fila for fila in agente.registros[-1] if fila["operacion"] == "cerrar_long"]
+    assert [(fila["status"], fila["timestamp"]) for fila in cierres] == [
+        ("manual", texto_utc(round(1_000 * cierre["timestamp"])))
     ]
 
 

@@ -107,6 +107,7 @@ def test_el_panorama_se_guarda_como_png_y_svg(tmp_path):
     datos = unos_datos()
     resumen = resumir(
         Curva(datos.equity, datos.precio, datos.exposicion),
+        velas=len(datos.equity),
         netos=[1.0, -1.0],
         nocional=[100.0],
         costos=Costos(1.0, 1.0, 0.0),

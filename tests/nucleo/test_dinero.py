@@ -6,6 +6,7 @@ import math
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from itertools import permutations
+from math import inf, nan
 
 import pytest
 from hypothesis import example, given
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from src.nucleo.dinero import (
     al_paso,
+    al_tick,
+    al_tick_si_cabe,
     ganancia,
     pasos_enteros,
     precio_desplazado,
@@ -280,3 +283,38 @@ class TestPrecios:
 
         assert abajo <= Fraction(precio) <= arriba
         assert arriba - abajo == (0 if Fraction(precio) % Fraction(tick) == 0 else Fraction(tick))
+
+
+class TestAlTick:
+    FILTRO = unos_filtros(precio_min="556.80", precio_max="60000").escala_precio
+
+    @pytest.mark.parametrize(
+        ("precio", "hacia_arriba", "esperado"),
+        [
+            (30_000.07, False, 30_000.0),
+            (30_000.07, True, 30_000.1),
+            (500.0, False, 556.8),
+            (0.2, True, 556.8),
+            (60_000.01, True, 60_000.0),
+            (1e9, False, 60_000.0),
+            (0.0, True, None),
+            (-1.0, True, None),
+        ],
+    )
+    def test_un_precio_calculado_se_trae_al_filtro(self, precio, hacia_arriba, esperado):
+        assert al_tick(precio, self.FILTRO, hacia_arriba=hacia_arriba) == esperado
+
+    @pytest.mark.parametrize("precio", [556.7, 60_000.1, 0.0, -1.0, nan, inf, -inf])
+    def test_uno_que_alguien_da_no_se_mueve_hasta_el_filtro(self, precio):
+        assert al_tick_si_cabe(precio, self.FILTRO, hacia_arriba=True) is None
+
+    @given(
+        precio=st.floats(556.8, 60_000.0),
+        hacia_arriba=st.booleans(),
+    )
+    def test_uno_que_cabe_se_redondea_y_sigue_cabiendo(self, precio, hacia_arriba):
+        en_tick = al_tick_si_cabe(precio, self.FILTRO, hacia_arriba=hacia_arriba)
+
+        assert en_tick is not None
+        assert 556.8 <= en_tick <= 60_000.0
+        assert abs(en_tick - precio) <= 0.1 + 1e-6

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from src.nucleo.disparos import (
     ENFRIAMIENTO_MS,
     ESPERA_RESIDENTE_MS,
+    REGLA_EJECUCIONES,
     Barrera,
     Disparo,
-    Disyuntor,
     Espera,
-    EstadoDisyuntor,
     Niveles,
     ReglasInquilino,
     Situacion,
@@ -24,6 +23,7 @@ from src.nucleo.disparos import (
     detienen,
     esperar,
     ficha_de_intento,
+    mas_estrictas,
     pnl_esperado,
     precio_de_salida,
     slippage_pct,
@@ -31,6 +31,7 @@ from src.nucleo.disparos import (
     token_de,
     vencida,
 )
+from src.nucleo.disyuntores import Disyuntor, EstadoDisyuntor
 from src.nucleo.errores import DatosInvalidos
 
 LARGO = Niveles(True, 88_200.0, 93_600.0)
@@ -173,34 +174,32 @@ class TestPorcentaje:
             stop_de_porcentaje(Decimal(entrada), Decimal(porcentaje), largo=True)
 
 
-class TestDisyuntor:
+class TestDisyuntorDeEjecuciones:
     def test_tres_fallos_lo_abren_y_el_tiempo_lo_entreabre(self):
-        disyuntor = Disyuntor().fallo(1).fallo(2)
+        disyuntor = tras(False, False)
         assert disyuntor.estado is EstadoDisyuntor.CLOSED
-        disyuntor = disyuntor.fallo(3)
-        assert disyuntor == Disyuntor(EstadoDisyuntor.OPEN, 3, 3)
-        assert disyuntor.en(3 + ENFRIAMIENTO_MS - 1).estado is EstadoDisyuntor.OPEN
-        assert disyuntor.en(3 + ENFRIAMIENTO_MS).estado is EstadoDisyuntor.HALF_OPEN
+        disyuntor = tras(False, False, False)
+        assert disyuntor == Disyuntor(EstadoDisyuntor.OPEN, 3, 0, 2)
+        assert disyuntor.en(2 + ENFRIAMIENTO_MS - 1, REGLA_EJECUCIONES).estado is EstadoDisyuntor.OPEN
+        assert disyuntor.en(2 + ENFRIAMIENTO_MS, REGLA_EJECUCIONES).estado is EstadoDisyuntor.HALF_OPEN
 
-    def test_entreabierto_un_acierto_lo_cierra_y_un_fallo_lo_abre(self):
-        disyuntor = Disyuntor(EstadoDisyuntor.OPEN, 3, 0)
-        assert disyuntor.acierto() == Disyuntor()
-        assert disyuntor.fallo(ENFRIAMIENTO_MS) == Disyuntor(EstadoDisyuntor.OPEN, 4, ENFRIAMIENTO_MS)
+    @pytest.mark.parametrize("cuando_ms", [3, ENFRIAMIENTO_MS + 3])
+    def test_una_ejecucion_lograda_lo_cierra_siempre(self, cuando_ms):
+        """Exits are executed while it is open: one that succeeds is proof enough."""
+        abierto = tras(False, False, False)
+        assert abierto.tomar(violacion=False, ahora_ms=cuando_ms, regla=REGLA_EJECUCIONES) == Disyuntor()
 
     def test_un_fallo_mas_no_prolonga_el_enfriamiento(self):
         """Protective exits go on while it is open; their failures must not keep it open for ever."""
-        assert Disyuntor(EstadoDisyuntor.OPEN, 3, 0).fallo(1_000).abierto_ms == 0
+        assert tras(False, False, False, False).abierto_ms == 2
 
-    @given(pasos=st.lists(st.tuples(st.sampled_from("fa"), st.integers(0, 400_000))))
-    def test_abierto_significa_fallos_y_un_enfriamiento_pendiente(self, pasos):
-        disyuntor, ahora, seguidos = Disyuntor(), 0, 0
-        for clase, dt in pasos:
-            ahora += dt
-            disyuntor = disyuntor.fallo(ahora) if clase == "f" else disyuntor.acierto()
-            seguidos = seguidos + 1 if clase == "f" else 0
-            assert disyuntor.fallos == seguidos
-            assert (disyuntor.estado is EstadoDisyuntor.OPEN) is (seguidos >= 3)
-            assert disyuntor.en(ahora).estado is not EstadoDisyuntor.HALF_OPEN
+
+def tras(*bien: bool) -> Disyuntor:
+    """The breaker after results, one a millisecond."""
+    disyuntor = Disyuntor()
+    for i, uno in enumerate(bien):
+        disyuntor = disyuntor.tomar(violacion=not uno, ahora_ms=i, regla=REGLA_EJECUCIONES)
+    return disyuntor
 
 
 class TestBarreras:
@@ -222,6 +221,13 @@ class TestBarreras:
     )
     def test_el_limite_mismo_esta_permitido(self, situacion):
         assert barreras(situacion, ReglasInquilino()) == ()
+
+    def test_de_dos_limites_vale_el_mas_estricto(self):
+        inquilino = ReglasInquilino(slippage_max_pct=5.0, por_minuto=10, por_hora=100)
+        cuenta = {"slippage_max_pct": 2.0, "por_minuto": 50, "por_hora": 100}
+
+        assert mas_estrictas(inquilino, cuenta) == inquilino._replace(slippage_max_pct=2.0)
+        assert mas_estrictas(inquilino, {}) == inquilino
 
     @given(levantadas=st.sets(st.sampled_from(Barrera)).map(tuple))
     def test_solo_un_duplicado_detiene_una_salida(self, levantadas):

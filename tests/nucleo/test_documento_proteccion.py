@@ -18,10 +18,11 @@ from src.nucleo.frenos import (
     nuevo_freno,
 )
 from src.nucleo.niveles import NIVELES
+from src.nucleo.tipos import EscalaPrecio
 from tests.nucleo.test_niveles import ENTRADA, ESCALERA, INICIAL, OBJETIVO
 
 DOCUMENTO = (Path(__file__).parents[2] / "docs" / "proteccion.md").read_text(encoding="utf-8")
-TICK = (1, 10)
+TICK = EscalaPrecio(1, 10)
 HORA_MS = 3_600_000
 
 

@@ -23,9 +23,10 @@ from src.nucleo.frenos import (
     nuevo_freno,
     tipo_por_defecto,
 )
+from src.nucleo.tipos import EscalaPrecio
 from tests.nucleo.test_niveles import ESCALERA
 
-TICK = (1, 10)
+TICK = EscalaPrecio(1, 10)
 ENTRADA, INICIAL, OBJETIVO = 44_000.0, 43_000.0, 46_000.0
 HORA_MS = 3_600_000
 
@@ -252,6 +253,12 @@ class TestApretar:
         with pytest.raises(StopFueraDeFiltro, match="outside the price filter"):
             apretar(un_freno(), stop, 44_000.0, TICK)
 
+    @pytest.mark.parametrize(("freno", "stop"), [(un_freno(), 43_700.1), (un_corto(), 43_099.9)])
+    def test_lo_que_el_filtro_no_admite_se_niega_con_sus_limites(self, freno, stop):
+        estrecho = EscalaPrecio(1, 10, 43_100.0, 43_700.0)
+        with pytest.raises(StopFueraDeFiltro, match=r"must be a price from 43100\.0 to 43700\.0"):
+            apretar(freno, stop, 44_000.0 if freno.largo else 43_000.0, estrecho)
+
     def test_sin_un_mark_no_hay_lado_bueno(self):
         with pytest.raises(StopMalLado):
             apretar(un_freno(), 43_500.0, nan, TICK)
@@ -407,3 +414,10 @@ def reflejar(freno: Freno) -> Freno:
     objetivo = None if freno.objetivo is None else 2.0 * entrada - freno.objetivo
     inicial = 2.0 * entrada - freno.stop_inicial
     return nuevo_freno(entrada, inicial, objetivo, entrada, 0, largo=not freno.largo)
+
+
+def test_un_freno_no_pasa_del_filtro_de_precio():
+    """The exchange would refuse 44,550."""
+    hasta_44_500 = EscalaPrecio(1, 10, maximo=44_500.0)
+
+    assert ajustar(un_freno(), 45_000.0, 60_000, PORCENTAJE, hasta_44_500).stop == 44_500.0

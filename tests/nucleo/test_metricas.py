@@ -45,7 +45,7 @@ def una_curva(equity, exposicion=None) -> Curva:
 
 def resumir_curva(curva: Curva, **cambios):
     datos = {"netos": [], "nocional": [], "costos": Costos(0.0, 0.0, 0.0), "velas_ano": HORAS_ANO}
-    return resumir(curva, **(datos | cambios))
+    return resumir(curva, **({"velas": len(curva.equity)} | datos | cambios))
 
 
 def test_rendimientos_y_total_de_una_curva_conocida():
@@ -177,12 +177,10 @@ def test_la_ultima_exposicion_no_se_sostuvo_y_no_cuenta():
     assert resumen.exposicion_media == pytest.approx(0.2)
     assert resumen.exposicion_absoluta_media == pytest.approx(0.3)
     assert resumen.tiempo_en_mercado == 1.0
-    assert resumen.velas == 2
 
 
 def test_un_solo_punto_se_resume_sin_inventar_nada():
     resumen = resumir_curva(una_curva([100.0]))
-    assert resumen.velas == 0
     assert resumen.agente == (0.0, 0.0, 0.0, 0.0, 0.0)
     assert resumen.intervalos is None
 

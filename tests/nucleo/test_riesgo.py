@@ -359,3 +359,8 @@ class TestValidarAccion:
 
     def test_sin_nada_que_enviar_no_hay_nada_que_rechazar(self):
         assert self.validar(Plan(Operacion.MANTENER, (), False)).valida
+
+
+@pytest.mark.parametrize(("equity", "esperado"), [(900.0, 0.25), (700.0, 0.3), (1_200.0, 0.25)])
+def test_el_mayor_drawdown_cuenta_tambien_lo_que_nadie_vigilo(equity: float, esperado: float):
+    assert EstadoRiesgo(1_000.0, 0.25).drawdown_con(equity) == pytest.approx(esperado)

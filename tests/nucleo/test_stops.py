@@ -26,7 +26,7 @@ from src.nucleo.stops import (
     siguiente_paso_por_cantidad,
 )
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion, Tramo
-from tests.constructores import un_mercado, una_cuenta
+from tests.constructores import un_mercado, una_cuenta, unos_filtros
 
 MERCADO = un_mercado()
 SIN_MANTENIMIENTO = un_mercado(
@@ -62,6 +62,15 @@ class TestNivel:
     )
     def test_o_antes_de_la_liquidacion_si_eso_esta_mas_cerca(self, cantidad, nivel):
         assert nivel_de(una_cuenta(cantidad=cantidad), limite=0.9) == nivel
+
+    @pytest.mark.parametrize(("cantidad", "nivel"), [(0.5, 27_000.0), (-0.5, 33_000.0)])
+    def test_donde_el_filtro_de_precio_no_llega_es_su_limite(self, cantidad, nivel):
+        """At 26,000 and 34,000 the exchange would refuse it, and the position would have none."""
+        filtros = unos_filtros(precio_min="27000", precio_max="33000")
+        cuenta = una_cuenta(cantidad=cantidad)
+
+        mercado = un_mercado(filtros=filtros)
+        assert nivel_catastrofe(cuenta, 30_000.0, 10_000.0, LIMITE, mercado) == nivel
 
     @pytest.mark.parametrize(("cantidad", "nivel"), [(0.3, 23_333.4), (-0.3, 36_666.6)])
     def test_se_redondea_hacia_el_mercado(self, cantidad, nivel):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from src.nucleo.tipos import EstadoCuenta, LadoOrden, Operacion, Posicion, TipoAccion
+from src.nucleo.tipos import EscalaPrecio, EstadoCuenta, LadoOrden, Operacion, Posicion, TipoAccion
 from tests.constructores import una_cuenta, unos_filtros
 
 
@@ -78,6 +78,23 @@ class TestFiltros:
 
         assert filtros.escala_tick == escala
         assert filtros.escala_lote == escala
+
+    @pytest.mark.parametrize(
+        ("minimo", "maximo", "escala", "alcance"),
+        [
+            ("0", "0", EscalaPrecio(1, 10), "a positive price"),
+            ("556.80", "4529764", EscalaPrecio(1, 10, 556.8, 4_529_764.0), "a price from 556.8 to 4529764.0"),
+            ("556.83", "0", EscalaPrecio(1, 10, 556.9), "a price from 556.9"),
+            ("0", "1000.07", EscalaPrecio(1, 10, maximo=1_000.0), "a price above 0 to 1000.0"),
+        ],
+    )
+    def test_los_limites_del_precio_caen_en_el_tick_y_cero_no_es_ninguno(
+        self, minimo, maximo, escala, alcance
+    ):
+        filtros = unos_filtros(precio_min=minimo, precio_max=maximo)
+
+        assert filtros.escala_precio == escala
+        assert filtros.escala_precio.alcance == alcance
 
     def test_una_orden_de_mercado_cumple_los_dos_lotes(self):
         filtros = unos_filtros(

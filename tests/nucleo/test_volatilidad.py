@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.nucleo.tipos import Vela
+from src.nucleo.tipos import EscalaPrecio, Vela
 from src.nucleo.volatilidad import (
     Distancia,
     ModoDistancia,
@@ -18,7 +18,7 @@ from src.nucleo.volatilidad import (
 )
 from tests.constructores import unas_velas
 
-TICK = (1, 10)
+TICK = EscalaPrecio(1, 10)
 PORCENTAJE, ATR, SPAN = ModoDistancia.PORCENTAJE, ModoDistancia.ATR, ModoDistancia.SPAN
 
 
@@ -95,3 +95,12 @@ class TestPrecios:
         assert (
             precio_objetivo(30_000.0, Distancia(PORCENTAJE, 100.0), None, 31_000.0, TICK, largo=False) is None
         )
+
+    @pytest.mark.parametrize(
+        ("largo", "stop", "objetivo"), [(True, 29_500.0, 30_500.0), (False, 30_500.0, 29_500.0)]
+    )
+    def test_mas_alla_del_filtro_de_precio_son_sus_limites(self, largo, stop, objetivo):
+        estrecho, lejos = EscalaPrecio(1, 10, 29_500.0, 30_500.0), Distancia(PORCENTAJE, 2.0)
+
+        assert precio_stop(30_000.0, lejos, None, estrecho, largo=largo) == stop
+        assert precio_objetivo(30_000.0, lejos, None, stop, estrecho, largo=largo) == objetivo

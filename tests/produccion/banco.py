@@ -172,12 +172,14 @@ class Banco:
 
     @property
     def filas(self) -> list[dict[str, str]]:
-        """The session CSV as it is on disk now."""
+        """The session CSV as it is on disk once its thread is idle."""
+        assert self.registro.esperar(60.0)
         return leer_csv(self.registro.ruta)
 
     @property
     def emergencias(self) -> list[dict[str, str]]:
-        """The emergencies CSV as it is on disk now."""
+        """The emergencies CSV as it is on disk once its thread is idle."""
+        assert self.registro.esperar(60.0)
         return leer_csv(self.registro.ruta_emergencias)
 
 
@@ -204,13 +206,14 @@ def mundo_nuevo(
     fraccion_fuera_max: float = 1.0,
     rango: tuple[float, float] | None = None,
     politica: Politica | None = None,
+    escalones: bool = False,
     **bolsa: Any,
 ) -> Mundo:
     """A market at 30,000 that nobody has traded; ``freno`` adds to the section of the protection."""
     falsa = BolsaFalsa(**({"historia": list(historia())} | bolsa))
     falsa.reloj.instante_ms = frontera()
     protege = Proteccion(tipo=proteccion, fraccion_liquidacion=fraccion_liquidacion, **(freno or {}))
-    artefacto = un_artefacto(max_drawdown_permitido=limite, proteccion=protege)
+    artefacto = un_artefacto(max_drawdown_permitido=limite, proteccion=protege, escalones_riesgo=escalones)
     return Mundo(
         carpeta=carpeta,
         bolsa=falsa,

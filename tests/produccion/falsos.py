@@ -247,6 +247,10 @@ class BolsaFalsa(StopsFalsos):
             estado = self._antes
         return CuentaBolsa(estado, estado.saldo, self.apalancamiento, self.margen is TipoMargen.ISOLATED)
 
+    def atrasar(self, lecturas: int) -> None:
+        """From here on `cuenta` answers so many times what was true before the last fill."""
+        self._atrasadas = lecturas
+
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         self.pedidos.append("enviar")
         self.enviadas.append(orden)

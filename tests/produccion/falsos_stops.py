@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ class StopsFalsos:
 
     fallos_stop: deque[FalloStop] = field(default_factory=deque)
     fallos_cancelar_stop: deque[FalloStop] = field(default_factory=deque)
+    al_listar_stops: Callable[[], object] | None = None  # runs each time they are listed
     consultas_stop_fallidas: int = 0  # how many times `consultar_stop` gets no answer
     consultas_stop_ausentes: int = 0  # how many times `consultar_stop` does not know a stop that exists
     listados_fallidos: int = 0  # how many times `stops_abiertos` gets no answer
@@ -136,6 +137,8 @@ class StopsFalsos:
 
     async def stops_abiertos(self, simbolo: str) -> Sequence[StopBolsa]:
         self.pedidos.append("stops_abiertos")
+        if self.al_listar_stops is not None:
+            self.al_listar_stops()
         if self.listados_fallidos > 0:
             self.listados_fallidos -= 1
             raise LecturaFallida("no answer from the exchange")

@@ -154,3 +154,12 @@ async def test_un_tipo_de_margen_que_no_se_puso_se_nota():
 
 async def test_una_cuenta_en_orden_pasa():
     await comprobar_saldo(BolsaFalsa(), un_mercado(), 2, 10_000.0)
+
+
+async def test_los_limites_del_precio_se_mueven_y_no_son_otro_mercado(bitacora: list[dict[str, Any]]):
+    filtros = unos_filtros(precio_min="556.80", precio_max="4529764")
+
+    actual = await comprobar_bolsa(BolsaFalsa(mercado=un_mercado(filtros=filtros)), un_mercado(), 2)
+
+    assert actual.filtros == filtros
+    assert [e for e in bitacora if e["event"] == "mercado_distinto_del_entrenado"] == []

@@ -12,31 +12,11 @@ import pytest
 import structlog
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.bitacora import LineaEstado, configurada, ocultar_secretos
+from src.produccion.bitacora import AjustesBitacora, LineaEstado, Rotacion, con_color, configurada
 
 
 def lineas(ruta: Path) -> list[dict[str, Any]]:
     return [json.loads(linea) for linea in ruta.read_text(encoding="utf-8").splitlines()]
-
-
-def test_los_secretos_se_tapan():
-    evento = {
-        "event": "x",
-        "signature": "abc",
-        "secreto": "s",
-        "token": "t",
-        "listenKey": "l",
-        "simbolo": "B",
-    }
-
-    assert ocultar_secretos(None, "info", dict(evento)) == {
-        "event": "x",
-        "signature": "***",
-        "secreto": "***",
-        "token": "***",
-        "listenKey": "***",
-        "simbolo": "B",
-    }
 
 
 def test_cada_evento_es_una_linea_de_json(tmp_path: Path):
@@ -126,13 +106,73 @@ def test_lo_que_registran_las_bibliotecas_va_al_mismo_sitio(tmp_path: Path):
 def test_la_consola_calla_lo_que_va_bien(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], detallado: bool, esperados: list[str]
 ):
-    with configurada(tmp_path / "x.log", detallado=detallado):
+    with configurada(tmp_path / "x.log", ajustes=AjustesBitacora(detallado=detallado)):
         structlog.get_logger("x").info("bueno")
         structlog.get_logger("x").warning("malo")
 
     escrito = capsys.readouterr()
     assert [palabra for palabra in ("bueno", "malo") if palabra in escrito.err] == esperados
     assert escrito.out == ""
+
+
+def test_los_secretos_conocidos_se_tapan_en_cada_destino(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    ajustes = AjustesBitacora(secretos=("q8Zk2f!uW71x",))
+    with configurada(tmp_path / "x.log", rotativa=tmp_path / "daemon.log", ajustes=ajustes):
+        structlog.get_logger("x").warning("raro", dicho="it said q8Zk2f!uW71x twice")
+        logging.getLogger("una.biblioteca").warning("got q8Zk2f%21uW71x")
+
+    escrito = (tmp_path / "x.log").read_text() + capsys.readouterr().err
+    assert (tmp_path / "daemon.log").read_text() == (tmp_path / "x.log").read_text()
+    assert escrito.count("***") == 4
+    assert "uW71x" not in escrito
+
+
+def test_un_archivo_lleno_se_cambia_y_se_guardan_los_ultimos(tmp_path: Path):
+    ajustes = AjustesBitacora(rotacion=Rotacion(maximo_mb=0.001, guardados=2))
+    with configurada(rotativa=tmp_path / "daemon.log", ajustes=ajustes):
+        for i in range(60):
+            structlog.get_logger("x").info("algo", numero=i)
+
+    assert sorted(ruta.name for ruta in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1", "daemon.log.2"]
+    assert all(ruta.stat().st_size <= 1_000 for ruta in tmp_path.iterdir())
+    assert lineas(tmp_path / "daemon.log")[-1]["numero"] == 59
+
+
+def test_un_evento_dice_lo_que_se_sabia_donde_ocurrio(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with configurada(tmp_path / "x.log"):
+        with structlog.contextvars.bound_contextvars(agente="a", simbolo="BTCUSDT", vela_ms=17):
+            structlog.get_logger("x").warning("propio", simbolo="ETHUSDT")
+            logging.getLogger("una.biblioteca").warning("foreign")
+        structlog.get_logger("x").info("fuera")
+
+    propio, ajeno, fuera = lineas(tmp_path / "x.log")
+    assert (propio["agente"], propio["simbolo"]) == ("a", "ETHUSDT")
+    assert (ajeno["agente"], ajeno["simbolo"]) == ("a", "BTCUSDT")
+    assert "agente" not in fuera
+    de_consola = capsys.readouterr().err
+    assert "agente" not in de_consola
+    assert "BTCUSDT" not in de_consola
+    assert de_consola.count("vela_ms=17") == 2
+    assert "simbolo=ETHUSDT" in de_consola
+
+
+def test_de_cada_modulo_se_dice_lo_que_se_pide(tmp_path: Path):
+    niveles = {"ruidoso": "ERROR", "callado.parte": "DEBUG"}
+    with configurada(tmp_path / "x.log", ajustes=AjustesBitacora(niveles=niveles)):
+        structlog.get_logger("ruidoso.modulo").warning("uno")
+        structlog.get_logger("ruidoso.modulo").error("dos")
+        structlog.get_logger("callado.parte").debug("tres")
+        structlog.get_logger("callado").debug("cuatro")
+
+    assert [linea["event"] for linea in lineas(tmp_path / "x.log")] == ["dos", "tres"]
+    assert logging.getLogger("ruidoso").level == logging.NOTSET
+
+
+def test_un_terminal_tiene_colores_si_nadie_los_rechaza():
+    assert con_color(Terminal(), {})
+    assert con_color(Terminal(), {"NO_COLOR": ""})
+    assert not con_color(Terminal(), {"NO_COLOR": "1"})
+    assert not con_color(io.StringIO(), {})
 
 
 def test_una_carpeta_donde_no_se_puede_escribir_se_nombra(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from src.produccion.riesgo.control_riesgo import Bloqueo
 from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
 from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
+from tests.produccion.discos import colgado
 from tests.produccion.falsos import BolsaFalsa, Parcial, Pierde, PoliticaGuion
 
 Abrir = Callable[..., Awaitable[Banco]]
@@ -405,6 +407,34 @@ async def test_la_emergencia_cierra_enclava_y_lo_escribe(abrir: Abrir):
     comprobar_conservacion(banco, 10_000.0)
 
 
+async def test_una_emergencia_no_cree_una_lectura_de_antes_de_la_entrada(abrir: Abrir):
+    """One reading by a replica that lags shows the account flat."""
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.atrasar(1)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
+
+    assert banco.bolsa.estado.posicion is None
+    assert [fila["operacion"] for fila in banco.filas] == ["abrir_long", "cerrar_long"]
+    comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_una_emergencia_no_acaba_mientras_la_cuenta_tenga_algo(abrir: Abrir):
+    """Somebody opens again after the account was seen flat, while its stops are looked for."""
+    banco = await abrir(0.9, 0.0, proteccion=TipoProteccion.CATASTROFE)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.al_listar_stops = lambda: len(banco.bolsa.enviadas) == 2 and banco.bolsa.operar(0.1)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1) + 1_000, "drawdown 0.24")
+
+    assert [orden.cantidad for orden in banco.bolsa.enviadas][2:] == [0.1]
+    assert banco.bolsa.estado.posicion is None
+    assert banco.diario.tipos("risk")[-1] == "FLAT"
+
+
 async def test_una_emergencia_operacional_cierra_pero_no_enclava(abrir: Abrir):
     banco = await abrir(0.9, 0.0)
     await banco.cerrar_vela(30_000.0)
@@ -477,6 +507,32 @@ async def test_con_el_diario_roto_la_emergencia_cierra_igual(abrir: Abrir):
     cerrojo = leer_respaldo(banco.mundo.carpeta / "estado")
     assert cerrojo is not None
     assert cerrojo.razon is Razon.DRAWDOWN
+
+
+async def test_con_el_disco_colgado_la_emergencia_acaba_con_su_codigo(
+    abrir: Abrir, bitacora: list[dict[str, object]]
+):
+    """The exchange refuses the exit at first, and the journal and the latch's file never answer."""
+    banco = await abrir(0.9, 0.0)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.fallos.extend([OrdenRechazada("no", codigo=-2019)] * 6)
+    original = banco.diario.anotar
+
+    async def colgarse(agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
+        if tipo == "LATCHED":
+            await asyncio.sleep(1e9)
+        await original(agregado, tipo, instante_ms, contenido)
+
+    banco.diario.anotar = colgarse  # type: ignore[method-assign]
+    with (
+        colgado(banco.mundo.carpeta / "estado" / "ENCLAVADO.json.new"),
+        pytest.raises(EmergenciaDrawdown, match=r"the account is flat; THE LATCH IS NOT ON DISK") as fallo,
+    ):
+        await banco.ciclo.emergencia(Razon.DRAWDOWN, frontera(1), "x")
+
+    assert fallo.value.codigo_salida == 3
+    assert banco.bolsa.estado.posicion is None
+    assert {"event": "enclavamiento_sin_escribir", "log_level": "critical"}.items() <= bitacora[-1].items()
 
 
 async def test_la_ficha_de_una_emergencia_no_cuenta_como_vela_decidida(abrir: Abrir):
@@ -600,6 +656,38 @@ async def test_una_posicion_que_no_admite_stop_se_cierra_y_se_sigue(abrir: Abrir
     assert columna(banco, "operacion")[-1] == "abrir_long"
     assert banco.ciclo.protegida
     comprobar_conservacion(banco, 10_000.0)
+
+
+async def test_lo_que_se_cierra_por_no_tener_stop_queda_en_el_diario(abrir: Abrir):
+    banco = await abrir(0.9, proteccion=TipoProteccion.CATASTROFE)
+    banco.bolsa.fallos_stop.extend([OrdenRechazada("refused (code -1111)", codigo=-1111)] * 10)
+    await banco.cerrar_vela(30_000.0)
+
+    apunte = banco.diario.ultimo("PROTECTION_LOST")
+    assert str(apunte["reason"]).startswith("no stop could be placed at ")
+    assert "refused (code -1111)" in str(apunte["reason"])
+    assert apunte["quantity"] == float(banco.filas[0]["cantidad"])
+    tipos = banco.diario.tipos()
+    assert tipos.index("PROTECTION_LOST") < max(i for i, tipo in enumerate(tipos) if tipo == "ORDER_INTENT")
+
+
+async def test_un_cierre_que_tarda_por_falta_de_stop_se_anota_una_vez(abrir: Abrir):
+    """Every try to close it is for the same want; once it was protected, the next want is another one."""
+    banco = await abrir_protegida(abrir, 0.9)
+    for motivo in ("the first try", "the second try"):
+        banco.ciclo.anotar_abandono(motivo)
+    await banco.ciclo.mirar(frontera(1))
+    banco.ciclo.anotar_abandono("another time")
+
+    abandonos = [e.contenido["reason"] for e in banco.diario.eventos if e.tipo == "PROTECTION_LOST"]
+    assert abandonos == ["the first try", "another time"]
+
+
+async def test_sin_posicion_no_hay_nada_que_abandonar(abrir: Abrir):
+    banco = await abrir(0.0)
+    banco.ciclo.anotar_abandono("no stop")
+
+    assert "PROTECTION_LOST" not in banco.diario.tipos()
 
 
 async def test_al_cerrar_no_queda_ningun_stop(abrir: Abrir):

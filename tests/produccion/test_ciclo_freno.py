@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from src.nucleo.errores import OrdenRechazada
 from src.nucleo.stops import TipoProteccion
 from src.produccion.puertos import EventoMark
 from src.produccion.riesgo.puerta import Bloqueo
 from tests.produccion.banco import Banco, frontera, montar
+from tests.produccion.falsos_stops import Hija
 
 FRENO = {
     "stop": {"modo": "porcentaje", "valor": 2.0},
     "objetivo": {"modo": "porcentaje", "valor": 6.0},
     "break_even_con_costos": 0.0,
 }
-STOP, EN_TABLAS, TABLAS = 29_400.0, 30_700.0, 30_000.0
+STOP, EN_TABLAS, TABLAS, OBJETIVO = 29_400.0, 30_700.0, 30_000.0, 31_800.0
 
 Abrir = Callable[..., Awaitable[Banco]]
 
@@ -95,6 +97,26 @@ async def test_un_mark_mas_alla_del_freno_no_lo_mueve(abrir: Abrir):
     await banco.ciclo.mirar(frontera(1) + 61_000)
     assert [fila["status"] for fila in banco.filas] == ["ok", "proteccion"]
     assert banco.bolsa.stops_vivos == []
+
+
+async def test_lo_que_deja_un_objetivo_a_medias_se_cierra_y_hasta_entonces_sigue_bajo_sus_stops(abrir: Abrir):
+    """The exchange refuses the first order that closes it."""
+    banco = await abrir(0.5)
+    nivel = banco.protector.nivel
+    al_cerrar: list[set[float]] = []
+    banco.bolsa.hija = Hija.MEDIA
+    banco.bolsa.fallos.append(OrdenRechazada("refused (code -4131)", codigo=-4131))
+    banco.bolsa.al_enviar = lambda: al_cerrar.append({s.gatillo for s in banco.bolsa.stops_vivos})
+    marcar(banco, OBJETIVO, frontera(1) + 60_000)
+
+    await banco.ciclo.mirar(frontera(1) + 61_000)
+
+    assert al_cerrar == [{nivel, STOP}] * 2
+    assert [fila["status"] for fila in banco.filas] == ["ok", "proteccion", "proteccion"]
+    assert [fila["operacion"] for fila in banco.filas][1:] == ["reducir_long", "cerrar_long"]
+    assert banco.bolsa.estado.posicion is None
+    assert banco.bolsa.stops_vivos == []
+    assert "a stop or target was triggered" in str(banco.diario.ultimo("PROTECTION_LOST")["reason"])
 
 
 async def test_con_el_inquilino_en_pausa_se_sale_y_no_se_entra(abrir: Abrir):

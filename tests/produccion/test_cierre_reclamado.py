@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ async def ignorada(tmp_path: Path, almacen: Engine, **plazos: Any) -> AsyncItera
         banco.bolsa.reloj.instante_ms += 3_001
         yield banco
     finally:
-        await asyncio.to_thread(compartido.cerrar)
+        await compartido.cerrar()
         banco.registro.cerrar()
 
 
@@ -195,6 +196,23 @@ async def test_un_almacen_que_no_contesta_no_hace_esperar(
 
         assert banco.bolsa.estado.posicion is None
         assert dichos(bitacora, "reclamo_sin_respuesta") == 1
+
+
+async def test_un_almacen_colgado_no_impide_acabar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Neither the service that shares the claims nor, later, the process."""
+    seguir = threading.Event()
+    monkeypatch.setattr(CierreReclamado, "_tomar", lambda *_: seguir.wait(60.0))
+    antes = set(threading.enumerate())
+    caido = create_engine("sqlite:////nowhere/at/all.sqlite")
+    async with ignorada(tmp_path, caido, almacen_s=0.01, acabar_s=0.01) as banco:
+        await banco.ciclo.mirar(frontera(1) + 4_000)
+
+    assert banco.bolsa.estado.posicion is None
+    nuevos = set(threading.enumerate()) - antes
+    assert nuevos
+    assert all(hilo.daemon for hilo in nuevos)
+    seguir.set()
+    caido.dispose()
 
 
 async def test_de_una_operacion_que_el_almacen_no_conoce_no_se_espera_nada(tmp_path: Path, motor: Engine):

@@ -178,6 +178,10 @@ def test_los_ajustes_se_leen(tmp_path: Path):
         ("decision: {max_candle_age_s: soon}", r"decision\.max_candle_age_s = 'soon'"),
         ("- a list", "timonel.yaml"),
         ("risk: {", "not valid YAML"),
+        ("breakers: {weather: {}}", r"breakers\.weather"),
+        ("breakers: {spread: {limit_bps: 0}}", r"breakers\.spread\.limit_bps = 0"),
+        ("breakers: {latency: {violations: 0}}", r"breakers\.latency\.violations = 0"),
+        ("breakers: {error_rate: {limit_fraction: 1.5}}", r"breakers\.error_rate\.limit_fraction = 1\.5"),
     ],
 )
 def test_un_ajuste_malo_nombra_fichero_clave_y_valor(tmp_path: Path, texto: str, nombrado: str):
@@ -224,3 +228,11 @@ def test_un_flujo_puede_callar_para_siempre(tmp_path: Path):
     ruta.write_text("streams: {kline_silence_s: null}")
 
     assert leer_ajustes(ruta).streams.kline_silence_s is None
+
+
+def test_el_ejemplo_y_el_del_manual_son_los_valores_por_defecto():
+    raiz = Path(__file__).parents[2]
+    ejemplo = raiz / "timonel.example.yaml"
+
+    assert leer_ajustes(ejemplo) == Ajustes()
+    assert ejemplo.read_text(encoding="utf-8") in (raiz / "README.md").read_text(encoding="utf-8")

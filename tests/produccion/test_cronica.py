@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import textos_de
-from src.nucleo.stops import TipoProteccion
+from src.nucleo.stops import OrdenStop, TipoProteccion
 from src.nucleo.tipos import Ejecucion, Operacion
 from src.produccion.cronica import operacion_de
 from src.produccion.diario.memoria import leer_instantanea, leer_pendiente, recordar_agente
@@ -23,6 +24,22 @@ from tests.produccion.banco import AGENTE, Banco, Lectura, frontera, montar
 Abrir = Callable[..., Awaitable[Banco]]
 
 DEL_AGENTE = f"agent:{AGENTE}"
+
+
+class ArchivoColgado:
+    """A file on a disk that answers when something has happened, or after a while when it does not."""
+
+    def __init__(self, archivo: Any, suceso: threading.Event) -> None:
+        self._archivo = archivo
+        self._suceso = suceso
+        self.sucedido: list[bool] = []
+
+    def write(self, crudo: bytes) -> int:
+        self.sucedido.append(self._suceso.wait(10.0))
+        return int(self._archivo.write(crudo))
+
+    def close(self) -> None:
+        self._archivo.close()
 
 
 class ArchivoLleno:
@@ -45,6 +62,7 @@ class ArchivoLleno:
 
 def llenar_disco(banco: Banco, caben: int = 0) -> None:
     archivo: Any = banco.registro._registro
+    assert banco.registro.esperar(60.0)
     archivo._archivo = ArchivoLleno(archivo._archivo, caben)
 
 
@@ -162,6 +180,40 @@ async def test_una_brecha_se_anota_en_cuanto_empieza(abrir: Abrir):
 # --- what cannot be written ---
 
 
+async def test_el_stop_no_espera_al_disco_de_la_fila(abrir: Abrir, monkeypatch: pytest.MonkeyPatch):
+    """The row of the entry is not written before its stop is at the exchange."""
+    banco = await abrir(0.5)
+    archivo: Any = banco.registro._registro
+    con_stop = threading.Event()
+    archivo._archivo = colgado = ArchivoColgado(archivo._archivo, con_stop)
+    colocar = banco.bolsa.colocar_stop
+
+    async def avisar(orden: OrdenStop) -> Any:
+        puesto = await colocar(orden)
+        con_stop.set()
+        return puesto
+
+    monkeypatch.setattr(banco.bolsa, "colocar_stop", avisar)
+    await banco.cerrar_vela(30_000.0)
+
+    assert len(banco.filas) == 1
+    assert colgado.sucedido == [True]
+
+
+async def test_un_disco_colgado_no_impide_acabar(abrir: Abrir, bitacora: list[dict[str, object]]):
+    banco = await abrir(0.5)
+    archivo: Any = banco.registro._registro
+    seguir = threading.Event()
+    archivo._archivo = ArchivoColgado(archivo._archivo, seguir)
+    await banco.cerrar_vela(30_000.0)
+
+    banco.registro.cerrar(plazo_s=0.01)
+
+    assert bitacora[-1]["event"] == "registro_sin_acabar"
+    seguir.set()
+    assert len(banco.filas) == 1
+
+
 async def test_con_el_diario_roto_no_se_abre_nada(abrir: Abrir):
     banco = await abrir(0.5)
     banco.diario.roto = True
@@ -231,6 +283,7 @@ async def test_lo_que_no_cupo_en_el_fichero_esta_en_el_al_volver(abrir: Abrir, t
     llenar_disco(banco, 100)
     await banco.cerrar_vela(30_100.0)
     archivo: Any = banco.registro._registro
+    assert banco.registro.esperar(60.0)
     archivo._archivo = archivo._archivo._archivo
     await banco.cerrar_vela(30_200.0)
     otra_vez = await banco.volver()

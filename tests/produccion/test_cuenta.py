@@ -229,6 +229,20 @@ async def test_al_cerrar_la_posicion_sin_explicar_se_toma_como_es(bitacora: Even
     assert "posicion_sin_explicar" in avisos(bitacora)
 
 
+async def test_al_cerrar_lo_que_las_transacciones_cierran_no_vuelve_por_una_lectura_atrasada():
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.3)
+    await cuenta.actualizar()
+    bolsa.operar(-0.3, 31_000.0)
+    bolsa.atrasar(100)
+
+    (ajeno,) = (await cuenta.actualizar(exigente=False)).ajenos
+
+    assert cuenta.estado == ajeno.movimiento.despues == bolsa.estado
+    bolsa.atrasar(0)
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+
+
 async def test_una_ida_y_vuelta_a_mano_entre_dos_miradas_se_explica(bitacora: Eventos):
     """The position is what it was, but the wallet paid for the trip."""
     cuenta, bolsa = await abrir()
@@ -243,7 +257,7 @@ async def test_una_ida_y_vuelta_a_mano_entre_dos_miradas_se_explica(bitacora: Ev
     assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
-async def test_lo_ejecutado_por_un_stop_es_proteccion():
+async def test_lo_ejecutado_por_un_stop_es_proteccion_y_solo_lo_de_otros_se_avisa(bitacora: Eventos):
     bolsa = BolsaFalsa()
 
     async def es_de_un_stop(id_orden: int) -> bool:
@@ -257,6 +271,11 @@ async def test_lo_ejecutado_por_un_stop_es_proteccion():
     manual, proteccion = (await cuenta.actualizar()).ajenos
 
     assert (manual.status, proteccion.status) == (StatusFila.MANUAL, StatusFila.PROTECCION)
+    contados = [(e["event"], e["log_level"], e["id_cliente"]) for e in bitacora if "id_cliente" in e]
+    assert contados == [
+        ("operacion_ajena", "warning", "web_1"),
+        ("proteccion_ejecutada", "info", "tm-HIJA"),
+    ]
 
 
 # --- fills of both, in any order ---
@@ -482,6 +501,17 @@ async def test_al_cerrar_un_saldo_sin_explicar_no_se_espera(bitacora: Eventos):
 
     assert await cuenta.actualizar(exigente=False) == ((), -7.0, 0.0)
     assert "saldo_sin_explicar" in avisos(bitacora)
+
+
+@pytest.mark.parametrize("monto", [0.37, -0.37])
+async def test_un_abono_de_la_bolsa_explica_la_cartera_enseguida(monto: float, bitacora: Eventos):
+    """A rebate or a bonus is profit like any other: it keeps nobody from reading the account."""
+    cuenta, bolsa = await abrir()
+    bolsa.cobrar(ClaseIngreso.OTRO, monto)
+
+    assert await cuenta.actualizar() == ((), monto, 0.0)
+    assert asyncio.get_running_loop().time() == 0.0
+    assert "saldo_sin_explicar" not in avisos(bitacora)
 
 
 @pytest.mark.parametrize("arrastre", [0.0, -7.0])

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.frenos import apretar, nuevo_freno
+from src.nucleo.tipos import EscalaPrecio
 from src.produccion.espejo import VIGENCIA_S, EspejoRedis, OperacionGuardian, crear_espejo, espejo_o_ninguno
 from tests.produccion.servidor_redis import ServidorRedis
 
@@ -219,7 +220,7 @@ async def test_una_direccion_inutil_deja_sin_espejo_y_se_dice(bitacora: list[dic
 
 def test_un_nivel_dado_a_mano_se_ve_con_su_nombre():
     freno = nuevo_freno(44_000.0, 43_000.0, None, 44_000.0, 0, largo=True)
-    nivel = apretar(freno, 43_500.0, 44_000.0, (1, 10), "profit_20").nivel
+    nivel = apretar(freno, 43_500.0, 44_000.0, EscalaPrecio(1, 10), "profit_20").nivel
 
     documento = json.loads(OPERACION._replace(nivel=nivel, nivel_anterior=nivel).como_json())
 

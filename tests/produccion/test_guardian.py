@@ -16,6 +16,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.nucleo.niveles import precio_break_even
+from src.nucleo.registro import texto_utc
 from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import EstadoCuenta
 from src.nucleo.veto import Veto
@@ -447,6 +448,20 @@ async def test_una_peticion_vieja_no_se_cumple(abrir: Abrir, accion: AccionGuard
 
     assert mesa.cantidad == entera
     assert (await mesa.pedir(accion, stop=29_700.0, instante_ms=AHORA_MS - edad_ms + 1)).exito
+
+
+async def test_la_edad_va_por_la_hora_de_pared_y_el_efecto_por_la_del_mercado(abrir: Abrir):
+    """The replayed market is months behind the wall clock, which is the one that askers read."""
+    mesa = await abrir()
+    mercado_ms = mesa.banco.bolsa.reloj.ahora_ms()
+    assert AHORA_MS - mercado_ms > 86_400_000
+
+    with pytest.raises(SolicitudInvalida, match="request too old to close"):
+        await mesa.cerrar(instante_ms=mercado_ms)
+    desenlace = await mesa.cerrar(instante_ms=AHORA_MS)
+
+    assert (desenlace.exito, desenlace.instante_ms) == (True, mercado_ms)
+    assert mesa.banco.filas[-1]["timestamp"] == texto_utc(mercado_ms)
 
 
 @pytest.mark.parametrize("accion", list(AccionGuardian))

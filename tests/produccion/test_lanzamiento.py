@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from src.datos.mercados import mercado_por_defecto
@@ -19,7 +22,12 @@ from src.nucleo.errores import (
     ArranqueFallido,
     ConfiguracionInvalida,
     EmergenciaDrawdown,
+    EmergenciaOperacional,
 )
+from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.conexion import abrir_almacen, escribir
+from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
+from src.produccion.comienzo import Comienzo
 from src.produccion.config.config import Opciones, PoliticaSalida
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.lanzamiento import desenclavar, ejecutar
@@ -28,9 +36,10 @@ from src.produccion.orquestador import Motivo
 from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, enclavar
 from src.simulador.servidor import Servidor
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
+from tests.constructores import HORA_MS
 from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
 from tests.produccion.falsos import PoliticaGuion
-from tests.simulador.banco import el_titular, planas, una_simulacion
+from tests.simulador.banco import CLAVE, SECRETO, el_titular, planas, una_simulacion
 
 RED = True
 PRECIO = 30_000.0
@@ -99,6 +108,22 @@ async def test_una_sesion_de_principio_a_fin(puesto: Puesto):
     )
 
 
+async def test_antes_de_la_primera_vela_se_dice_que_se_opera_y_que_la_protege(puesto: Puesto):
+    """A first session opens, and a second one finds the position under its stop."""
+    dichos: list[Comienzo] = []
+    for _ in range(2):
+        await ejecutar(replace(puesto.opciones, velas=2), PoliticaGuion(0.5), al_empezar=dichos.append)
+
+    primero, segundo = dichos
+    assert primero.posicion == "none"
+    assert segundo.posicion.startswith(f"{puesto.cantidad:g}, stop at ")
+    assert segundo.bitacora.is_file()
+    assert segundo.estado == puesto.diario.parent
+    assert segundo.direccion == puesto.opciones.url
+    assert segundo.cuenta_id == segundo.estado.parent.name
+    assert segundo.siguiente_ms == primero.siguiente_ms + HORA_MS
+
+
 async def test_otra_sesion_sigue_donde_quedo_la_primera(puesto: Puesto):
     primera = await puesto.correr(0.5, velas=5)
     segunda = await puesto.correr(0.5, velas=5)
@@ -129,6 +154,82 @@ async def test_el_libro_y_la_cartera_entera_no_se_mezclan(
 
     with pytest.raises(ConfiguracionInvalida, match="--capital"):
         await puesto.correr(0.0, velas=1, capital=despues)
+
+
+@pytest.mark.parametrize(("limite", "resultado"), [(1, "rechazada"), (2, "ejecutada")])
+async def test_los_limites_de_la_cuenta_rigen_sus_entradas(
+    puesto: Puesto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limite: int, resultado: str
+):
+    """Its tenant has executed one exit; ten are allowed to it."""
+    cuentas = tmp_path / "accounts.yaml"
+    cuentas.write_text(
+        "accounts: {Ana: {tenant: casa, environment: sim, api_key_env: ANA_KEY, api_secret_env: ANA_SECRET,"
+        f" limits: {{max_executions_per_minute: {limite}}}}}}}"
+    )
+    monkeypatch.setenv("ANA_KEY", CLAVE)
+    monkeypatch.setenv("ANA_SECRET", SECRETO)
+    monkeypatch.setenv(URL_ALMACEN, f"sqlite:///{tmp_path / 'timonel.sqlite'}")
+    motor = abrir_almacen(None, tmp_path)
+    enviada = EventoStopNuevo(
+        "t", TipoEventoStop.EXECUTION_SUBMITTED, 2**45, "BTCUSDT", FuenteStop.CRON, client_id="casa"
+    )
+    with escribir(motor) as conexion:
+        anotar_evento(conexion, enviada)
+    motor.dispose()
+
+    sesion = await puesto.correr(0.5, velas=1, usuario="Ana", cuentas=cuentas)
+
+    fila, *_ = leer_csv(sesion.registro)
+    assert fila["resultado"] == resultado
+    assert ("too many executions lately" in fila["error"]) is (resultado == "rechazada")
+
+
+@pytest.fixture
+def con_almacen_defectuoso(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes it the daemon's: a breaker of it is in a state that nobody knows."""
+
+    def hacer() -> None:
+        ruta = tmp_path / "timonel.sqlite"
+        abrir_almacen(f"sqlite:///{ruta}", tmp_path).dispose()
+        with closing(sqlite3.connect(ruta)) as conexion, conexion:
+            conexion.execute("PRAGMA ignore_check_constraints = ON")
+            conexion.execute(
+                "INSERT INTO circuit_breaker_state (client_id, symbol, state)"
+                " VALUES ('default', 'BTCUSDT', 'BROKEN')"
+            )
+        monkeypatch.setenv(URL_ALMACEN, f"sqlite:///{ruta}")
+
+    return hacer
+
+
+async def test_un_defecto_del_almacen_no_deja_sola_a_una_posicion_abierta(
+    puesto: Puesto, con_almacen_defectuoso: Callable[[], None]
+):
+    await puesto.correr(0.5, velas=3)
+    antes = puesto.cantidad
+    con_almacen_defectuoso()
+
+    sesion = await puesto.correr(0.9, velas=3)
+
+    assert sesion.motivo is Motivo.VELAS
+    assert puesto.cantidad == antes > 0
+    assert leer_csv(sesion.registro)[-1]["error"] == "entries_blocked: the guardrails are not known yet"
+    bitacora = sesion.registro.with_name(sesion.registro.name.replace("registro", "produccion"))
+    eventos = [orjson.loads(linea) for linea in bitacora.with_suffix(".log").read_text().splitlines()]
+    (dicho,) = (e for e in eventos if e["event"] == "almacen_no_abre")
+    assert "BROKEN" in dicho["motivo"]
+    assert "Traceback" in dicho["exception"]
+
+
+async def test_sin_nada_en_juego_un_defecto_del_almacen_se_dice_y_no_se_empieza(
+    puesto: Puesto, con_almacen_defectuoso: Callable[[], None]
+):
+    con_almacen_defectuoso()
+
+    with pytest.raises(ConfiguracionInvalida, match=r"the store cannot be used: .*BROKEN"):
+        await puesto.correr(0.5, velas=3)
+
+    assert puesto.cantidad == 0
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
@@ -179,6 +280,22 @@ async def test_una_emergencia_a_medias_se_acaba_antes_de_decir_que_esta_enclavad
     with pytest.raises(AgenteEnclavado) as enclavado:
         await puesto.correr(0.5)
     assert enclavado.value.codigo_salida == 5
+
+
+async def test_un_diario_que_no_se_cierra_no_cambia_el_final(puesto: Puesto, monkeypatch: pytest.MonkeyPatch):
+    def cerrar(self: DiarioSqlite) -> None:
+        _cerrar(self)
+        raise EmergenciaOperacional("no answer from the disk")
+
+    _cerrar = DiarioSqlite.cerrar
+    await puesto.correr(0.5, velas=3)
+    diario = DiarioSqlite(puesto.diario)
+    await enclavar(diario, None, Enclavamiento(Razon.DRAWDOWN, "daemon", 1))
+    diario.cerrar()
+    monkeypatch.setattr(DiarioSqlite, "cerrar", cerrar)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.5)
 
 
 async def test_sin_nada_en_juego_una_bolsa_que_no_esta_se_dice_enseguida(tmp_path: Path):

@@ -605,6 +605,8 @@ async def test_a_ciegas_una_posicion_sin_stop_se_cierra_y_se_sigue(abrir: Abrir)
     assert motivo is Motivo.FIN_DE_DATOS
     assert [f["status"] for f in banco.filas] == ["ok", "proteccion", "ok"]
     assert [f["operacion"] for f in banco.filas] == ["abrir_long", "cerrar_long", "abrir_long"]
+    motivo_dicho = banco.diario.ultimo("PROTECTION_LOST")["reason"]
+    assert motivo_dicho == "no market data for 70 s and no confirmed stop"
 
 
 async def test_a_ciegas_una_posicion_con_su_stop_se_queda(abrir: Abrir):

@@ -37,10 +37,11 @@ def test_el_fichero_nace_con_las_42_columnas(tmp_path: Path):
     assert filas == []
 
 
-def test_cada_fila_esta_en_disco_al_volver(tmp_path: Path):
+async def test_cada_fila_esta_en_disco_al_asentarla(tmp_path: Path):
     with RegistroProduccion(tmp_path, SELLO) as registro:
         for cuantas in (1, 2, 3):
             registro.registrar_paso(FILA)
+            await registro.asentar()
             assert len(leer(registro.ruta)) == cuantas + 1
         assert registro.filas == 3
         celdas = dict(zip(REGISTRO, leer(registro.ruta)[-1], strict=True))
@@ -52,6 +53,7 @@ def test_lo_que_lleva_comas_y_comillas_sigue_siendo_una_celda(tmp_path: Path):
     texto = 'refused, "really"\nand again'
     with RegistroProduccion(tmp_path, SELLO) as registro:
         registro.registrar_paso(FILA | {"error": texto})
+        assert registro.esperar(60.0)
         fila = leer(registro.ruta)[1]
 
     assert len(fila) == 42
@@ -66,6 +68,7 @@ def test_sin_emergencia_no_hay_fichero_de_emergencias(tmp_path: Path):
 def test_una_emergencia_son_seis_columnas(tmp_path: Path):
     with RegistroProduccion(tmp_path, SELLO) as registro:
         registro.registrar_emergencia(Emergencia(INICIO_MS, "max_drawdown", 7_999.5, 7_999.5, 1, "x"))
+        assert registro.esperar(60.0)
         cabecera, fila = leer(registro.ruta_emergencias)
 
     assert registro.ruta_emergencias.name == f"emergencias_{SELLO}.csv"
@@ -174,6 +177,7 @@ def test_la_emergencia_del_diario_esta_una_vez_en_su_fichero(tmp_path: Path, pre
     escrito(tmp_path, 1)
     with RegistroProduccion(tmp_path / "otro", SELLO) as registro:
         registro.registrar_emergencia(EMERGENCIA)
+        assert registro.esperar(60.0)
         entera = registro.ruta_emergencias.read_bytes()
     if presente is not None:
         ruta = tmp_path / f"emergencias_{SELLO}.csv"
@@ -183,22 +187,33 @@ def test_la_emergencia_del_diario_esta_una_vez_en_su_fichero(tmp_path: Path, pre
         assert registro.ruta_emergencias.read_bytes() == entera
 
 
+def test_lo_que_no_cupo_y_nadie_supo_se_dice_al_cerrar(tmp_path: Path, bitacora: list[dict[str, object]]):
+    with RegistroProduccion(tmp_path, SELLO) as registro:
+        archivo: Any = registro._registro
+        archivo._archivo.close()
+        archivo._archivo = DiscoLleno()
+        registro.registrar_paso(fila(1))
+
+    assert [e["event"] for e in bitacora] == ["registro_roto"]
+
+
 def test_sin_emergencia_en_el_diario_no_se_hace_su_fichero(tmp_path: Path):
     escrito(tmp_path, 1)
     with RegistroProduccion(tmp_path, SELLO, asentado(1)) as registro:
         assert not registro.ruta_emergencias.exists()
 
 
-def test_tras_una_linea_que_no_cupo_no_se_escribe_otra(tmp_path: Path):
+async def test_tras_una_linea_que_no_cupo_no_se_escribe_otra(tmp_path: Path):
     """It would stand where the journal has the one before."""
     with RegistroProduccion(tmp_path, SELLO) as registro:
         lleno: Any = DiscoLleno()
         archivo: Any = registro._registro
         sano, archivo._archivo = archivo._archivo, lleno
+        registro.registrar_paso(fila(1))
         with pytest.raises(EmergenciaOperacional, match="No space left"):
-            registro.registrar_paso(fila(1))
+            await registro.asentar()
         archivo._archivo = sano
-        with pytest.raises(EmergenciaOperacional, match="not whole"):
+        with pytest.raises(EmergenciaOperacional, match="No space left"):
             registro.registrar_paso(fila(2))
         assert registro.filas == 2
 
@@ -211,3 +226,6 @@ class DiscoLleno:
 
     def write(self, crudo: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        pass

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
 from src.produccion.almacen.alimentador import Titular
@@ -26,14 +27,14 @@ YO = Titular("sim-1", "BTCUSDT", "agente", "casa", "User_1")
 
 
 class Puerta:
-    """What is up, and how often somebody changed it."""
+    """What is up, and how often a guardrail has changed."""
 
     def __init__(self) -> None:
-        self.puestos: set[Bloqueo] = set()
+        self.puestos = {Bloqueo.VALLAS_SIN_SABER}
         self.cambios = 0
 
     def fijar(self, bloqueo: Bloqueo, activo: bool) -> None:
-        self.cambios += 1
+        self.cambios += bloqueo is not Bloqueo.VALLAS_SIN_SABER
         (self.puestos.add if activo else self.puestos.discard)(bloqueo)
 
 
@@ -58,6 +59,17 @@ def fallos(almacen: Engine, cuantos: int, simbolo: str = "BTCUSDT") -> None:
             tras_un_resultado(conexion, "casa", simbolo, INICIO_MS, bien=False)
 
 
+def ejecuciones(almacen: Engine, cuantas: int) -> None:
+    """That many exits of the tenant, a second ago."""
+    with escribir(almacen) as conexion:
+        for i in range(cuantas):
+            enviada = TipoEventoStop.EXECUTION_SUBMITTED
+            evento = EventoStopNuevo(
+                f"t{i}", enviada, INICIO_MS - 1_000, "BTCUSDT", FuenteStop.CRON, client_id="casa"
+            )
+            anotar_evento(conexion, evento)
+
+
 def escrito(almacen: Engine) -> tuple[list[str], list[str]]:
     """Types of the stop events and kinds of the alerts, in order."""
     with leer(almacen) as conexion:
@@ -71,7 +83,21 @@ async def test_sin_nada_en_contra_no_se_bloquea_nada(motor: Engine):
 
     await vigia.mirar(motor)
 
-    assert (puerta.cambios, escrito(motor)) == (0, ([], []))
+    assert (puerta.puestos, puerta.cambios, escrito(motor)) == (set(), 0, ([], []))
+
+
+async def test_lo_que_aun_no_se_sabe_no_esta_permitido(motor: Engine, bitacora: list[dict[str, object]]):
+    vigia, puerta, _ = un_vigia()
+    caido = create_engine("sqlite:////nowhere/at/all.sqlite")
+    await vigia.mirar(caido)
+    assert puerta.puestos == {Bloqueo.VALLAS_SIN_SABER}
+    assert [e["efecto"] for e in bitacora] == ["nothing is opened until it answers"]
+    pausa(motor)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == {Bloqueo.INQUILINO}
+    caido.dispose()
 
 
 async def test_el_inquilino_en_pausa_no_abre_hasta_que_se_le_deja(
@@ -120,15 +146,38 @@ async def test_el_cortacircuitos_se_abre_por_simbolo_y_se_enfria(motor: Engine):
 
 async def test_demasiadas_salidas_en_un_minuto_detienen_las_entradas(motor: Engine):
     vigia, puerta, _ = un_vigia()
-    with escribir(motor) as conexion:
-        for i in range(10):
-            enviada = TipoEventoStop.EXECUTION_SUBMITTED
-            anotar_evento(
-                conexion,
-                EventoStopNuevo(
-                    f"t{i}", enviada, INICIO_MS - 1_000, "BTCUSDT", FuenteStop.CRON, client_id="casa"
-                ),
-            )
+    ejecuciones(motor, 10)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == {Bloqueo.RITMO}
+
+
+@pytest.mark.parametrize(
+    ("limites", "bloqueos"),
+    [
+        ({}, set()),
+        ({"por_minuto": 3}, {Bloqueo.RITMO}),
+        ({"por_hora": 3}, {Bloqueo.RITMO}),
+        ({"por_minuto": 4, "por_hora": 4}, set()),
+    ],
+    ids=["tenant", "minute", "hour", "wider"],
+)
+async def test_los_limites_de_la_cuenta_detienen_antes_que_los_del_inquilino(
+    motor: Engine, limites: dict[str, float], bloqueos: set[Bloqueo]
+):
+    """Three executions: the tenant may have ten in a minute."""
+    vigia, puerta, _ = un_vigia(limites=limites)
+    ejecuciones(motor, 3)
+
+    await vigia.mirar(motor)
+
+    assert puerta.puestos == bloqueos
+
+
+async def test_los_limites_de_la_cuenta_no_ensanchan_los_del_inquilino(motor: Engine):
+    vigia, puerta, _ = un_vigia(limites={"por_minuto": 100, "por_hora": 1_000})
+    ejecuciones(motor, 10)
 
     await vigia.mirar(motor)
 
@@ -160,7 +209,7 @@ async def test_mira_una_y_otra_vez_hasta_que_se_le_manda_parar(motor: Engine):
     pausa(motor)
 
     async with asyncio.timeout(30):
-        while not puerta.puestos:  # noqa: ASYNC110 -- another thread brings it about
+        while puerta.puestos != {Bloqueo.INQUILINO}:  # noqa: ASYNC110 -- another thread brings it about
             await asyncio.sleep(0.01)
 
     assert puerta.puestos == {Bloqueo.INQUILINO}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import Engine
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.guardian import AccionGuardian, Solicitud
 from src.nucleo.stops import TipoProteccion
-from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.acceso import URL_ALMACEN, Acceso
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.demonios import vivos
@@ -25,7 +26,7 @@ from src.produccion.mandos import accion_de, contenido_de
 from src.produccion.monitor.reglas import pausar
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
-from src.produccion.supervision.supervisor import Servicio
+from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
 from src.produccion.ventanilla import Mostrador, Ventanilla
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 from tests.produccion.banco import Banco, montar
@@ -41,6 +42,26 @@ class OrquestadorFalso:
 
     async def pedir(self, tarea: Callable[[], Any]) -> Any:
         return await tarea()
+
+
+class AccesoDefectuoso(Acceso):
+    """Has a defect the first time."""
+
+    def __init__(self, sano: Acceso) -> None:
+        self._sano = sano
+        self._intentos = 0
+        self.abierto = False
+
+    def abrir(self) -> Engine:
+        self._intentos += 1
+        if self._intentos == 1:
+            raise ZeroDivisionError
+        motor = self._sano.abrir()
+        self.abierto = True
+        return motor
+
+    def cerrar(self) -> None:
+        self._sano.cerrar()
 
 
 @pytest.fixture
@@ -119,6 +140,35 @@ async def test_al_comprobar_se_sabe_ya_si_el_inquilino_esta_en_pausa(
     assert banco.control.bloqueos == {Bloqueo.INQUILINO}
 
 
+async def test_no_se_abre_nada_hasta_que_el_almacen_ha_dicho_que_lo_impide(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(URL_ALMACEN, url)
+    llano = await montar(tmp_path / "llano", 0.5)
+    ventanilla = una_ventanilla(llano, tmp_path)
+    await llano.cerrar_vela(30_000.0)
+    assert llano.bolsa.estado.posicion is None
+
+    await ventanilla.comprobar()
+
+    await llano.cerrar_vela(30_010.0)
+    assert llano.bolsa.estado.posicion is not None
+    await ventanilla.cerrar()
+    llano.registro.cerrar()
+
+
+async def test_sin_saber_que_lo_impide_se_sale_igual(tmp_path: Path):
+    largo = await montar(tmp_path / "largo", 0.5, -0.5)
+    await largo.cerrar_vela(30_000.0)
+    assert largo.bolsa.estado.posicion is not None
+    una_ventanilla(largo, tmp_path)
+
+    await largo.cerrar_vela(30_010.0)
+
+    assert largo.bolsa.estado.posicion is None
+    largo.registro.cerrar()
+
+
 async def test_un_almacen_que_no_se_puede_usar_se_dice(
     banco: Banco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -126,6 +176,34 @@ async def test_un_almacen_que_no_se_puede_usar_se_dice(
 
     with pytest.raises(ConfiguracionInvalida, match="cannot be reached"):
         await una_ventanilla(banco, tmp_path).comprobar()
+
+
+async def test_un_almacen_que_no_se_abre_ni_se_cierra_no_retiene_a_nadie(banco: Banco, tmp_path: Path):
+    """Neither who waits for it nor, later, the process."""
+    antes, seguir = set(threading.enumerate()), threading.Event()
+    suya = una_ventanilla(banco, tmp_path)
+    suya._acceso = _Colgado(seguir)  # type: ignore[assignment]
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(suya.comprobar(), 0.05)
+    await suya.cerrar()
+
+    nuevos = set(threading.enumerate()) - antes
+    assert nuevos
+    assert all(hilo.daemon for hilo in nuevos)
+    seguir.set()
+
+
+class _Colgado:
+    """A store that neither opens nor closes."""
+
+    def __init__(self, seguir: threading.Event) -> None:
+        self._seguir = seguir
+
+    def abrir(self) -> None:
+        self._seguir.wait(60.0)
+
+    cerrar = abrir
 
 
 async def test_las_vallas_se_vigilan_y_los_cierres_se_comparten_mientras_corre(
@@ -172,6 +250,26 @@ async def test_un_mando_llega_a_la_bolsa_y_vuelve_su_respuesta(
     assert (final.outcome["stop"], final.outcome["redis_updated"]) == (29_700.0, False)
     assert 29_700.0 in {s.gatillo for s in banco.bolsa.stops_vivos}
     assert vivos(motor) == []
+
+
+@pytest.mark.parametrize("nombre", ["alimentador", "mandos", "vallas"])
+async def test_un_defecto_no_deja_sin_lo_que_mira_a_otros(
+    nombre: str, ventanilla: Ventanilla, banco: Banco, motor: Engine, bitacora: list[dict[str, object]]
+):
+    ventanilla._acceso = acceso = AccesoDefectuoso(ventanilla._acceso)
+    servicio = los_servicios(ventanilla)[nombre]
+
+    async def hasta_que_se_abra() -> str:
+        await hasta(lambda: "servicio_caido" in [e["event"] for e in bitacora])
+        acceso.abierto = False
+        await hasta(lambda: acceso.abierto)
+        return "open"
+
+    principal = Principal("consumidor", hasta_que_se_abra, lambda: None)
+    assert await supervisar(principal, [servicio]) == "open"
+    assert [e["servicio"] for e in bitacora if e["event"] == "servicio_caido"] == [nombre]
+    assert vivos(motor) == []
+    assert banco.ciclo.compartido is None
 
 
 async def test_sin_almacen_al_empezar_se_espera_a_que_lo_haya(

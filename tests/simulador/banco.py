@@ -58,6 +58,8 @@ def un_mercado(simbolo: str = "BTCUSDT", **cambios: Any) -> Mercado:
         cantidad_min_mercado=Decimal("0.001"),
         cantidad_max_mercado=Decimal(120),
         nocional_min=Decimal(50),
+        precio_min=Decimal("200.00"),
+        precio_max=Decimal("1000000"),
     )
     datos: dict[str, Any] = {
         "simbolo": simbolo,

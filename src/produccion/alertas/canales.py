@@ -8,7 +8,7 @@ from typing import Protocol
 from src.nucleo.alertas import Mensaje, Nivel
 from src.nucleo.errores import AvisoSinEntregar, ConfiguracionInvalida
 from src.produccion.alertas.bandeja import Destino
-from src.produccion.almacen.hilo import HiloSuelto
+from src.produccion.supervision.hilo import HiloSuelto
 
 
 class Canal(Protocol):

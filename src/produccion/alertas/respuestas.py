@@ -9,7 +9,9 @@ from itertools import groupby
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from src.nucleo.disparos import Disyuntor, EstadoDisyuntor
+from src.nucleo.disparos import REGLA_EJECUCIONES
+from src.nucleo.disyuntores import Disyuntor, EstadoDisyuntor
+from src.nucleo.riesgo import ModoRiesgo
 from src.produccion.alertas.bandeja import TEMA
 from src.produccion.alertas.estadistica import contar, sin_repartir
 from src.produccion.almacen.demonios import VIVO_MS
@@ -17,9 +19,11 @@ from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
     balance_snapshots,
+    breakers,
     circuit_breaker_state,
     daemons,
     positions,
+    risk_modes,
     trades,
 )
 from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada, operaciones_activas
@@ -97,18 +101,12 @@ def saldos(conexion: Connection, client_id: str) -> str:
 
 
 def cerrojos(conexion: Connection, client_id: str) -> str:
-    """What keeps entries from being made: the tenant's pause, breakers, latches."""
+    """What keeps entries from being made: the tenant's pause, risk modes, breakers, latches."""
     reglas = leer_reglas(conexion, client_id)
     lineas = [] if reglas.opera else [f"paused: {reglas.motivo_pausa}; undo: /startentry"]
-    ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
-    c = circuit_breaker_state.c
-    for fila in conexion.execute(
-        select(c.symbol, c.state, c.failures, c.opened_at_ms).where(c.client_id == client_id)
-    ):
-        estado = Disyuntor(EstadoDisyuntor(fila[1]), fila[2], fila[3]).en(ahora_ms).estado
-        if estado is not EstadoDisyuntor.CLOSED:
-            lineas.append(f"breaker {fila[0]}: {estado.value} after {fila[2]} failures")
-    return "\n".join([*lineas, *_enclavados(conexion, client_id)] or ["nothing is locked"])
+    for otras in (_modos, _de_ejecuciones, _medidos, _enclavados):
+        lineas += otras(conexion, client_id)
+    return "\n".join(lineas or ["nothing is locked"])
 
 
 def salud(conexion: Connection, client_id: str) -> str:
@@ -179,6 +177,45 @@ def _trades(conexion: Connection, client_id: str, desde_ms: int) -> Iterator[Row
 
 def _neto(fila: RowMapping) -> Decimal:
     return Decimal(fila["realized_pnl"] or 0) - Decimal(fila["commission"] or 0)
+
+
+def _modos(conexion: Connection, client_id: str) -> list[str]:
+    c = risk_modes.c
+    consulta = select(c.account_id, c.symbol, c.mode, c.requested_by, c.reason)
+    consulta = consulta.where(c.client_id == client_id, c.mode != ModoRiesgo.ACTIVE.value)
+    return [
+        f"risk mode {cuenta} {simbolo}: {modo}, set by {quien}: {motivo}"
+        for cuenta, simbolo, modo, quien, motivo in conexion.execute(
+            consulta.order_by(c.account_id, c.symbol)
+        )
+    ]
+
+
+def _de_ejecuciones(conexion: Connection, client_id: str) -> list[str]:
+    """Breakers of failed stop executions; they cool down by the database's clock here."""
+    ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
+    c = circuit_breaker_state.c
+    consulta = select(c.symbol, c.state, c.failures, c.opened_at_ms).where(c.client_id == client_id)
+    lineas = []
+    for simbolo, guardado, fallos, abierto_ms in conexion.execute(consulta.order_by(c.symbol)):
+        disyuntor = Disyuntor(EstadoDisyuntor(guardado), fallos=fallos, abierto_ms=abierto_ms)
+        estado = disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado
+        if estado is not EstadoDisyuntor.CLOSED:
+            lineas.append(f"breaker {simbolo}: {estado.value} after {fallos} failures")
+    return lineas
+
+
+def _medidos(conexion: Connection, client_id: str) -> list[str]:
+    """Breakers of what daemons measure, as their journals told them last."""
+    c = breakers.c
+    consulta = select(c.account_id, c.symbol, c.kind, c.state, c.reason)
+    consulta = consulta.where(c.client_id == client_id, c.state != EstadoDisyuntor.CLOSED.value)
+    return [
+        f"breaker {cuenta} {simbolo} {clase}: {estado}, {motivo or 'no reason told'}"
+        for cuenta, simbolo, clase, estado, motivo in conexion.execute(
+            consulta.order_by(c.account_id, c.symbol, c.kind)
+        )
+    ]
 
 
 def _enclavados(conexion: Connection, client_id: str) -> list[str]:

@@ -18,7 +18,7 @@ import structlog
 
 from src.nucleo.alertas import PERDIDA_GRANDE
 from src.produccion.almacen.acceso import Acceso
-from src.produccion.almacen.hilo import HiloSuelto
+from src.produccion.supervision.hilo import HiloSuelto
 
 if TYPE_CHECKING:
     from src.produccion.almacen.tolva import Tolva

@@ -35,19 +35,21 @@ _LIMITES = "-c statement_timeout=5000 -c lock_timeout=3000"
 """Milliseconds that PostgreSQL may take: a server that hangs is like one that is down."""
 
 
-def abrir_almacen(url: str | None, estado: Path) -> Engine:
+def abrir_almacen(url: str | None, estado: Path, *, existente: bool = False) -> Engine:
     """Open the shared store, ready for use; whoever opens it disposes of it.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://…``; ``None`` takes ``TIMONEL_DB_URL`` from the
             environment, and without that the file ``timonel.sqlite`` of the state directory.
         estado: The ``--state-dir``.
+        existente: Make no file: for commands that only look, whose address may be mistyped.
 
     Raises:
-        ConfiguracionInvalida: The address cannot be used; the database cannot be reached, is too old, was not
-            migrated (PostgreSQL; SQLite migrates by itself) or is locked by another process.
+        ConfiguracionInvalida: The address cannot be used, or there should be a store and is none; the
+            database cannot be reached, is too old, was not migrated (PostgreSQL; SQLite migrates by itself)
+            or is locked by another process.
     """
-    motor = conectar_almacen(url, estado)
+    motor = conectar_almacen(url, estado, existente=existente)
     try:
         with _fallos_explicados(motor.url):
             faltan = pendientes(motor)
@@ -64,13 +66,16 @@ def abrir_almacen(url: str | None, estado: Path) -> Engine:
     return motor
 
 
-def conectar_almacen(url: str | None, estado: Path) -> Engine:
+def conectar_almacen(url: str | None, estado: Path, *, existente: bool = False) -> Engine:
     """As `abrir_almacen`, whatever state the schema is in: for migrating, backing up and looking.
 
     Raises:
-        ConfiguracionInvalida: The address cannot be used, or the database cannot be reached or is too old.
+        ConfiguracionInvalida: The address cannot be used, there should be a store and is none, or the
+            database cannot be reached or is too old.
     """
     direccion = direccion_almacen(url, estado)
+    if existente:
+        _comprobar_existencia(direccion, url)
     motor = _sqlite(direccion) if direccion.get_backend_name() == "sqlite" else _postgresql(direccion)
     try:
         with _fallos_explicados(direccion), leer(motor) as conexion:
@@ -98,7 +103,7 @@ def direccion_almacen(url: str | None, estado: Path, entorno: Mapping[str, str] 
         direccion = make_url(escrita)
     except ArgumentError as fallo:
         raise ConfiguracionInvalida(
-            f"{URL_ALMACEN} is not an address like postgresql://user@host/name or sqlite:///path"
+            f"{_nombre_de(url, entorno)} is not an address like postgresql://user@host/name or sqlite:///path"
         ) from fallo
     if direccion.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return direccion.set(drivername="postgresql+psycopg")
@@ -109,8 +114,23 @@ def direccion_almacen(url: str | None, estado: Path, entorno: Mapping[str, str] 
     ):
         return direccion.set(drivername="sqlite")
     raise ConfiguracionInvalida(
-        f"{URL_ALMACEN} {visible(direccion)} cannot be used: the store is a SQLite file (sqlite:///path) or"
-        " PostgreSQL (postgresql://user@host/name)"
+        f"{_nombre_de(url, entorno)} {visible(direccion)} cannot be used: the store is a SQLite file"
+        " (sqlite:///path) or PostgreSQL (postgresql://user@host/name)"
+    )
+
+
+def _nombre_de(url: str | None, entorno: Mapping[str, str] = os.environ) -> str:
+    """Who gave the address: the option, unless it only repeats the environment."""
+    return URL_ALMACEN if not url or url == entorno.get(URL_ALMACEN) else "--db-url"
+
+
+def _comprobar_existencia(direccion: URL, url: str | None) -> None:
+    if direccion.get_backend_name() != "sqlite" or Path(str(direccion.database)).is_file():
+        return
+    de_estado = not url and not os.environ.get(URL_ALMACEN)
+    que = f"--state-dir or {URL_ALMACEN}" if de_estado else _nombre_de(url)
+    raise ConfiguracionInvalida(
+        f"there is no store at {direccion.database}; check {que} (`timonel db upgrade` makes a new one)"
     )
 
 

@@ -194,7 +194,31 @@ circuit_breaker_events = Table(
     *(_texto("client_id"), _texto("symbol"), _texto("exchange", nulo=True), _texto("kind"), _texto("state")),
     _entero("failures", 0),
     *(_texto("reason", nulo=True), _ms("occurred_at_ms")),
+    *(_texto("account_id", nulo=True), _texto("previous_state", nulo=True)),
+    *(Column("value", Float(53)), Column("limit_value", Float(53)), _texto("unit", nulo=True)),
+    _texto("requested_by", nulo=True),
+    *_de_diario(),
+    Index("ix_circuit_breaker_events_client_id_occurred_at_ms", "client_id", "occurred_at_ms"),
     sqlite_autoincrement=True,
+)
+
+breakers = Table(
+    "breakers",
+    metadatos,
+    *(_clave(nombre) for nombre in ("client_id", "account_id", "exchange", "symbol", "kind")),
+    *(_texto("state"), _entero("failures", 0)),
+    *(Column("value", Float(53)), Column("limit_value", Float(53)), _texto("unit", nulo=True)),
+    *(_texto("reason", nulo=True), _texto("requested_by", nulo=True)),
+    *(_ms("opened_at_ms", nulo=True), _ms("changed_at_ms", nulo=True), _ms("updated_at_ms")),
+    CheckConstraint("state IN ('CLOSED', 'OPEN', 'HALF_OPEN')", name="ck_breakers_state"),
+)
+
+risk_modes = Table(
+    "risk_modes",
+    metadatos,
+    *(_clave("account_id"), _clave("symbol"), _texto("client_id"), _texto("user_id")),
+    *(_texto("mode"), _texto("reason"), _texto("requested_by"), _ms("changed_at_ms")),
+    CheckConstraint("mode IN ('ACTIVE', 'REDUCING', 'HALTED')", name="ck_risk_modes_mode"),
 )
 
 trades = Table(

@@ -17,7 +17,7 @@ from src.produccion.almacen.filas_cuenta import precio_de
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.tipos_sql import texto_numero
 
-DE_RIESGO = ("EMERGENCY", "LATCHED", "UNLOCKED")
+DE_RIESGO = ("EMERGENCY", "PROTECTION_LOST", "LATCHED", "UNLOCKED")
 DE_SESION = ("SESSION_STARTED", "SESSION_RESUMED", "SESSION_ENDED")
 
 _ABRE, _CIERRA = "abrir_", "cerrar_"
@@ -25,11 +25,10 @@ _FILLS = 500  # of one position, at most
 
 
 def escribir_riesgo(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """An emergency, a latch, an unlocking."""
-    contenido = apunte.contenido
-    texto = str(contenido["row"][1] if apunte.tipo == "EMERGENCY" else contenido["reason"])
+    """An emergency, a position closed because its protection failed, a latch, an unlocking."""
     nivel = Nivel.WARNING if apunte.tipo == "UNLOCKED" else Nivel.CRITICAL
-    _alertar(conexion, titular, apunte, nivel, apunte.tipo, texto, contenido, diario)
+    texto = _texto_de_riesgo(titular, apunte)
+    _alertar(conexion, titular, apunte, nivel, apunte.tipo, texto, apunte.contenido, diario)
 
 
 def escribir_sesion(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
@@ -69,6 +68,18 @@ def escribir_posicion(
         for nivel, clase, texto, datos in _de_fila(conexion, titular, fila, perdida_grande):
             _alertar(conexion, titular, apunte, nivel, clase, texto, datos, numerado)
             numerado = None
+
+
+def _texto_de_riesgo(titular: Titular, apunte: Apunte) -> str:
+    contenido = apunte.contenido
+    match apunte.tipo:
+        case "EMERGENCY":
+            return str(contenido["row"][1])
+        case "PROTECTION_LOST":
+            cual = f"the position of {contenido['quantity']} {titular.symbol}"
+            return f"{cual} is closed at market, its protection failed: {contenido['reason']}"
+        case _:
+            return str(contenido["reason"])
 
 
 def _de_fila(

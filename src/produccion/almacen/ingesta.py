@@ -12,7 +12,13 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.errores import DatosInvalidos
-from src.produccion.almacen import filas_alerta, filas_cuenta, filas_orden, filas_proteccion
+from src.produccion.almacen import (
+    filas_alerta,
+    filas_cuenta,
+    filas_disyuntor,
+    filas_orden,
+    filas_proteccion,
+)
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
@@ -33,8 +39,16 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "STOP_TRIGGERED": (filas_proteccion.escribir_disparo,),
     **dict.fromkeys(filas_alerta.DE_RIESGO, (filas_alerta.escribir_riesgo,)),
     **dict.fromkeys(filas_alerta.DE_SESION, (filas_alerta.escribir_sesion,)),
+    "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),
+    "BREAKER_OPENED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    "BREAKER_HALF_OPEN": (filas_disyuntor.escribir_cambio,),
+    "BREAKER_CLOSED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    "RISK_MODE": (filas_disyuntor.escribir_modo,),
 }
-_ILEGIBLE = (KeyError, ValueError, TypeError, IndexError, DatosInvalidos, IntegrityError, DataError)
+_ILEGIBLE = (
+    *(LookupError, ValueError, TypeError, ArithmeticError, AttributeError),
+    *(DatosInvalidos, IntegrityError, DataError),
+)
 
 log = structlog.get_logger(__name__)
 

@@ -35,6 +35,8 @@ class AccionMando(StrEnum):
     MITAD = "guardian.half_close"
     PAUSAR = "tenant.pause"
     REANUDAR = "tenant.resume"
+    CERRAR_DISYUNTOR = "breaker.reset"
+    MODO_RIESGO = "risk.mode"
 
 
 class EstadoMando(StrEnum):

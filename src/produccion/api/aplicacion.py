@@ -8,6 +8,7 @@ from src.produccion.api.acceso import Entorno, instalar_entorno
 from src.produccion.api.problemas import LimiteCuerpo, RespuestaJson, instalar
 from src.produccion.api.rutas import rutas
 from src.produccion.api.rutas_guardian import rutas_guardian
+from src.produccion.api.rutas_metricas import instalar_metricas
 
 
 def crear_aplicacion(entorno: Entorno) -> FastAPI:
@@ -27,4 +28,5 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
     aplicacion.add_middleware(LimiteCuerpo)
     aplicacion.include_router(rutas)
     aplicacion.include_router(rutas_guardian)
+    instalar_metricas(aplicacion)
     return aplicacion

@@ -29,7 +29,9 @@ from src.produccion.almacen.mandos import (
 from src.produccion.api.problemas import Problema
 from src.produccion.api.resumen import Resultado
 from src.produccion.api.usuarios import Usuario
+from src.produccion.config.config import Modo
 from src.produccion.mandos import accion_de, contenido_de
+from src.produccion.supervision.identidad import entorno_de
 
 PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
     {AccionGuardian.CERRAR: 0.0, AccionGuardian.AJUSTAR: 0.3, AccionGuardian.MEDIO_CIERRE: 0.5}
@@ -58,11 +60,27 @@ class Encargo(NamedTuple):
     para_todos: bool
     clave: str | None  # Idempotency-Key
     entornos: Mapping[str, str] = MappingProxyType({})  # where each account trades, as far as it is known
+    account_id: str | None = None  # the daemon's account, where the request names it
 
     @property
     def contenido(self) -> dict[str, object]:
         """Payload of its commands: what tells one request from another."""
-        return {**contenido_de(self.solicitud), "all_users": self.para_todos}
+        nombrada = {} if self.account_id is None else {"account_id": self.account_id}
+        return {**contenido_de(self.solicitud), "all_users": self.para_todos, **nombrada}
+
+    def es_para(self, demonio: DemonioVivo, user_id: str) -> bool:
+        """Whether the request may mean a daemon's account; a dry run's only where it is asked for."""
+        mio = (demonio.client_id, demonio.user_id, demonio.symbol)
+        if mio != (self.quien.client_id, user_id, self.solicitud.simbolo):
+            return False
+        if self.account_id is not None:
+            return demonio.account_id == self.account_id
+        entorno, pedido = entorno_de(demonio.account_id), self.entornos.get(user_id)
+        return entorno != Modo.SIMULADO if pedido is None else entorno == pedido
+
+    def aparta_ensayos(self, user_id: str) -> bool:
+        """Whether nothing says that a dry run of that user may be meant."""
+        return self.account_id is None and user_id not in self.entornos
 
 
 class Encargos:
@@ -108,8 +126,11 @@ class Encargos:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
             return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
         log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
-        resultado = _resultado(await self._esperar(mando), self._plazos)
-        if mando.account_id is None or user_id in encargo.entornos:
+        matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
+        if encargo.account_id is not None:
+            matiz = f" on {encargo.account_id}"
+        resultado = _resultado(await self._esperar(mando), self._plazos, matiz)
+        if mando.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
         return resultado._replace(campos={**resultado.campos, "account_id": mando.account_id})
@@ -142,7 +163,9 @@ class Encargos:
         anterior = mando_repetido(self._almacen, nuevo)
         if anterior is not None:
             return anterior
-        account_id = _cuenta_de(vivos(self._almacen), nuevo, encargo.entornos.get(user_id))
+        account_id = _cuenta_de(
+            [demonio for demonio in vivos(self._almacen) if encargo.es_para(demonio, user_id)]
+        )
         if account_id is not None:
             nuevo = nuevo._replace(account_id=account_id, plazo_ms=self._plazos.tomar_ms)
         return pedir_mando(self._almacen, nuevo)
@@ -177,26 +200,20 @@ class _Ambiguo(Exception):
     """More than one account could be meant."""
 
 
-def _cuenta_de(demonios: Sequence[DemonioVivo], mando: MandoNuevo, entorno: str | None) -> str | None:
+def _cuenta_de(candidatos: Sequence[DemonioVivo]) -> str | None:
     """The account that a command is for; ``None`` when no daemon of it lives.
 
     Raises:
         _Ambiguo: Daemons of several accounts trade the symbol for that user.
     """
-    meta = (mando.client_id, mando.user_id, mando.symbol)
-    cuentas = sorted(
-        demonio.account_id
-        for demonio in demonios
-        if (demonio.client_id, demonio.user_id, demonio.symbol) == meta
-        and (entorno is None or demonio.account_id.startswith(f"{entorno}-"))
-    )
-    if len(cuentas) > 1:
+    if len(candidatos) > 1:
+        uno, cuentas = candidatos[0], sorted(demonio.account_id for demonio in candidatos)
         raise _Ambiguo(
-            f"{mando.symbol} is traded for {mando.user_id} by daemons of {len(cuentas)} accounts at once"
-            f" ({', '.join(cuentas)}); end those that are not meant, or give each a user of its own in"
+            f"{uno.symbol} is traded for {uno.user_id} by daemons of {len(cuentas)} accounts at once"
+            f" ({', '.join(cuentas)}); name one of them as account_id, or give each a user of its own in"
             " accounts.yaml"
         )
-    return cuentas[0] if cuentas else None
+    return candidatos[0].account_id if candidatos else None
 
 
 def _sin_demonio(mando: MandoGuardado) -> bool:
@@ -207,18 +224,18 @@ def _se_sabe(mando: MandoGuardado) -> bool:
     return mando.status.es_final or _sin_demonio(mando)
 
 
-def _resultado(mando: MandoGuardado, plazos: Plazos) -> Resultado:
+def _resultado(mando: MandoGuardado, plazos: Plazos, matiz: str) -> Resultado:
     campos = mando.outcome or {}
-    estado, error = _juzgar(mando, plazos)
+    estado, error = _juzgar(mando, plazos, matiz)
     acabado_ms = mando.created_at_ms if _sin_demonio(mando) else mando.finished_at_ms
     return Resultado(mando.user_id, mando.id, estado, campos, error, mando.created_at_ms, acabado_ms)
 
 
-def _juzgar(mando: MandoGuardado, plazos: Plazos) -> tuple[int, str]:
-    """HTTP status, and why it was not done."""
+def _juzgar(mando: MandoGuardado, plazos: Plazos, matiz: str) -> tuple[int, str]:
+    """HTTP status, and why it was not done; ``matiz`` says who was left out where nobody lives."""
     campos = mando.outcome or {}
     if _sin_demonio(mando):
-        return 503, f"failed: no daemon trades {mando.symbol} for {mando.user_id}; nothing was done"
+        return 503, f"failed: no daemon trades {mando.symbol} for {mando.user_id}{matiz}; nothing was done"
     match mando.status:
         case EstadoMando.DONE if campos.get("success") is True:
             return 200, ""

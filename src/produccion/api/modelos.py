@@ -41,7 +41,8 @@ class ContextoMercado(BaseModel):
     )
     timestamp: Annotated[datetime, BeforeValidator(_no_es_logico)] | None = Field(
         default=None,
-        description="When: Unix seconds or milliseconds, or ISO 8601. Close 60 s, adjust 45 s, half 90 s.",
+        description="When, by the asker's clock: Unix seconds or milliseconds, or ISO 8601."
+        " Close 60 s, adjust 45 s, half 90 s.",
     )
 
 
@@ -65,6 +66,11 @@ class SolicitudGuardian(_Entrada):
         default=None, description="New target, absolute; adjust moves the take-profit."
     )
     user_id: Texto | None = Field(default=None, description="One account; without it all enabled ones.")
+    account_id: Texto | None = Field(
+        default=None,
+        description="The account whose daemon is meant, like sim-0123456789ab; needs user_id. A dry run is"
+        " asked only so, or by an account of the environment sim.",
+    )
     market_context: ContextoMercado | None = None
     level_metadata: MetadatosNivel | None = None
 
@@ -124,7 +130,9 @@ class RespuestaGuardian(BaseModel):
     previous_stop: float | None = None
     adjustment_confirmed: bool = False
     redis_updated: bool = False
-    timestamp: float = Field(description="Unix seconds")
+    timestamp: float = Field(
+        description="Unix seconds: market time of the effect; where there was none, time of day of the answer"
+    )
 
 
 class ResultadoCuenta(RespuestaGuardian):
@@ -146,7 +154,7 @@ class ResumenGuardian(BaseModel):
     success_rate: float = Field(description="Percent")
     total_execution_time_sec: float
     results: list[ResultadoCuenta]
-    timestamp: float = Field(description="Unix seconds")
+    timestamp: float = Field(description="Unix seconds: time of day of the last answer")
 
 
 class DocumentoProblema(BaseModel):

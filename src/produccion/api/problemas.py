@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -17,10 +19,52 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.nucleo.errores import SolicitudInvalida
+from src.nucleo.errores import (
+    AgenteEnclavado,
+    AlmacenCaido,
+    ConfiguracionInvalida,
+    CredencialesInvalidas,
+    DisyuntorAbierto,
+    EntradaInvalida,
+    ErrorBolsa,
+    ErrorTimonel,
+    FalloPasajero,
+    LecturaFallida,
+    LimiteDeRiesgo,
+    LimiteExcedido,
+    OrdenRechazada,
+    ResultadoIncierto,
+    SaldoInsuficiente,
+    SimboloNoAdmitido,
+    SolicitudInvalida,
+)
 
 CUERPO_MAXIMO = 64 * 1024
 """Bytes of a request's body that are read at most."""
+
+ESTADOS: Mapping[type[ErrorTimonel], tuple[int, str]] = MappingProxyType(
+    {
+        DisyuntorAbierto: (409, "circuit_breaker_open"),
+        LimiteDeRiesgo: (409, "risk_limit_exceeded"),
+        SolicitudInvalida: (400, ""),
+        ConfiguracionInvalida: (500, "configuration"),
+        EntradaInvalida: (422, "invalid_input"),
+        SaldoInsuficiente: (422, "insufficient_balance"),
+        FalloPasajero: (503, "exchange_connection"),
+        OrdenRechazada: (422, "invalid_order"),
+        LimiteExcedido: (503, "exchange_connection"),
+        ResultadoIncierto: (504, "outcome_unknown"),
+        LecturaFallida: (502, "exchange_connection"),
+        SimboloNoAdmitido: (404, "symbol_not_supported"),
+        CredencialesInvalidas: (502, "exchange_credentials"),
+        ErrorBolsa: (502, "exchange"),
+        AlmacenCaido: (503, "store"),
+        AgenteEnclavado: (409, "latched"),
+        ErrorTimonel: (500, "internal"),
+    }
+)
+"""HTTP status of each error, and the member ``kind`` of its document where there is more to tell than the
+status does; the nearest class above counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +126,7 @@ def _responder(
 def instalar(aplicacion: FastAPI) -> None:
     """Answer every error of an application with a problem document."""
     aplicacion.add_exception_handler(Problema, _de_problema)
-    aplicacion.add_exception_handler(SolicitudInvalida, _de_solicitud)
+    aplicacion.add_exception_handler(ErrorTimonel, _de_error)
     aplicacion.add_exception_handler(HTTPException, _de_http)
     aplicacion.add_exception_handler(RequestValidationError, _de_validacion)
     for clase in (DBAPIError, SinConexion):
@@ -95,8 +139,21 @@ async def _de_problema(_peticion: Request, fallo: Exception) -> RespuestaProblem
     return _responder(fallo.estado, fallo.detalle, fallo.campos, fallo.cabeceras)
 
 
-async def _de_solicitud(_peticion: Request, fallo: Exception) -> RespuestaProblema:
-    return _responder(400, str(fallo))
+def problema_de(fallo: ErrorTimonel) -> Problema:
+    """The answer that an error of the project's own tree is told with."""
+    clase = next(c for c in type(fallo).__mro__ if c in ESTADOS)
+    estado, kind = ESTADOS[clase]
+    espera_s = fallo.espera_s if isinstance(fallo, LimiteExcedido) else None
+    cabeceras = None if espera_s is None else {"Retry-After": str(ceil(espera_s))}
+    return Problema(estado, str(fallo), cabeceras=cabeceras, **({"kind": kind} if kind else {}))
+
+
+async def _de_error(peticion: Request, fallo: Exception) -> RespuestaProblema:
+    assert isinstance(fallo, ErrorTimonel)
+    problema = problema_de(fallo)
+    if problema.estado >= 500:
+        log.error("peticion_fallida", ruta=peticion.url.path, motivo=str(fallo))
+    return await _de_problema(peticion, problema)
 
 
 async def _de_http(_peticion: Request, fallo: Exception) -> RespuestaProblema:

@@ -74,9 +74,17 @@ async def guardian(
     409: the daemon refused or failed; 503: no daemon, or no store; 504: no outcome in time.
     """
     solicitud = cuerpo.solicitud()
+    if cuerpo.account_id is not None and cuerpo.user_id is None:
+        raise SolicitudInvalida("'account_id' requires 'user_id' parameter")
     destinos = _destinos(entorno, usuario, solicitud, cuerpo.user_id)
     encargo = Encargo(
-        usuario, solicitud, destinos, cuerpo.user_id is None, clave, _entornos(entorno, destinos)
+        usuario,
+        solicitud,
+        destinos,
+        cuerpo.user_id is None,
+        clave,
+        _entornos(entorno, destinos),
+        cuerpo.account_id,
     )
     if not await entorno.encargos.es_repetido(encargo):
         _comprobar_edad(solicitud, entorno.ahora_ms())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from src.nucleo.errores import BolsaIncompatible, LecturaFallida, OrdenRechazada
@@ -35,6 +35,7 @@ _COMISION = Peticion(Prioridad.ORDINARIA, 20)
 _CUENTA = Peticion(Prioridad.PROTECCION, 5)
 _VISTAZO = Peticion(Prioridad.PROTECCION, 1)
 _LIBRO = Peticion(Prioridad.PROTECCION, 2)
+_LIBRO_SIN_PRISA = Peticion(Prioridad.ORDINARIA, 2)
 _ENTRADA = Peticion(Prioridad.ENTRADA, 0, ordenes=1)
 _SALIDA = Peticion(Prioridad.PROTECCION, 0, ordenes=1)
 
@@ -72,9 +73,14 @@ class BinanceConnector:
         self._activo = activo_margen
         self._presupuesto = Presupuesto(reloj, ajustes.limites)
         mensajero = Mensajero(cliente, reloj, self._presupuesto, ajustes.reintentos)
+        self._mensajero = mensajero
         self._leer = mensajero.leer
         self._escribir = mensajero.escribir
         self._paginas = Paginas(mensajero, cliente, reloj)
+
+    def escuchar(self, al_acabar: Callable[[float, bool], None]) -> None:
+        """Have each request told: how many wall seconds it took, and whether no usable answer came."""
+        self._mensajero.al_acabar = al_acabar
 
     async def cerrar(self) -> None:
         """Close the connections."""
@@ -283,10 +289,10 @@ class BinanceConnector:
             lambda fila: float(fila["markPrice"]),
         )
 
-    async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
-        """The best bid and ask now."""
+    async def precio_bidask(self, simbolo: str, *, con_prisa: bool = True) -> PrecioBidAsk:
+        """The best bid and ask now; without haste the read waits its turn like others that can."""
         return await self._leer(
-            _LIBRO,
+            _LIBRO if con_prisa else _LIBRO_SIN_PRISA,
             lambda: self._cliente.futures_orderbook_ticker(symbol=simbolo),
             lectura.leer_bidask,
         )

@@ -8,7 +8,6 @@ import aiohttp
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 from src.nucleo.errores import (
-    BolsaIncompatible,
     CredencialesInvalidas,
     ErrorBolsa,
     FalloPasajero,
@@ -16,6 +15,8 @@ from src.nucleo.errores import (
     LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
+    SaldoInsuficiente,
+    SimboloNoAdmitido,
 )
 from src.produccion.puertos import RELOJ_DESVIADO
 
@@ -27,6 +28,7 @@ _CREDENCIALES = frozenset({-1002, -1022, -2014, -2015})
 _DESCONOCIDOS = frozenset({-1000, -1001, -1006, -1007})
 _PASAJEROS = frozenset({-1008, RELOJ_DESVIADO, -4131})
 _SIMBOLO_O_INTERVALO = frozenset({-1120, -1121})
+_SIN_MARGEN = frozenset({-2018, -2019})
 _DEMASIADAS = frozenset({-1003, -1015})
 _DEMASIADAS_HTTP = frozenset({418, 429})
 _ESPERA_SIN_DECIR_S = {418: 120.0}
@@ -60,6 +62,11 @@ def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
     )
 
 
+def es_caida(error: ErrorBolsa) -> bool:
+    """Whether the exchange gave no usable answer; a definite refusal is one."""
+    return isinstance(error, FalloPasajero | LecturaFallida | LimiteExcedido | ResultadoIncierto)
+
+
 def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> ErrorBolsa:
     codigo, estado, mensaje = _codigo_de(fallo.code), int(fallo.status_code), str(fallo.message)
     # What the client library gives for a message without JSON is the request and the HTTP reason.
@@ -72,7 +79,7 @@ def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> Error
             codigo=codigo,
         )
     if codigo in _SIMBOLO_O_INTERVALO:
-        return BolsaIncompatible(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
+        return SimboloNoAdmitido(f"the exchange does not know the symbol or interval: {texto}", codigo=codigo)
     if codigo in _PASAJEROS or (estado == 503 and fallo.code == 0 and mensaje == _NO_EJECUTADA):
         return FalloPasajero(texto, codigo=codigo)
     if codigo in _DEMASIADAS or estado in _DEMASIADAS_HTTP:
@@ -80,6 +87,8 @@ def _traducir_respuesta(fallo: BinanceAPIException, *, escritura: bool) -> Error
     if codigo is None or codigo in _DESCONOCIDOS or estado >= 500:
         # A gateway may answer in the exchange's place: without one of its codes, that proves nothing.
         return _desconocido(texto, codigo, escritura=escritura)
+    if codigo in _SIN_MARGEN:
+        return SaldoInsuficiente(texto, codigo=codigo)
     return OrdenRechazada(texto, codigo=codigo)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from src.datos.mercado_bolsa import mercado_de_bolsa
-from src.nucleo.errores import BolsaIncompatible, LecturaFallida
+from src.nucleo.errores import LecturaFallida, SimboloNoAdmitido
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Posicion, Vela
 from src.produccion.puertos import (
     ClaseIngreso,
@@ -21,6 +21,10 @@ from src.produccion.puertos import (
     StopBolsa,
     Transaccion,
 )
+
+_DE_ORDENES = frozenset({"REALIZED_PNL", "COMMISSION"})
+_TRASPASOS = ("TRANSFER", "_SWAP_DEPOSIT", "_SWAP_WITHDRAW")  # how their names end
+_CON_SU_NOMBRE = frozenset(clase.value for clase in (ClaseIngreso.FUNDING_FEE, ClaseIngreso.INSURANCE_CLEAR))
 
 
 def leer_vela(fila: Sequence[Any]) -> Vela:
@@ -116,11 +120,18 @@ def leer_transaccion(crudo: Mapping[str, Any]) -> Transaccion:
 
 def leer_ingreso(crudo: Mapping[str, Any], simbolo: str) -> Ingreso:
     """One row of ``income``; of another symbol than ``simbolo`` it is `ClaseIngreso.AJENO`."""
-    nombre = str(crudo["incomeType"])
-    clase = ClaseIngreso(nombre) if nombre in set(ClaseIngreso) else ClaseIngreso.OTRO
+    clase = _clase_de(str(crudo["incomeType"]))
     if crudo["symbol"] not in ("", simbolo):
         clase = ClaseIngreso.AJENO
     return Ingreso(clase, float(crudo["income"]), int(crudo["time"]), int(crudo["tranId"]))
+
+
+def _clase_de(nombre: str) -> ClaseIngreso:
+    if nombre in _DE_ORDENES:
+        return ClaseIngreso.DE_ORDENES
+    if nombre.endswith(_TRASPASOS):
+        return ClaseIngreso.TRANSFER
+    return ClaseIngreso(nombre) if nombre in _CON_SU_NOMBRE else ClaseIngreso.OTRO
 
 
 def leer_simbolo(
@@ -135,11 +146,11 @@ def estado_de(info: Mapping[str, Any], simbolo: str) -> str:
     """The symbol's status in ``exchangeInfo``.
 
     Raises:
-        BolsaIncompatible: The exchange does not list it.
+        SimboloNoAdmitido: The exchange does not list it.
     """
     fila = _buscar(info["symbols"], "symbol", simbolo)
     if fila is None:
-        raise BolsaIncompatible(f"symbol {simbolo!r} is not listed by this exchange")
+        raise SimboloNoAdmitido(f"symbol {simbolo!r} is not listed by this exchange")
     return str(fila["status"])
 
 

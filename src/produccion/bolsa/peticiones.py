@@ -12,7 +12,7 @@ from binance.exceptions import BinanceAPIException
 
 from src.nucleo.errores import ErrorBolsa, FalloPasajero, LecturaFallida, LimiteExcedido, ResultadoIncierto
 from src.produccion.bolsa.cliente_binance import ClienteBinance
-from src.produccion.bolsa.fallos_bolsa import FALLOS_DE_TRANSPORTE, traducir
+from src.produccion.bolsa.fallos_bolsa import FALLOS_DE_TRANSPORTE, es_caida, traducir
 from src.produccion.bolsa.presupuesto import Peticion, Presupuesto, Prioridad
 from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.puertos import RELOJ_DESVIADO
@@ -54,6 +54,8 @@ class Mensajero:
         self._presupuesto = presupuesto
         self._reintentos = reintentos or Reintentos()
         cliente.al_responder = presupuesto.anotar
+        self.al_acabar: Callable[[float, bool], None] | None = None
+        """Told of each request how many wall seconds it took, and whether no usable answer came."""
 
     async def leer(
         self, peticion: Peticion, hacer: Callable[[], Awaitable[Any]], interpretar: Callable[[Any], T]
@@ -97,17 +99,24 @@ class Mensajero:
     async def _pedir(self, peticion: Peticion, hacer: Callable[[], Awaitable[T]]) -> T:
         await self._presupuesto.entrar(peticion)
         self._cliente.timestamp_offset = self._reloj.firma_ms() - time.time_ns() // 1_000_000
+        antes_s = time.monotonic()
         try:
             respuesta = await hacer()
         except FALLOS_DE_TRANSPORTE as fallo:
             error = traducir(fallo, escritura=peticion.escritura)
+            self._contar(antes_s, fallida=es_caida(error))
             if isinstance(fallo, BinanceAPIException):
                 self._tomar_nota(error, int(fallo.status_code))
             raise error from fallo
         finally:
             self._presupuesto.salir(peticion)
+        self._contar(antes_s, fallida=False)
         self._presupuesto.aceptada()
         return respuesta
+
+    def _contar(self, antes_s: float, *, fallida: bool) -> None:
+        if self.al_acabar is not None:
+            self.al_acabar(time.monotonic() - antes_s, fallida)
 
     def _tomar_nota(self, error: ErrorBolsa, estado: int) -> None:
         if isinstance(error, LimiteExcedido):

@@ -17,6 +17,7 @@ from src.nucleo.errores import ConfiguracionInvalida, EmergenciaDrawdown
 from src.produccion.config.config import CONFIRMAR_REAL, Opciones, PoliticaSalida, comprobar_opciones
 
 if TYPE_CHECKING:
+    from src.produccion.comienzo import Comienzo
     from src.produccion.montaje import Sesion
 
 _INTERRUMPIDO = 130
@@ -112,7 +113,7 @@ def _vivir(opciones: Opciones) -> int:
     if opciones.real:
         _confirmar(opciones)
     try:
-        sesion = asyncio.run(ejecutar(opciones, al_terminar=_mostrar))
+        sesion = asyncio.run(ejecutar(opciones, al_empezar=_anunciar, al_terminar=_mostrar))
     except asyncio.CancelledError:
         consola.print("ended at once; an open position stays as it is", style="yellow")
         return _INTERRUMPIDO
@@ -171,6 +172,13 @@ def _confirmar(opciones: Opciones) -> None:
         )
     if typer.prompt(f"Type {_ACEPTO!r} to go on", err=True) != _ACEPTO:
         raise ConfiguracionInvalida("not confirmed; nothing was started")
+
+
+def _anunciar(comienzo: Comienzo) -> None:
+    from src.produccion.comienzo import lineas
+
+    for linea in lineas(comienzo):
+        consola.print(linea, markup=False, highlight=False, soft_wrap=True)
 
 
 def _mostrar(sesion: Sesion) -> None:

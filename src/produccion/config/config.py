@@ -86,6 +86,31 @@ class SeccionSupervision(_Seccion):
     stuck_after_s: Annotated[float, Field(gt=0)] = 120.0
 
 
+class NivelLog(StrEnum):
+    """How much of a module is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class SeccionLogs(_Seccion):
+    """The log in the state directory, which is turned over; the session's own file is kept whole."""
+
+    max_file_mb: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    kept_files: Annotated[int, Field(ge=1, le=1_000)] = 5  # beside the one in use
+    levels: Mapping[str, NivelLog] = {}  # by module, for example src.produccion.bolsa
+
+
+class SeccionMetricas(_Seccion):
+    """Where Prometheus may ask; nowhere unless a port is given."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None  # 0 takes a free one
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+
+
 class SeccionBolsa(_Seccion):
     """How the exchange is talked to."""
 
@@ -108,17 +133,77 @@ class SeccionFlujos(_Seccion):
     renew_after_h: Annotated[float, Field(gt=0, lt=24)] = 23.0
 
 
+class _SeccionDisyuntor(_Seccion):
+    """When one breaker opens and closes."""
+
+    enabled: bool | None = None  # ``None``: unless the market waits for its agents
+    violations: Annotated[int, Field(ge=1)] = 3  # samples in a row that open it
+    cool_down_s: Annotated[float, Field(gt=0)] = 60.0  # market time
+    healthy_samples: Annotated[int, Field(ge=1)] = 3  # in a row, that close it after the cool-down
+
+
+class SeccionLatencia(_SeccionDisyuntor):
+    """How slowly the exchange answers and tells."""
+
+    limit_ms: Annotated[float, Field(gt=0)] = 500.0
+
+
+class SeccionSpread(_SeccionDisyuntor):
+    """How far bid and ask are apart."""
+
+    limit_bps: Annotated[float, Field(gt=0)] = 20.0
+
+
+class SeccionVolatilidad(_SeccionDisyuntor):
+    """How far the mark price has moved."""
+
+    limit_fraction: Annotated[float, Field(gt=0)] = 0.05
+    window_s: Annotated[float, Field(ge=1)] = 300.0  # market time
+    cool_down_s: Annotated[float, Field(gt=0)] = 300.0
+
+
+class SeccionErrores(_SeccionDisyuntor):
+    """How many calls of the exchange fail."""
+
+    limit_fraction: Annotated[float, Field(gt=0, le=1)] = 0.10
+    window_s: Annotated[float, Field(ge=1)] = 120.0  # market time
+    min_calls: Annotated[int, Field(ge=1)] = 20  # within the window; fewer say nothing
+
+
+class SeccionPerdida(_Seccion):
+    """How much of the day's first equity is lost."""
+
+    enabled: bool = True
+    limit_fraction: Annotated[float, Field(gt=0, lt=1)] | None = (
+        None  # ``None`` shows the artefact's own tier
+    )
+
+
+class SeccionDisyuntores(_Seccion):
+    """When the state of exchange and market keeps entries out."""
+
+    sample_every_s: Annotated[float, Field(gt=0)] = 5.0
+    latency: SeccionLatencia = SeccionLatencia()
+    spread: SeccionSpread = SeccionSpread()
+    volatility: SeccionVolatilidad = SeccionVolatilidad()
+    error_rate: SeccionErrores = SeccionErrores()
+    drawdown: SeccionPerdida = SeccionPerdida()
+
+
 class Ajustes(_Seccion):
     """``timonel.yaml``: every key has a default, unknown keys are refused."""
 
     decision: SeccionDecision = SeccionDecision()
     risk: SeccionRiesgo = SeccionRiesgo()
+    breakers: SeccionDisyuntores = SeccionDisyuntores()
     feature_range: SeccionRango = SeccionRango()
     exchange: SeccionBolsa = SeccionBolsa()
     streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
     supervision: SeccionSupervision = SeccionSupervision()
     alerts: SeccionAlertas = SeccionAlertas()
+    logs: SeccionLogs = SeccionLogs()
+    metrics: SeccionMetricas = SeccionMetricas()
 
 
 BASE = Path("entrenamientos")

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.config.config import Destino, Modo, Opciones, elegir_destino
+from src.produccion.config.config import CLAVE_SIMULADOR, Destino, Modo, Opciones, elegir_destino
 from src.produccion.puertos import Credenciales
 
 FICHERO_CUENTAS = "TIMONEL_ACCOUNTS"
@@ -44,6 +44,16 @@ class SeccionLimites(_Seccion):
     slippage_pause_threshold_pct: Annotated[float, Field(gt=0, le=100)] | None = None
     max_executions_per_minute: Annotated[int, Field(ge=1)] | None = None
     max_executions_per_hour: Annotated[int, Field(ge=1)] | None = None
+
+    def como_reglas(self) -> dict[str, float]:
+        """Those that are set, by fields of `ReglasInquilino`."""
+        campos = {
+            "slippage_max_pct": self.max_slippage_pct,
+            "slippage_pausa_pct": self.slippage_pause_threshold_pct,
+            "por_minuto": self.max_executions_per_minute,
+            "por_hora": self.max_executions_per_hour,
+        }
+        return {campo: valor for campo, valor in campos.items() if valor is not None}
 
 
 class SeccionCuenta(_Seccion):
@@ -162,13 +172,28 @@ def destino_de(
     return destino, cuenta.tenant
 
 
+def limites_de(
+    user_id: str | None, ruta: Path | None, entorno: Mapping[str, str] = os.environ
+) -> dict[str, float]:
+    """An account's own limits, by fields of `ReglasInquilino`; none when no account is named.
+
+    Raises:
+        ConfiguracionInvalida: There is no such account, or the file cannot be used.
+    """
+    return {} if user_id is None else leer_cuentas(ruta, entorno).una(user_id).limits.como_reglas()
+
+
 def claves_de(user_id: str, cuenta: SeccionCuenta, entorno: Mapping[str, str] = os.environ) -> Credenciales:
-    """An account's keys, from the environment.
+    """An account's keys, from the environment; a simulator's usual variables need not be set.
 
     Raises:
         ConfiguracionInvalida: A variable is not set; the text names it.
     """
-    clave, secreto = (entorno.get(nombre, "") for nombre in cuenta.variables)
+    de_fabrica = CLAVE_SIMULADOR if cuenta.environment is Modo.SIMULADO else ""
+    clave, secreto = (
+        entorno.get(nombre, "" if elegida else de_fabrica)
+        for nombre, elegida in zip(cuenta.variables, (cuenta.api_key_env, cuenta.api_secret_env), strict=True)
+    )
     faltan = [nombre for nombre, valor in zip(cuenta.variables, (clave, secreto), strict=True) if not valor]
     if faltan:
         raise ConfiguracionInvalida(

@@ -24,8 +24,14 @@ import orjson
 import structlog
 
 from src.nucleo.errores import EmergenciaOperacional
-from src.produccion.diario.apertura_diario import abrir, conectar, corrupto, fallos_explicados
-from src.produccion.diario.examen_diario import EXAMINADOS_AL_ABRIR, Violacion
+from src.produccion.diario.apertura_diario import (
+    abrir,
+    comprobar_presencia,
+    conectar,
+    corrupto,
+    fallos_explicados,
+)
+from src.produccion.diario.examen_diario import EXAMINADOS_AL_ABRIR, Violacion, columnas_de
 from src.produccion.diario.formato_diario import (
     COLUMNAS,
     DISTINTO,
@@ -37,6 +43,7 @@ from src.produccion.diario.formato_diario import (
 
 _DE_PERSONAS = frozenset({"UNLOCKED"})  # dated by the clock of whoever did it
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
+_CERRAR_S = 10.0  # wall seconds for what is queued; the process must be able to end on a disk that hangs
 _VERSIONES_RECORDADAS = 2_000  # aggregates; the version of any other one is looked up
 
 log = structlog.get_logger(__name__)
@@ -80,6 +87,11 @@ class DiarioSqlite:
         self._urge = threading.Event()
         self._hilo = threading.Thread(target=self._escribir, name="diario", daemon=True)
         self._hilo.start()
+
+    @property
+    def en_cola(self) -> int:
+        """Events that wait for the thread that writes them."""
+        return self._cola.qsize()
 
     async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event; returns when it is on disk."""
@@ -133,15 +145,22 @@ class DiarioSqlite:
         donde = f"WHERE aggregate = ? AND {filtro} ORDER BY version DESC LIMIT 1"
         return next(self._leer(donde, (agregado, *tipos)), None)
 
-    def cerrar(self) -> None:
+    def cerrar(self, plazo_s: float = _CERRAR_S) -> None:
         """Write what is queued, then close the file.
 
+        Args:
+            plazo_s: Wall seconds that the disk gets.
+
         Raises:
-            EmergenciaOperacional: Something that was queued could not be written.
+            EmergenciaOperacional: Something that was queued could not be written, or has not been in time.
         """
         self._cola.put(None)
         self._urge.set()
-        self._hilo.join()
+        self._hilo.join(plazo_s)
+        if self._hilo.is_alive():
+            raise EmergenciaOperacional(
+                f"the journal {self._ruta} could not be closed: no answer from the disk for {plazo_s:g} s"
+            )
         self._conexion.close()
         if self._fallo is not None:
             raise _no_se_escribe(self._ruta, self._fallo) from self._fallo
@@ -228,11 +247,31 @@ class DiarioSqlite:
         return version or 0
 
 
-def exportar_canonico(ruta: Path) -> Iterator[bytes]:
+def mirar(ruta: Path, agregado: str) -> Iterator[EventoDiario]:
+    """The events of one aggregate, verified, without changing the file; a daemon may be writing to it.
+
+    Raises:
+        DiarioCorrupto: A record is not what was written.
+        ConfiguracionInvalida: The file cannot be read.
+    """
+    with fallos_explicados(ruta):
+        comprobar_presencia(ruta)
+        with closing(conectar(ruta, escritura=False)) as conexion:
+            consulta = f"SELECT {columnas_de(conexion)} FROM events WHERE aggregate = ? ORDER BY version"
+            for fila in conexion.execute(consulta, (agregado,)):
+                r = _verificado(fila, ruta)
+                contenido = orjson.loads(r.contenido)
+                yield EventoDiario(r.seq, r.agregado, r.version, r.tipo, r.instante_ms, contenido)
+
+
+def exportar(ruta: Path, *, canonico: bool = False) -> Iterator[bytes]:
     """The events of a journal, one JSON line each, ordered by aggregate and version, keys sorted.
 
-    Two runs that did the same give the same bytes: there is neither ``seq``, which depends on how the writes
-    of several aggregates fell together, nor a time of the wall clock.
+    Args:
+        ruta: The journal's file; its daemon may be writing to it.
+        canonico: Leave out the times of people's wall clocks, so that two runs that did the same give the
+            same bytes. ``seq``, which depends on how the writes of several aggregates fell together, is
+            never there.
 
     Raises:
         DiarioCorrupto: A record is not what was written.
@@ -242,7 +281,7 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
         for fila in conexion.execute(f"SELECT {COLUMNAS} FROM events ORDER BY aggregate, version"):
             registro = _verificado(fila, ruta)
             contenido = orjson.loads(registro.contenido)
-            if registro.tipo in _DE_PERSONAS:
+            if canonico and registro.tipo in _DE_PERSONAS:
                 contenido.pop("at", None)
                 registro = registro._replace(instante_ms=0)
             evento = {
@@ -257,9 +296,9 @@ def exportar_canonico(ruta: Path) -> Iterator[bytes]:
             yield orjson.dumps(evento, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def _verificado(fila: tuple[int, str, str, int, str, int, int, str, int], ruta: Path) -> Registro:
+def _verificado(fila: tuple[int, str, str, int, str, int, int, str, int | None], ruta: Path) -> Registro:
     registro = Registro(*fila[:7], fila[7].encode(), fila[8])
-    if registro.suma != suma_de(registro):
+    if registro.suma is not None and registro.suma != suma_de(registro):
         raise corrupto(ruta, str(Violacion(registro.seq, registro.agregado, registro.version, DISTINTO)))
     return registro
 

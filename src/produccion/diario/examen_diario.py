@@ -126,7 +126,7 @@ def recorrer(conexion: sqlite3.Connection) -> Iterator[Registro | Ilegible]:
     """Every record that can be read, in order, and the place of each one that cannot."""
     conexion.text_factory = bytes
     limite = _limite(conexion)
-    consulta = f"SELECT {_columnas(conexion)} FROM events WHERE seq > ? ORDER BY seq"
+    consulta = f"SELECT {columnas_de(conexion)} FROM events WHERE seq > ? ORDER BY seq"
     seq = seguidos = 0
     while limite is None or seq <= limite:
         try:
@@ -151,8 +151,8 @@ def _limite(conexion: sqlite3.Connection) -> int | None:
         return None
 
 
-def _columnas(conexion: sqlite3.Connection) -> str:
-    """A file of version 1 has no checksums."""
+def columnas_de(conexion: sqlite3.Connection) -> str:
+    """The columns of a `Registro`; a file of version 1 has no checksums."""
     try:
         (version,) = conexion.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError:

@@ -6,12 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.registro import Fila
+from src.nucleo.riesgo import ModoRiesgo
 from src.nucleo.vida_orden import VidaOrden
 from src.produccion.diario.diario import DiarioSqlite, EventoDiario
 from src.produccion.diario.memoria import INSTANTANEAS, MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ordenes_recordadas import plegar
 from src.produccion.riesgo import enclavamiento
+from src.produccion.riesgo.cuadro import (
+    AGREGADO_REGLAS,
+    MemoriaCuadro,
+    agregado_de,
+    recordar_disyuntor,
+)
 from src.produccion.riesgo.enclavamiento import AGREGADO, Memoria
 from src.produccion.stops.stops_recordados import AGREGADO_NIVEL, MemoriaStops, recordar_stops
 
@@ -30,6 +38,8 @@ class Recuerdo(NamedTuple):
     stops: MemoriaStops
     grabada: str | None  # the session whose warm-up was recorded last
     equity_inicial: float | None = None  # of the newest session
+    cuadro: MemoriaCuadro = MemoriaCuadro()
+    modo: ModoRiesgo = ModoRiesgo.ACTIVE
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -54,7 +64,25 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         recordar_stops([*_ultimos(diario, AGREGADO_NIVEL, _TIPOS_NIVEL), *eventos]),
         None if calentamiento is None else str(calentamiento.contenido["session"]),
         None if iniciada is None else float(str(iniciada.contenido["equity"])),
+        _cuadro_de(diario),
+        _modo_de(diario),
     )
+
+
+def _cuadro_de(diario: DiarioSqlite) -> MemoriaCuadro:
+    """The breakers of the account and symbol, and the rules announced last."""
+    vistos = ((clase, diario.ultimo(agregado_de(clase))) for clase in ClaseDisyuntor)
+    reglas = diario.ultimo(AGREGADO_REGLAS)
+    return MemoriaCuadro(
+        {clase: recordar_disyuntor(evento) for clase, evento in vistos if evento is not None},
+        {} if reglas is None else reglas.contenido,
+    )
+
+
+def _modo_de(diario: DiarioSqlite) -> ModoRiesgo:
+    """What a person lets the agent do; a start has no say in it."""
+    evento = diario.ultimo(AGREGADO, "RISK_MODE")
+    return ModoRiesgo.ACTIVE if evento is None else ModoRiesgo(str(evento.contenido["mode"]))
 
 
 def _memoria_de(diario: DiarioSqlite, agregado: str, ultima: EventoDiario | None) -> MemoriaAgente:

@@ -8,6 +8,7 @@ import structlog
 
 from src.nucleo.disparos import Disparo, Niveles, token_de
 from src.nucleo.errores import (
+    AlmacenCaido,
     BolsaIncompatible,
     ConfiguracionInvalida,
     DatosInvalidos,
@@ -27,13 +28,15 @@ from src.produccion.almacen.operaciones import (
     operaciones_activas,
 )
 from src.produccion.monitor import reglas, residentes
+from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
 from src.produccion.monitor.monitor import nombre_propio
 from src.produccion.monitor.pedido import Pedido, apertura_ms, niveles_de
 from src.produccion.monitor.reglas import Alerta, Nivel
 from src.produccion.monitor.residentes import PacienciaStops, Papel
-from src.produccion.monitor.tipos import Disparada, Final, Vigilada
+from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
+from src.produccion.monitor.tipos import Disparada, Final, Resultado, Vigilada
 from src.produccion.puertos import Bolsa, Reloj, StopBolsa
 
 _ESTRATEGIA = "hand_made"
@@ -65,6 +68,7 @@ class Adopcion:
         bolsa: The exchange.
         reloj: Market time.
         duenio: Tenant, name and id of the account.
+        cuaderno: Where events wait while the store is down.
         paciencia: How a stop is insisted on.
         ajustes: How a position is closed that no stop will protect.
     """
@@ -75,6 +79,7 @@ class Adopcion:
         bolsa: Bolsa,
         reloj: Reloj,
         duenio: Duenio,
+        cuaderno: Cuaderno,
         paciencia: PacienciaStops | None = None,
         ajustes: AjustesEjecucion | None = None,
     ) -> None:
@@ -83,7 +88,10 @@ class Adopcion:
         self._reloj = reloj
         self._duenio = duenio
         self._paciencia = paciencia
-        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), FuenteStop.MANUAL, ajustes)
+        self._ajustes = ajustes or AjustesEjecucion()
+        fuente = FuenteStop.MANUAL
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), fuente, self._ajustes)
+        self._sin_almacen = EjecutorSinAlmacen(bolsa, reloj, cuaderno, fuente, self._ajustes.paciencia)
 
     async def adoptar(self, pedido: Pedido) -> Adoptada:
         """Protect and register the open position.
@@ -201,21 +209,11 @@ class Adopcion:
 
     async def _rendirse(self, fila: OperacionGuardada, mark: float, motivo: PosicionDesprotegida) -> None:
         """No stop will protect it: close it, as any stop is executed, and tell everybody."""
-        operacion = vigilada_de(fila)
+        operacion, ahora_ms = vigilada_de(fila), self._reloj.ahora_ms()
         log.critical("posicion_desprotegida", operacion=operacion.operation_id, motivo=str(motivo))
-        alerta = Alerta(
-            Nivel.CRITICAL,
-            "position_unprotected",
-            f"no stop could be placed for {operacion.operation_id}, it is being closed: {motivo}",
-            operacion.client_id,
-            operacion.account_id,
-            operacion.simbolo,
-        )
-        ahora_ms = self._reloj.ahora_ms()
-        await self._libro.escribiendo(lambda c: guardar_operacion(c, fila))
-        await self._libro.escribiendo(lambda c: reglas.alertar(c, alerta, ahora_ms))
         disparada = Disparada(operacion, Disparo.STOP_LOSS, mark, ahora_ms, ahora_ms)
-        resultado = await self._ejecutor.ejecutar(disparada)
+        resultado = await self._cerrar(fila, disparada)
+        await self._alertar(resultado, motivo)
         if resultado.final in (Final.EXECUTED, Final.CLOSED):
             raise ProteccionImposible(
                 f"no stop could be placed, so the position on {operacion.simbolo} was closed: {motivo}"
@@ -224,6 +222,36 @@ class Adopcion:
             f"NO STOP could be placed on {operacion.simbolo} and the position could not be closed"
             f" ({resultado.motivo}); close it at the exchange NOW, or run `timonel panic`: {motivo}"
         ) from motivo
+
+    async def _cerrar(self, fila: OperacionGuardada, disparada: Disparada) -> Resultado:
+        """Under a claim; without one while the store is down, for which an exit does not wait."""
+        try:
+            try:
+                with self._libro.con_prisa():
+                    await self._libro.escribiendo(lambda c: guardar_operacion(c, fila))
+                    return await self._ejecutor.ejecutar(disparada)
+            except AlmacenCaido as fallo:
+                log.critical("almacen_caido", motivo=str(fallo))
+                return await self._sin_almacen.aplanar(disparada, self._ajustes.pausa_s)
+        except ErrorBolsa as fallo:
+            return Resultado(disparada, Final.UNKNOWN, motivo=str(fallo))
+
+    async def _alertar(self, resultado: Resultado, motivo: PosicionDesprotegida) -> None:
+        operacion = resultado.disparada.operacion
+        alerta = Alerta(
+            Nivel.CRITICAL,
+            "position_unprotected",
+            f"no stop could be placed for {operacion.operation_id}: {motivo}; closing it ended"
+            f" {resultado.final.value}",
+            operacion.client_id,
+            operacion.account_id,
+            operacion.simbolo,
+        )
+        ahora_ms = self._reloj.ahora_ms()
+        try:
+            await self._libro.escribiendo(lambda c: reglas.alertar(c, alerta, ahora_ms))
+        except AlmacenCaido as fallo:
+            log.error("alerta_sin_escribir", motivo=str(fallo))
 
 
 def _ocupa(stop: StopBolsa, operacion: Vigilada) -> bool:

@@ -18,9 +18,10 @@ from src.produccion.almacen.eventos_stop import FuenteStop, ejecucion_de
 from src.produccion.almacen.operaciones import StopPuesto, leer_operacion, poner_stop
 from src.produccion.almacen.reclamos import Reclamo
 from src.produccion.monitor import residentes
-from src.produccion.monitor.ejecucion import EjecutorStops
+from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import Libro, vigilada_de
 from src.produccion.monitor.monitor import nombre_propio
+from src.produccion.monitor.partida import posicion_de
 from src.produccion.monitor.residentes import Papel
 from src.produccion.monitor.tipos import Vigilada
 from src.produccion.ordenes.ejecutor import id_cliente_de
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Hecho(StrEnum):
-    """What came of looking at one operation."""
+    """What came of looking at one operation, or would have come of it in a dry run."""
 
     ADJUSTED = "ADJUSTED"
     UNCHANGED = "UNCHANGED"
@@ -61,6 +62,7 @@ class Arrastre:
         account_id: The account.
         costo_fraccion: How far beyond the entry break-even lies.
         ensayo: Whether nothing is done.
+        ajustes: Waits and tries.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Arrastre:
         costo_fraccion: float,
         *,
         ensayo: bool = False,
+        ajustes: AjustesEjecucion | None = None,
     ) -> None:
         self._libro = libro
         self._bolsa = bolsa
@@ -80,7 +83,8 @@ class Arrastre:
         self._costo = costo_fraccion
         self._ensayo = ensayo
         self._quien = nombre_propio()
-        self._ejecutor = EjecutorStops(libro, bolsa, reloj, self._quien, FuenteStop.CRON)
+        self._ajustes = ajustes or AjustesEjecucion()
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, self._quien, FuenteStop.CRON, self._ajustes)
 
     async def recorrer(
         self, client_id: str | None = None, operation_id: str | None = None
@@ -105,8 +109,8 @@ class Arrastre:
         if await self._libro.ocupada(operacion.account_id, operacion.simbolo):
             stop, motivo = operacion.stop, "a daemon trades the symbol"
             return Arrastrada(operacion, Hecho.BUSY, stop, stop, operacion.nivel, motivo)
-        posicion = (await self._bolsa.cuenta(operacion.simbolo)).estado.posicion
-        if posicion is None or operacion.abierta(posicion.cantidad) == 0.0:
+        posicion = await posicion_de(self._bolsa, self._reloj, operacion, self._ajustes.pausa_s)
+        if posicion is None:
             if not self._ensayo:
                 await self._ejecutor.concluir(operacion)
             return Arrastrada(operacion, Hecho.CLOSED, operacion.stop, None)
@@ -115,9 +119,16 @@ class Arrastre:
         viva = operacion._replace(cantidad=abs(posicion.cantidad), entrada=posicion.precio_entrada)
         nuevo = await self._freno(viva, operacion.stop, operacion.stop_inicial)
         if self._ensayo:
-            hecho = Hecho.UNCHANGED if nuevo.stop == operacion.stop else Hecho.ADJUSTED
-            return Arrastrada(viva, hecho, operacion.stop, nuevo.stop, nuevo.nivel)
+            return await self._prever(operacion, viva, nuevo)
         return await self._bajo_reclamo(operacion, viva, nuevo)
+
+    async def _prever(self, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
+        """What would come of it, from reading alone."""
+        hecho = Hecho.ADJUSTED
+        if nuevo.stop == guardada.stop:
+            faltan = await residentes.faltantes(self._bolsa, viva)
+            hecho = Hecho.REARMED if faltan else Hecho.UNCHANGED
+        return Arrastrada(viva, hecho, guardada.stop, nuevo.stop, nuevo.nivel)
 
     async def _freno(self, viva: Vigilada, stop: float, inicial: float) -> Freno:
         mark = await self._bolsa.precio_mark(viva.simbolo)
@@ -134,7 +145,7 @@ class Arrastre:
             viva.ajustada_ms or viva.abierta_ms,
         )
         regla = ReglaFreno(tipo_por_defecto(viva.objetivo), costo_fraccion=self._costo)
-        return ajustar(freno, mark, self._reloj.ahora_ms(), regla, filtros.escala_tick)
+        return ajustar(freno, mark, self._reloj.ahora_ms(), regla, filtros.escala_precio)
 
     async def _bajo_reclamo(self, guardada: Vigilada, viva: Vigilada, nuevo: Freno) -> Arrastrada:
         """Bring the exchange to what is wanted, as the only one who does."""

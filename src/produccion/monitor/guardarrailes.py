@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Connection
 
-from src.nucleo.disparos import Barrera, EstadoDisyuntor, Situacion, barreras, slippage_pct
+from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, Situacion, barreras, slippage_pct
+from src.nucleo.disyuntores import EstadoDisyuntor
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, TipoEventoStop
 from src.produccion.monitor import reglas
@@ -52,7 +53,7 @@ class Guardarrailes:
             operacion.client_id, operacion.simbolo, ahora_ms
         )
         situacion = Situacion(
-            disyuntor=disyuntor.en(ahora_ms).estado,
+            disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
             edad_precio_ms=ahora_ms - disparada.instante_ms,
             slippage_pct=slippage_pct(disparada.esperado, disparada.precio, largo=operacion.largo),
             en_un_minuto=en_un_minuto,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,7 +15,8 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
-from src.nucleo.disparos import Barrera, Disyuntor, ReglasInquilino, Situacion, barreras
+from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, ReglasInquilino, Situacion, barreras
+from src.nucleo.disyuntores import Disyuntor
 from src.nucleo.errores import AlmacenCaido, ConfiguracionInvalida
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
@@ -39,6 +39,7 @@ from src.produccion.almacen.operaciones import (
 from src.produccion.almacen.reclamos import Reclamo, renovar_reclamo, soltar_reclamo, tomar_reclamo
 from src.produccion.monitor import reglas
 from src.produccion.monitor.tipos import Vigilada
+from src.produccion.supervision.hilo import HiloSuelto
 from src.produccion.supervision.identidad import carpeta_estado, titular_de
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ PRISA_S = 2.0
 """What the store may take in all before an exit is sent without it, wall seconds."""
 
 _HILOS = 4
+_APAGAR_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -107,16 +109,23 @@ class Libro:
         self._estado = estado
         self._prisa_s = prisa_s
         self._limites = dict(limites or {})
-        self._hilos = ThreadPoolExecutor(_HILOS, thread_name_prefix="almacen")
+        self._hilos = HiloSuelto("almacen", _HILOS)
 
     @property
     def motor(self) -> Engine:
         """The store itself."""
         return self._motor
 
-    def apagar(self) -> None:
-        """Wait until nothing is under way in the store; call before its engine is disposed of."""
-        self._hilos.shutdown()
+    def apagar(self, plazo_s: float = _APAGAR_S) -> bool:
+        """Wait until nothing is under way in the store, so that its engine may be disposed of. Blocks.
+
+        Returns:
+            False when the store has not answered in so many wall seconds: its engine is to be left alone.
+        """
+        acabado = self._hilos.acabar(plazo_s)
+        if not acabado:
+            log.warning("almacen_sin_acabar", efecto="what is under way in the store is left to itself")
+        return acabado
 
     @contextmanager
     def con_prisa(self, plazo_s: float | None = None) -> Iterator[None]:
@@ -306,7 +315,7 @@ def contra_una_entrada(
     """
     inquilino, disyuntor, en_un_minuto, en_una_hora = vallas_de(conexion, client_id, simbolo, ahora_ms)
     situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms).estado,
+        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
         edad_precio_ms=edad_precio_ms,
         slippage_pct=slippage_pct,
         en_un_minuto=en_un_minuto,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import uuid
@@ -17,12 +16,10 @@ from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.ejecucion import AjustesEjecucion, EjecutorStops
 from src.produccion.monitor.libro import PLAZO_S, Libro
+from src.produccion.monitor.partida import posicion_de
 from src.produccion.monitor.sin_almacen import EjecutorSinAlmacen
 from src.produccion.monitor.tipos import Disparada, Final, Precios, Resultado, Ronda, Vigilada
 from src.produccion.puertos import Bolsa, Reloj
-
-RECIEN_MS = 60_000
-"""How long an operation counts as just opened, market time."""
 
 log = structlog.get_logger(__name__)
 
@@ -213,16 +210,8 @@ class MonitorStops:
         )
 
     async def _se_fue(self, operacion: Vigilada) -> bool:
-        """Whether the position has gone; of one just opened, a read may still be of before."""
-        for mirada in range(2):
-            if mirada:
-                await asyncio.sleep(self._ajustes.ejecucion.pausa_s)
-            cuenta = await self._bolsa.cuenta(operacion.simbolo)
-            if operacion.abierta(cuenta.estado.cantidad) > 0.0:
-                return False
-            if self._reloj.ahora_ms() - operacion.abierta_ms > RECIEN_MS:
-                break
-        return True
+        pausa_s = self._ajustes.ejecucion.pausa_s
+        return await posicion_de(self._bolsa, self._reloj, operacion, pausa_s) is None
 
     async def _precios(self, operacion: Vigilada) -> Precios:
         if operacion.residente:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import fsum
 from typing import NamedTuple
 
-from src.nucleo.dinero import al_tick
+from src.nucleo.dinero import al_tick_si_cabe
 from src.nucleo.disparos import Niveles, comprobar_precio, stop_de_porcentaje
 from src.nucleo.errores import DatosInvalidos, StopFueraDeFiltro, StopMalLado
 from src.nucleo.frenos import es_mal_lado
@@ -49,9 +49,11 @@ def niveles_de(pedido: Pedido, posicion: Posicion, mark: float, filtros: Filtros
     else:
         entrada = Decimal(repr(posicion.precio_entrada))
         stop = float(stop_de_porcentaje(entrada, Decimal(str(pedido.stop_pct)), largo=largo))
-    en_tick = al_tick(stop, filtros.escala_tick, hacia_arriba=not largo)
+    en_tick = al_tick_si_cabe(stop, filtros.escala_precio, hacia_arriba=not largo)
     if en_tick is None:
-        raise StopFueraDeFiltro(f"Stop {stop} is outside the price filter: the tick is {filtros.tick}")
+        raise StopFueraDeFiltro(
+            f"Stop {stop} is outside the price filter: it must be {filtros.escala_precio.alcance}"
+        )
     lado = "LONG" if largo else "SHORT"
     if es_mal_lado(en_tick, mark, largo=largo):
         donde = "below" if largo else "above"
@@ -61,8 +63,12 @@ def niveles_de(pedido: Pedido, posicion: Posicion, mark: float, filtros: Filtros
     if pedido.objetivo is None:
         return Niveles(largo, en_tick, None)
     objetivo = comprobar_precio("--target", pedido.objetivo)
-    en_tick_objetivo = al_tick(objetivo, filtros.escala_tick, hacia_arriba=largo)
-    if en_tick_objetivo is None or es_mal_lado(en_tick_objetivo, mark, largo=not largo):
+    en_tick_objetivo = al_tick_si_cabe(objetivo, filtros.escala_precio, hacia_arriba=largo)
+    if en_tick_objetivo is None:
+        raise StopFueraDeFiltro(
+            f"Target {objetivo} is outside the price filter: it must be {filtros.escala_precio.alcance}"
+        )
+    if es_mal_lado(en_tick_objetivo, mark, largo=not largo):
         donde = "above" if largo else "below"
         raise StopMalLado(
             f"Target {objetivo} is on the wrong side of the mark {mark}: a {lado} needs it {donde}"

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Table
 
 from src.nucleo.alertas import Nivel
-from src.nucleo.disparos import Disyuntor, EstadoDisyuntor, ReglasInquilino
+from src.nucleo.disparos import REGLA_EJECUCIONES, ReglasInquilino
+from src.nucleo.disyuntores import ClaseDisyuntor, Disyuntor, EstadoDisyuntor
 from src.produccion.almacen.esquema import (
     alerts,
     circuit_breaker_events,
@@ -29,8 +30,6 @@ __all__ = [
     "reanudar",
     "tras_un_resultado",
 ]
-
-_CLASE_DISYUNTOR = "stop_execution"
 
 
 class Alerta(NamedTuple):
@@ -91,7 +90,9 @@ def leer_disyuntor(conexion: Connection, client_id: str, simbolo: str) -> Disyun
         c.client_id == client_id, c.symbol == simbolo
     )
     fila = conexion.execute(consulta).first()
-    return Disyuntor() if fila is None else Disyuntor(EstadoDisyuntor(fila[0]), int(fila[1]), fila[2])
+    if fila is None:
+        return Disyuntor()
+    return Disyuntor(EstadoDisyuntor(fila[0]), fallos=int(fila[1]), abierto_ms=fila[2])
 
 
 def tras_un_resultado(
@@ -99,7 +100,7 @@ def tras_un_resultado(
 ) -> tuple[Disyuntor, bool]:
     """The breaker after an execution, and whether its state changed; a change is an event."""
     antes = leer_disyuntor(conexion, client_id, simbolo)
-    despues = antes.acierto() if bien else antes.fallo(ahora_ms)
+    despues = antes.tomar(violacion=not bien, ahora_ms=ahora_ms, regla=REGLA_EJECUCIONES)
     if despues == antes:
         return antes, False
     valores: dict[str, object] = {
@@ -115,7 +116,7 @@ def tras_un_resultado(
             insert(circuit_breaker_events).values(
                 client_id=client_id,
                 symbol=simbolo,
-                kind=_CLASE_DISYUNTOR,
+                kind=ClaseDisyuntor.STOP_EXECUTION.value,
                 state=despues.estado.value,
                 failures=despues.fallos,
                 occurred_at_ms=ahora_ms,

@@ -133,6 +133,12 @@ def _aprieta_mas(stop: StopBolsa, operacion: Vigilada) -> bool:
     return stop.gatillo > operacion.stop if operacion.largo else stop.gatillo < operacion.stop
 
 
+async def faltantes(bolsa: Bolsa, operacion: Vigilada) -> list[Papel]:
+    """What should wait at the exchange and does not."""
+    estan = {stop.id_cliente for stop in await nuestros(bolsa, operacion.simbolo, operacion.lado_salida)}
+    return [papel for papel, orden in deseadas(operacion).items() if orden.id_cliente not in estan]
+
+
 async def nuestros(bolsa: Bolsa, simbolo: str, lado: LadoOrden) -> list[StopBolsa]:
     """Our conditional orders on one side that wait at the exchange or are being triggered."""
     return [

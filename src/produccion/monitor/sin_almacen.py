@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 import structlog
 
@@ -17,8 +18,11 @@ from src.produccion.monitor.salida import Salida
 from src.produccion.monitor.tipos import Disparada, Final, Resultado
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import Bolsa, Reloj
+from src.produccion.supervision.hilo import HiloSuelto
 
-_INTENTOS = 5
+_FALLOS = 5  # orders of one stop that ended without a fill
+_SEGUIDOS = 3  # tries of one call that fail for certain
+_DISCO_S = 0.5  # that what was done may take to be on disk, once it is done
 
 log = structlog.get_logger(__name__)
 
@@ -60,44 +64,82 @@ class EjecutorSinAlmacen:
             return ajena(disparada)
         if posicion == 0.0:
             return Resultado(disparada, Final.CLOSED, motivo="the position had gone already")
-        for intento in range(1, _INTENTOS + 1):
+        fallos = 0
+        for intento in count(1):
             id_cliente = id_cliente_de(ficha_de_intento(token, intento))
             conocida = await self._bolsa.consultar(operacion.simbolo, id_cliente)
             if conocida is None:
-                orden = Orden(
-                    operacion.simbolo,
-                    operacion.lado_salida,
-                    self._salida.que_quepa(operacion.simbolo, posicion),
-                    True,
-                    id_cliente,
-                )
-                return await self._enviar(Curso(disparada, token, intento), orden)
+                break
             if not conocida.estado.es_final:
                 return Resultado(disparada, Final.UNKNOWN, motivo="an order of this stop is working")
-        return Resultado(
-            disparada, Final.FAILED, motivo=f"{_INTENTOS} orders of this stop did not flatten it"
+            fallos += conocida.cantidad_ejecutada == 0.0
+            if fallos >= _FALLOS:
+                return Resultado(
+                    disparada, Final.FAILED, motivo=f"{fallos} orders of this stop were not filled"
+                )
+        orden = Orden(
+            operacion.simbolo,
+            operacion.lado_salida,
+            self._salida.que_quepa(operacion.simbolo, posicion),
+            True,
+            id_cliente,
         )
+        return await self._enviar(Curso(disparada, token, intento), orden)
+
+    async def aplanar(self, disparada: Disparada, pausa_s: float) -> Resultado:
+        """`ejecutar` until the position has gone, or no further order may help.
+
+        Args:
+            disparada: The trigger.
+            pausa_s: Wall seconds between two orders.
+
+        Raises:
+            ErrorBolsa: The exchange did not answer.
+        """
+        fallos = 0
+        while True:
+            resultado = await self.ejecutar(disparada)
+            fallos += resultado.final is Final.FAILED
+            if resultado.final not in (Final.EXECUTED, Final.FAILED) or fallos >= _SEGUIDOS:
+                return resultado
+            await asyncio.sleep(pausa_s)
 
     async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
+        """Send it, with what is done written down beside it: the exchange knows the order by its name."""
         ahora_ms = self._reloj.ahora_ms()
         log.critical("stop_sin_almacen", operacion=curso.disparada.operacion.operation_id)
         disparo = self._relator.disparo(curso, orden)
         envio = self._relator.envio(curso, ahora_ms, orden)
-        await self._guardar(*((disparo,) if curso.intento == 1 else ()), envio)
-        suerte = await self._salida.enviar(orden, _nada)
-        return await self._asentar(curso, suerte)
+        with HiloSuelto("cuaderno") as hilo:
+            antes = self._anotar(hilo, *((disparo,) if curso.intento == 1 else ()), envio)
+            suerte = await self._salida.enviar(orden, _nada)
+            resultado, final = self._asentar(curso, suerte)
+            despues = [self._anotar(hilo, final)] if final is not None else []
+            await _esperar([antes, *despues])
+        return resultado
 
-    async def _asentar(self, curso: Curso, suerte: Suerte) -> Resultado:
+    def _asentar(self, curso: Curso, suerte: Suerte) -> tuple[Resultado, EventoStopNuevo | None]:
         disparada, ahora_ms = curso.disparada, self._reloj.ahora_ms()
         operacion = disparada.operacion
         if not suerte.terminada:
-            return Resultado(disparada, Final.UNKNOWN, motivo=suerte.motivo)
+            return Resultado(disparada, Final.UNKNOWN, motivo=suerte.motivo), None
         if suerte.ejecutada == 0.0:
-            await self._guardar(self._relator.fallo(curso, ahora_ms, suerte.motivo))
-            return Resultado(disparada, Final.FAILED, motivo=suerte.motivo)
-        await self._guardar(self._relator.hecho(curso, ahora_ms, suerte))
+            fallo = self._relator.fallo(curso, ahora_ms, suerte.motivo)
+            return Resultado(disparada, Final.FAILED, motivo=suerte.motivo), fallo
         peor = peor_que(disparada.esperado, suerte.precio, largo=operacion.largo)
-        return Resultado(disparada, Final.EXECUTED, suerte.ejecutada, suerte.precio, peor, suerte.id_bolsa)
+        resultado = Resultado(
+            disparada, Final.EXECUTED, suerte.ejecutada, suerte.precio, peor, suerte.id_bolsa
+        )
+        return resultado, self._relator.hecho(curso, ahora_ms, suerte)
 
-    async def _guardar(self, *eventos: EventoStopNuevo) -> None:
-        await asyncio.to_thread(self._cuaderno.guardar, *eventos)
+    def _anotar(self, hilo: HiloSuelto, *eventos: EventoStopNuevo) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(hilo, self._cuaderno.guardar, *eventos)
+
+
+async def _esperar(apuntes: list[asyncio.Future[None]]) -> None:
+    """Give the disk a moment; what is done is done, wherever it is written."""
+    hechos, colgados = await asyncio.wait(apuntes, timeout=_DISCO_S)
+    for apunte in hechos:
+        apunte.result()
+    if colgados:
+        log.critical("cuaderno_sin_respuesta", efecto="the exchange's list of orders has to tell it")

@@ -10,7 +10,7 @@ import structlog
 
 from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.ordenes import Plan, trocear
-from src.nucleo.tipos import Mercado, Operacion
+from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
 from src.produccion.ordenes.contraste import Contraste
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Transaccion
@@ -42,6 +42,19 @@ class SinAmparo:
 
     async def soltar(self) -> None:
         """Nothing to cancel."""
+
+
+class Referencia(Protocol):
+    """What is known of the account without reading it."""
+
+    @property
+    def estado(self) -> EstadoCuenta:
+        """As it was booked last."""
+        ...
+
+    async def explica(self, cantidad: float) -> bool:
+        """Whether the listed fills lead from there to this signed quantity."""
+        ...
 
 
 class _Salida(NamedTuple):
@@ -79,23 +92,24 @@ class Cierre:
         self._amparo = amparo
         self._avanzar = avanzar
 
-    async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
+    async def cerrar_todo(self, ficha: str, referencia: Referencia | None = None) -> tuple[Transaccion, ...]:
         """Try until the exchange says that the account is flat, then cancel the stops.
 
         Args:
             ficha: Names the emergency; part of the orders' client ids.
+            referencia: A reading that contradicts it is believed once fills explain it, or it has lasted.
 
         Returns:
             The fills of the exits.
         """
         filas: list[Transaccion] = []
-        contraste = Contraste()
+        contraste = Contraste(None if referencia is None else referencia.estado.cantidad)
         intento, espera_s, negadas = 0, 1.0, 0
         while True:
             intento += 1
             self._avanzar()
             try:
-                salida = await self._intentar(ficha, intento, negadas, contraste)
+                salida = await self._intentar(ficha, intento, negadas, contraste, referencia)
             except Exception as fallo:  # whatever it is, the position is still open: try again
                 log.exception("cierre_fallido", intento=intento)
                 salida = _Salida(motivo=str(fallo) or type(fallo).__name__)
@@ -110,11 +124,16 @@ class Cierre:
             if salida.duda:
                 await asyncio.sleep(_ENTRE_LECTURAS_S)
                 continue
-            negadas = negadas + 1 if salida.codigo in _REDUCCION_RECHAZADA else 0
+            if salida.codigo in _REDUCCION_RECHAZADA:
+                negadas += 1
+            elif salida.codigo is not None:
+                negadas = 0
             await asyncio.sleep(espera_s)
             espera_s = min(_ESPERA_MAXIMA_S, espera_s * 2)
 
-    async def _intentar(self, ficha: str, intento: int, negadas: int, contraste: Contraste) -> _Salida:
+    async def _intentar(
+        self, ficha: str, intento: int, negadas: int, contraste: Contraste, referencia: Referencia | None
+    ) -> _Salida:
         """One try.
 
         Args:
@@ -124,6 +143,7 @@ class Cierre:
                 too; after the second the order goes out without that condition, with nothing else in flight
                 and the quantity read long enough.
             contraste: What the account should show, by the earlier tries.
+            referencia: What was known before the first of them.
         """
         despejado = await self._cancelar_ordenes()
         if negadas:
@@ -131,8 +151,11 @@ class Cierre:
         nada_en_camino = await self._nada_en_camino()
         cantidad = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.cantidad
         ahora_s = asyncio.get_running_loop().time()
-        if not contraste.vale(cantidad, self._ejecutor.neto(ficha), ahora_s):
-            return _Salida(motivo=f"the position reads {cantidad}, which may be out of date", duda=True)
+        neto = self._ejecutor.neto(ficha)
+        if not contraste.vale(cantidad, neto, ahora_s):
+            if referencia is None or not await referencia.explica(cantidad):
+                return _Salida(motivo=f"the position reads {cantidad}, which may be out of date", duda=True)
+            contraste.creer(cantidad, neto, ahora_s)
         if cantidad == 0.0:
             if nada_en_camino:
                 return _Salida(plana=True)
@@ -141,7 +164,9 @@ class Cierre:
         if sin_condicion and not contraste.firme(ahora_s):
             return _Salida(motivo=f"the position {cantidad} must be read for longer", duda=True)
         plan = Plan(_cierre(cantidad), trocear(-cantidad, self._mercado.filtros), not sin_condicion)
-        informe = await self._ejecutor.ejecutar(plan, f"{ficha}:{intento}", posicion_previa=cantidad)
+        informe = await self._ejecutor.ejecutar(
+            plan, f"{ficha}:{intento}", posicion_previa=cantidad, aplana=True
+        )
         return _Salida(informe.transacciones, motivo=informe.error, codigo=informe.codigo)
 
     async def _nada_en_camino(self) -> bool:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
@@ -19,6 +20,7 @@ from src.nucleo.ordenes import Plan
 from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Ejecucion, LadoOrden
 from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.envio import Envio
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
@@ -96,6 +98,21 @@ class Ejecutor:
         """Whether something may still come of an order: nothing may be opened until it is resolved."""
         return bool(self._ordenes.pendientes)
 
+    @property
+    def pendientes(self) -> tuple[VidaOrden, ...]:
+        """The orders of which something may still come."""
+        return self._ordenes.pendientes
+
+    @property
+    def acabadas(self) -> Mapping[EstadoVida, int]:
+        """How many orders have ended in which way since the start."""
+        return self._ordenes.acabadas
+
+    @property
+    def respuesta_s(self) -> Histograma:
+        """How long the exchange took to answer orders."""
+        return self._envio.respuesta_s
+
     def conoce(self, id_cliente: str) -> bool:
         """Whether an order's intent is known, and with it what it was sent for."""
         return id_cliente in self._ordenes
@@ -117,6 +134,7 @@ class Ejecutor:
         *,
         posicion_previa: float | None = None,
         reanudada: bool = False,
+        aplana: bool = False,
     ) -> Informe:
         """Send the orders of a plan one after the other; what was sent before is taken up, not repeated.
 
@@ -128,6 +146,7 @@ class Ejecutor:
                 sent again only when this is known and still true.
             reanudada: Whether an earlier life may have begun this. It may have died before an exit's
                 intent was on disk, so that one which the journal does not know is looked for first.
+            aplana: Whether it closes what is open although it cannot go out reduce-only.
 
         Returns:
             What was filled. A refusal after some fills still reports those fills.
@@ -145,9 +164,10 @@ class Ejecutor:
             try:
                 if nueva:
                     previa = None if posicion_previa is None else posicion_previa + _neto(filas)
-                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa))
+                    self._ordenes.intentar(self._intencion(cantidad, plan, parte, previa, aplana=aplana))
                 buscar = not nueva or (reanudada and plan.solo_reduce)
-                vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
+                with bound_contextvars(id_cliente=id_cliente_de(parte)):
+                    vida = await self._llevar_a_termino(id_cliente_de(parte), vigente, buscar=buscar)
             except EmergenciaOperacional as fallo:
                 if not filas:
                     raise
@@ -183,10 +203,13 @@ class Ejecutor:
                 await self._averiguacion.preguntar(vida.id_cliente, miradas=miradas)
         return not self.hay_incierta
 
-    def _intencion(self, cantidad: float, plan: Plan, ficha: str, previa: float | None) -> VidaOrden:
+    def _intencion(
+        self, cantidad: float, plan: Plan, ficha: str, previa: float | None, *, aplana: bool
+    ) -> VidaOrden:
         lado = LadoOrden.BUY if cantidad > 0 else LadoOrden.SELL
         return VidaOrden(
-            id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa
+            *(id_cliente_de(ficha), self._simbolo, lado, abs(cantidad), plan.solo_reduce, ficha, previa),
+            aplana=aplana,
         )
 
     async def _llevar_a_termino(

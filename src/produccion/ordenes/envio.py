@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from time import perf_counter
 
 import structlog
 
@@ -19,6 +20,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.ordenes import Orden
 from src.nucleo.vida_orden import Hecho, Incierta, Rechazada
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas, hecho_de
 from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, RespuestaOrden
@@ -51,6 +53,8 @@ class Envio:
         self._ajustes = ajustes
         self._escrituras: set[asyncio.Task[None]] = set()  # of exits; nobody waits for them
         self._avisos: dict[str, list[RespuestaOrden]] = {}  # told of orders whose own answer is awaited
+        self.respuesta_s = Histograma()
+        """From sending an order to what its answer says, repeated tries included."""
 
     def espera_respuesta(self, id_cliente: str) -> bool:
         """Whether an order's answer is awaited."""
@@ -88,11 +92,15 @@ class Envio:
                 self._averiguacion.tomar_evento(respuesta)
 
     async def _enviar_y_anotar(self, id_cliente: str) -> Hecho:
-        if self._ordenes[id_cliente].solo_reduce:
+        if self._ordenes[id_cliente].es_salida:
             self._escribir_aparte(id_cliente)
         else:
             await self._escribir_o_desistir(id_cliente)
-        return await self._pedir(self._ordenes[id_cliente].orden)
+        inicio_s = perf_counter()
+        try:
+            return await self._pedir(self._ordenes[id_cliente].orden)
+        finally:
+            self.respuesta_s.observar(perf_counter() - inicio_s)
 
     def _escribir_aparte(self, id_cliente: str) -> None:
         """An exit neither waits for the disk nor depends on it."""

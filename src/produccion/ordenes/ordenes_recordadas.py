@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
@@ -88,6 +89,8 @@ class OrdenesRecordadas:
         self._diario = diario
         self._reloj = reloj
         self._vidas = dict(recordadas)
+        self.acabadas: Counter[EstadoVida] = Counter()
+        """How many ended in which way in this life."""
         self._podar()
 
     def __getitem__(self, id_cliente: str) -> VidaOrden:
@@ -121,7 +124,7 @@ class OrdenesRecordadas:
         try:
             self._escribir(vida.id_cliente, "ORDER_INTENT", contenido)
         except EmergenciaOperacional as fallo:
-            if not vida.solo_reduce:
+            if not vida.es_salida:
                 raise
             log.critical("diario_roto", motivo=str(fallo))
         self._vidas[vida.id_cliente] = vida
@@ -166,6 +169,8 @@ class OrdenesRecordadas:
         despues = avanzar(antes, hecho)
         if despues is not antes:
             self._vidas[id_cliente] = despues
+            if despues.terminada and not antes.terminada:
+                self.acabadas[despues.estado] += 1
             try:
                 self._escribir(id_cliente, *_tipo_y_contenido(hecho))
             except EmergenciaOperacional as fallo:

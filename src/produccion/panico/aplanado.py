@@ -102,12 +102,14 @@ class Panico:
             posiciones, ordenes = self.posiciones(simbolo), self.ordenes(simbolo)
             condicionales = self.condicionales(simbolo)
             for posicion in posiciones:
-                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}")
+                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}: would be closed")
             for orden in ordenes:
-                self._relato(f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}")
+                self._relato(
+                    f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}: would be cancelled"
+                )
             for algo in condicionales:
                 que = f"{algo['clientAlgoId']} {algo['side']} at {algo['triggerPrice']}"
-                self._relato(f"{simbolo}: conditional order {que}")
+                self._relato(f"{simbolo}: conditional order {que}: would be cancelled")
             limpio = limpio and not (posiciones or ordenes or condicionales)
         return limpio
 
@@ -235,7 +237,13 @@ class Panico:
         return None
 
     def _limpiar(self, simbolo: str, seguimiento: Seguimiento) -> bool:
-        """Flat: take the stops back; whether nothing is left, read after everything else."""
+        """Flat: take the stops back; whether nothing is left, read after everything else.
+
+        Raises:
+            PosicionDudosa: Stops wait, so there was a position, and nothing is known to have closed it yet.
+        """
+        if seguimiento.a_ciegas and not seguimiento.firme(self._reloj()) and self.condicionales(simbolo):
+            raise PosicionDudosa("flat, but stops wait as if it were not; reading for longer")
         self._cancelar_condicionales(simbolo)
         quedan = self.condicionales(simbolo) or self.ordenes(simbolo)
         return not quedan and not self._leer_posiciones(simbolo, seguimiento)

@@ -23,6 +23,7 @@ _ACEPTO = "CLOSE EVERYTHING"
 _CONFIRMAR = "TIMONEL_CONFIRM_LIVE"
 _URL = "TIMONEL_EXCHANGE_URL"
 _SIMULADOR = "simulador"
+_SIN_LEER = 6  # exit code: nothing is known and nothing was sent
 
 
 class EntradaMala(Exception):
@@ -87,7 +88,10 @@ def _analizador() -> argparse.ArgumentParser:
             "Flatten an account: cancel resting orders, close positions at market, verify, cancel conditional"
             " orders. Stop the daemon first, or it may trade again."
         ),
-        epilog="Exit codes: 0 verified flat and nothing rests, 1 not flat for certain, 2 bad input.",
+        epilog=(
+            "Exit codes: 0 verified flat and nothing rests, 1 not flat for certain, 2 bad input, 6 the"
+            " account could not be read and nothing was sent. With --dry-run 0 says that all was listed."
+        ),
     )
     analizador.add_argument(
         "--symbol", action="append", metavar="SYMBOL", help="Only this one; repeatable. Default: all in use."
@@ -96,7 +100,9 @@ def _analizador() -> argparse.ArgumentParser:
     analizador.add_argument(
         "--exchange-url", metavar="URL", help=f"A running simulator. Also read from {_URL}."
     )
-    analizador.add_argument("--dry-run", action="store_true", help="Only list what there is.")
+    analizador.add_argument(
+        "--dry-run", action="store_true", help="Only list what would be closed and cancelled."
+    )
     analizador.add_argument("--json", action="store_true", help="The outcome as JSON on standard output.")
     analizador.add_argument(
         "--give-up-after",
@@ -141,11 +147,19 @@ def principal(argumentos: Sequence[str] | None = None, entorno: Mapping[str, str
             return 2
         relato(f"the account could not be read: {fallo}")
         plana, planas = False, {}
-    relato("FLAT" if plana else "NOT FLAT" if planas else "NOT VERIFIED")
+    relato(_veredicto(plana, planas, ensayo=opciones.dry_run))
     if opciones.json:
         hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
         print(json.dumps(hecho))
-    return 0 if plana else 1
+    if not plana and not planas:
+        return _SIN_LEER
+    return 0 if plana or opciones.dry_run else 1
+
+
+def _veredicto(plana: bool, planas: Mapping[str, bool], *, ensayo: bool) -> str:
+    if not plana and not planas:
+        return "NOT VERIFIED"
+    return ("FLAT" if plana else "NOT FLAT") + (" (dry run: nothing was changed)" if ensayo else "")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ class Seguimiento:
         self.desde_id: int | None = None
         """The first fill that counts; ``None`` until the list has been read once."""
 
+    @property
+    def a_ciegas(self) -> bool:
+        """Whether nothing but readings says what is held: no fill since the beginning is known."""
+        return not self._contestado and not self._listado
+
     def tomar_respuesta(self, hecha: Mapping[str, Any], lado: str, signo: int) -> None:
         """Learn what an order's own answer says of what it executed."""
         clave = str(hecha.get("orderId", "")), lado
@@ -43,7 +48,7 @@ class Seguimiento:
         """Whether a reading of the positions, by position side, can be acted on."""
         lados = {"BOTH"} | posiciones.keys() | self._contrastes.keys()
         cada_una = [
-            self._contrastes.setdefault(lado, Contraste(_FIRME_S)).vale(
+            self._contrastes.setdefault(lado, Contraste(retraso_s=_FIRME_S)).vale(
                 float(posiciones.get(lado, 0)), float(self._neto(lado)), ahora_s
             )
             for lado in sorted(lados)

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.ordenes import LimitesPlan, Plan
-from src.nucleo.riesgo import Anclas, EstadoRiesgo, Validacion, Vigilancia
+from src.nucleo.riesgo import Anclas, EstadoRiesgo, ModoRiesgo, Validacion, Vigilancia, perdida_del_dia
 from src.nucleo.tipos import EstadoCuenta, Mercado, TipoAccion
 from src.nucleo.veto import Veto, envejecer, vetar
-from src.produccion.ordenes.cierre import Amparo, Cierre, SinAmparo
+from src.produccion.ordenes.cierre import Amparo, Cierre, Referencia, SinAmparo
 from src.produccion.ordenes.ejecutor import Ejecutor
 from src.produccion.puertos import Bolsa, Diario, EventoMargen, Reloj, Transaccion
+from src.produccion.riesgo.cuadro import Cuadro
 from src.produccion.riesgo.enclavamiento import AGREGADO, DAEMON, Enclavamiento, Razon, enclavar
 from src.produccion.riesgo.monitor_riesgo import DISTANCIA_MINIMA, MonitorRiesgo
 from src.produccion.riesgo.puerta import Bloqueo as Bloqueo
@@ -77,6 +79,10 @@ class ControlRiesgo:
         self._puerta = Puerta(
             mercado, limites, limite, fraccion_fuera_max=fraccion_fuera_max, escalones=escalones
         )
+        self.enclavado = False
+        """Whether account and symbol were locked from here."""
+        self.cuadro: Cuadro | None = None
+        """The breakers; ``None`` while nobody has put any up."""
         self._cierre = Cierre(bolsa, ejecutor, mercado, amparo or SinAmparo(), avanzar=avanzar)
 
     @property
@@ -93,6 +99,15 @@ class ControlRiesgo:
     def bloqueos(self) -> set[Bloqueo]:
         """Why nothing may be opened now."""
         return self._puerta.bloqueos
+
+    @property
+    def modo(self) -> ModoRiesgo:
+        """What a person lets the agent do."""
+        return self._puerta.modo
+
+    def fijar(self, bloqueo: Bloqueo, activo: bool) -> None:
+        """Put one reason not to open anything up, or take it down."""
+        self._puerta.fijar(bloqueo, activo=activo)
 
     @property
     def veto(self) -> Veto | None:
@@ -120,6 +135,9 @@ class ControlRiesgo:
     def anclar(self, equity: float, instante_ms: int) -> None:
         """Take note of the equity at a candle's close, for the losses of the day and the month."""
         self._monitor.anclar(equity, instante_ms)
+        if self.cuadro is not None and self._monitor.anclas is not None:
+            perdida = perdida_del_dia(equity, self._monitor.anclas)
+            self.cuadro.medir(ClaseDisyuntor.DRAWDOWN, perdida, instante_ms)
 
     def vigilar_rango(self, fraccion_fuera: float) -> None:
         """Warn, then hold entries, when the features leave the range that training saw."""
@@ -134,6 +152,29 @@ class ControlRiesgo:
         """Take a margin call: entries are held from now on."""
         self._monitor.tomar_llamada(evento.instante_ms)
         self._puerta.fijar(Bloqueo.MARGEN, activo=True)
+
+    def restituir_modo(self, modo: ModoRiesgo) -> None:
+        """Go on in the mode that was set in an earlier life."""
+        self._puerta.modo = modo
+
+    async def cambiar_modo(self, modo: ModoRiesgo, motivo: str, quien: str) -> None:
+        """Let the agent do more or less from now on, for as long as nobody says otherwise.
+
+        What takes something away holds at once; what gives it back holds when it is on disk.
+
+        Args:
+            modo: From now on.
+            motivo: Why; recorded.
+            quien: Who says so; recorded.
+
+        Raises:
+            EmergenciaOperacional: It could not be written: the next start goes by what was written before.
+        """
+        if modo is not ModoRiesgo.ACTIVE:
+            self._puerta.modo = modo
+        contenido: dict[str, object] = {"mode": modo.value, "reason": motivo, "by": quien}
+        await self._diario.anotar(AGREGADO, "RISK_MODE", self._reloj.ahora_ms(), contenido)
+        self._puerta.modo = modo
 
     def vigilar_proteccion(self, *, abierta: bool, confirmada: bool, permite_entrar: bool) -> None:
         """Hold entries while the stop is not where it should be, or one lives that should not."""
@@ -163,12 +204,21 @@ class ControlRiesgo:
         estado, anclas = self._monitor.estado, self._monitor.anclas
         return self._puerta.validar(plan, cuenta, equity, precio_orden, mark, estado, anclas)
 
+    def exigir_entrada(self) -> None:
+        """Refuse an entry that a person asks for while anything speaks against one.
+
+        Raises:
+            LimiteDeRiesgo: Naming what does.
+        """
+        self._puerta.exigir()
+
     async def enclavar(self, detalle: str, razon: Razon = Razon.DRAWDOWN, quien: str = DAEMON) -> None:
         """Lock account and symbol until an operator clears it.
 
         Raises:
             EmergenciaOperacional: It could not be written anywhere.
         """
+        self.enclavado = True
         cerrojo = Enclavamiento(razon, quien, self._reloj.ahora_ms(), detalle)
         await enclavar(self._diario, self._carpeta, cerrojo)
 
@@ -178,7 +228,12 @@ class ControlRiesgo:
             # Without this note the next start looks at the account again before it says that it is locked.
             self._diario.anotar_luego(AGREGADO, "FLAT", self._reloj.ahora_ms(), {})
 
-    async def cerrar_todo(self, ficha: str) -> tuple[Transaccion, ...]:
-        """Block entries and flatten until the exchange says that the account is flat; never gives up."""
+    async def cerrar_todo(self, ficha: str, referencia: Referencia | None = None) -> tuple[Transaccion, ...]:
+        """Block entries and flatten until the exchange says that the account is flat; never gives up.
+
+        Args:
+            ficha: Names the emergency; part of the orders' client ids.
+            referencia: What is known of the account.
+        """
         self._puerta.fijar(Bloqueo.CIERRE, activo=True)
-        return await self._cierre.cerrar_todo(ficha)
+        return await self._cierre.cerrar_todo(ficha, referencia)

@@ -17,6 +17,7 @@ from src.nucleo.errores import ConfiguracionInvalida, EmergenciaOperacional
 from src.nucleo.registro import texto_utc
 from src.produccion.diario.diario import EventoDiario
 from src.produccion.puertos import Diario
+from src.produccion.supervision.hilo import aparte
 
 AGREGADO = "risk"
 DAEMON = "daemon"
@@ -24,6 +25,9 @@ DAEMON = "daemon"
 
 _ARCHIVO = "ENCLAVADO.json"
 _PLAZO_DIARIO_S = 5.0
+_PLAZO_RESPALDO_S = 5.0
+PLAZO_S = _PLAZO_DIARIO_S + _PLAZO_RESPALDO_S + 1.0
+"""Wall seconds after which nothing more is to be expected of `enclavar`."""
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +99,9 @@ def recordar_todo(eventos: Iterable[EventoDiario], carpeta: Path) -> Memoria:
 
 
 async def enclavar(diario: Diario, carpeta: Path | None, cerrojo: Enclavamiento) -> None:
-    """Close the latch: in the journal, or in a file of its own when the journal fails.
+    """Close the latch: in the journal, or in a file of its own when the journal fails or hangs.
+
+    The file is written in a thread: the disk that the journal hangs on is its disk as well.
 
     Args:
         diario: The journal.
@@ -113,7 +119,16 @@ async def enclavar(diario: Diario, carpeta: Path | None, cerrojo: Enclavamiento)
         log.critical("diario_roto", motivo=str(fallo) or "no answer from the disk")
         if carpeta is None:
             raise EmergenciaOperacional(f"the latch {cerrojo} could not be written: {fallo}") from fallo
-        escribir_respaldo(carpeta, cerrojo)
+        await _respaldar(carpeta, cerrojo)
+
+
+async def _respaldar(carpeta: Path, cerrojo: Enclavamiento) -> None:
+    try:
+        await aparte("enclavamiento", lambda: escribir_respaldo(carpeta, cerrojo), _PLAZO_RESPALDO_S)
+    except TimeoutError as fallo:
+        raise EmergenciaOperacional(
+            f"the latch {cerrojo} could not be written to {carpeta}: no answer from the disk"
+        ) from fallo
 
 
 def desbloquear(
@@ -161,7 +176,7 @@ def operador(nombre: str | None = None) -> str:
 
 
 def escribir_respaldo(carpeta: Path, cerrojo: Enclavamiento) -> None:
-    """Keep a latch in a plain file, safe on disk when this returns.
+    """Keep a latch in a plain file, safe on disk when this returns. Blocks: not for the loop.
 
     Raises:
         EmergenciaOperacional: It could not be written.

@@ -56,6 +56,11 @@ class Paciencia:
         self._intentos = 0
         self.detalle = ""
 
+    @property
+    def seguidos(self) -> int:
+        """Failures in a row."""
+        return max(self._seguidos.values())
+
     def alivio(self, *, de_refresco: bool) -> None:
         """Something went well."""
         self._seguidos[de_refresco] = 0
@@ -83,7 +88,7 @@ class Paciencia:
             self._callada_desde_s = None
         if not callada:
             self._seguidos[de_refresco] += 1
-        seguidos = max(self._seguidos.values())
+        seguidos = self.seguidos
         log.error("error_operacional", seguidos=seguidos, intento=self._intentos, motivo=str(fallo))
         if seguidos >= self._max:
             self.detalle = f"{seguidos} errors in a row, the last: {fallo}"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 import structlog
 
+from src.nucleo.disyuntores import ClaseDisyuntor
+from src.nucleo.errores import DisyuntorAbierto, LimiteDeRiesgo
 from src.nucleo.ordenes import LimitesPlan, Plan
 from src.nucleo.riesgo import (
     Anclas,
     EstadoRiesgo,
+    ModoRiesgo,
     Rechazo,
     Validacion,
     validar_accion_pre,
     validar_brecha,
     validar_escalones,
+    validar_modo,
 )
 from src.nucleo.tipos import EstadoCuenta, Mercado
 from src.nucleo.veto import Veto, validar_veto
@@ -39,6 +45,27 @@ class Bloqueo(StrEnum):
     INQUILINO = "the tenant has paused trading"
     CORTACIRCUITOS = "the symbol's circuit breaker is open"
     RITMO = "too many executions lately"
+    VALLAS_SIN_SABER = "the guardrails are not known yet"
+    LATENCIA = "the latency breaker is open"
+    SPREAD = "the spread breaker is open"
+    VOLATILIDAD = "the volatility breaker is open"
+    ERRORES = "the error rate breaker is open"
+    PERDIDA = "the drawdown breaker is open"
+
+
+BLOQUEO_DE: Mapping[ClaseDisyuntor, Bloqueo] = MappingProxyType(
+    {
+        ClaseDisyuntor.LATENCY: Bloqueo.LATENCIA,
+        ClaseDisyuntor.SPREAD: Bloqueo.SPREAD,
+        ClaseDisyuntor.VOLATILITY: Bloqueo.VOLATILIDAD,
+        ClaseDisyuntor.ERROR_RATE: Bloqueo.ERRORES,
+        ClaseDisyuntor.DRAWDOWN: Bloqueo.PERDIDA,
+        ClaseDisyuntor.STOP_EXECUTION: Bloqueo.CORTACIRCUITOS,
+    }
+)
+"""What each breaker holds entries for while it is not closed."""
+
+_DE_DISYUNTORES = frozenset(BLOQUEO_DE.values())
 
 
 class Puerta:
@@ -68,6 +95,8 @@ class Puerta:
         self._escalones = escalones
         self._avisado_rango = False
         self.bloqueos: set[Bloqueo] = set()
+        self.modo = ModoRiesgo.ACTIVE
+        """What a person lets the agent do."""
         self.veto: Veto | None = None
         """What entries wait for after an exit that the agent did not decide."""
 
@@ -84,6 +113,19 @@ class Puerta:
             log.warning("rasgos_fuera_de_rango", fraccion=round(fraccion_fuera, 4), entradas_retenidas=fuera)
         self._avisado_rango = avisar
 
+    def exigir(self) -> None:
+        """Refuse an entry that a person asks for while anything speaks against one.
+
+        Raises:
+            DisyuntorAbierto: Breakers are not closed, and nothing else forbids it.
+            LimiteDeRiesgo: Something else does.
+        """
+        if self.modo is not ModoRiesgo.ACTIVE:
+            raise LimiteDeRiesgo(f"risk mode {self.modo.value}: nothing is opened or increased")
+        if self.bloqueos:
+            clase = DisyuntorAbierto if self.bloqueos <= _DE_DISYUNTORES else LimiteDeRiesgo
+            raise clase(f"nothing is opened or increased now: {', '.join(sorted(self.bloqueos))}")
+
     def validar(
         self,
         plan: Plan,
@@ -95,6 +137,9 @@ class Puerta:
         anclas: Anclas | None,
     ) -> Validacion:
         """The verdict on a plan; the parameters are those of `ControlRiesgo.validar_accion_pre`."""
+        permitida = validar_modo(plan, self.modo)
+        if not permitida.valida:
+            return permitida
         if self.bloqueos and plan.operacion.aumenta_exposicion:
             return Validacion(Rechazo.BLOQUEO, ", ".join(sorted(self.bloqueos)))
         brecha = validar_brecha(plan, riesgo)

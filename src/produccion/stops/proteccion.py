@@ -126,6 +126,11 @@ class Protector:
         return self._activa and self.confirmado
 
     @property
+    def esperan(self) -> int:
+        """How many of our stops and targets are known to wait at the exchange."""
+        return len(self._libro.vivos)
+
+    @property
     def abiertos(self) -> tuple[str, ...]:
         """Journal aggregates of the stops that may still do something."""
         return tuple(f"stop:{ficha.id_cliente}" for ficha in self._libro.fichas)
@@ -535,7 +540,7 @@ class Protector:
             if self._vencido(desde):
                 self._libro.olvidar_disparados()
                 self._disparo_desde = None
-                raise ProteccionRota("a stop was triggered and did not close the position")
+                raise ProteccionRota("a stop or target was triggered and did not close the position")
             await asyncio.sleep(self._ajustes.espera_consulta_s)
             await self._libro.preguntar_por_todos()
         await self._libro.preguntar_por_todos()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from src.nucleo.errores import EmergenciaOperacional, ErrorBolsa, OrdenRechazada, ResultadoIncierto
 from src.nucleo.stops import Colocar, OrdenStop, StopVivo, TipoStop
@@ -166,7 +167,8 @@ class LibroStops:
         self._enviadas_s[ficha.id_cliente] = asyncio.get_running_loop().time()
         orden = OrdenStop(self._simbolo, lado, paso.gatillo, paso.cantidad, ficha.id_cliente, paso.tipo)
         try:
-            self.tomar(await self._bolsa.colocar_stop(orden))
+            with bound_contextvars(id_cliente=ficha.id_cliente):
+                self.tomar(await self._bolsa.colocar_stop(orden))
         except ResultadoIncierto as fallo:
             log.warning("stop_incierto", id_cliente=ficha.id_cliente, motivo=str(fallo))
             await self._averiguar(ficha, fallo)
@@ -186,7 +188,8 @@ class LibroStops:
         if ficha is None:
             return
         try:
-            await self._bolsa.cancelar_stop(self._simbolo, id_cliente)
+            with bound_contextvars(id_cliente=id_cliente):
+                await self._bolsa.cancelar_stop(self._simbolo, id_cliente)
         except OrdenRechazada as fallo:
             if fallo.codigo != _YA_NO_ESPERA:
                 raise

@@ -16,11 +16,13 @@ from typing import NamedTuple
 import aiohttp
 import orjson
 
-from src.artefactos.artefacto import localizar
-from src.artefactos.manifiesto import leer_manifiesto, verificar_huellas
+from src.artefactos.artefacto import leer_lo_escrito
 from src.nucleo.errores import ErrorTimonel
+from src.nucleo.registro import texto_utc
 from src.produccion.config.config import Destino, Modo, Opciones, elegir_destino, leer_ajustes
 from src.produccion.diario.apertura_diario import NOMBRE, examinar
+from src.produccion.diario.diario import mirar
+from src.produccion.riesgo.enclavamiento import AGREGADO, Enclavamiento, Memoria, recordar_todo
 from src.produccion.supervision.identidad import titular_de
 
 _PYTHON_MINIMO = (3, 11)
@@ -65,7 +67,7 @@ async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
     for nombre, carpeta in (("state directory", opciones.estado), ("artefacts directory", opciones.base)):
         hallazgos.append(_carpeta(nombre, carpeta))
     for ruta in diarios(opciones.estado):
-        hallazgos += (_diario(ruta), _candado(ruta.parent))
+        hallazgos += (_diario(ruta), _candado(ruta.parent), _enclavamiento(ruta))
     hallazgos += _artefactos(opciones)
     return hallazgos
 
@@ -186,6 +188,30 @@ def _candado(carpeta: Path) -> Hallazgo:
     )
 
 
+def _enclavamiento(ruta: Path) -> Hallazgo:
+    que = f"latch {ruta.parent.parent.name}/{ruta.parent.name}"
+    try:
+        memoria = recordar_todo(mirar(ruta, AGREGADO), ruta.parent)
+    except ErrorTimonel as fallo:
+        return Hallazgo(que, Veredicto.MAL, f"unknown, its journal cannot be read: {fallo}")
+    if memoria.cerrojo is None:
+        return Hallazgo(que, Veredicto.BIEN, "open")
+    return Hallazgo(que, Veredicto.MAL, _cerrado(memoria.cerrojo, memoria))
+
+
+def _cerrado(cerrojo: Enclavamiento, memoria: Memoria) -> str:
+    razon = f"{cerrojo.razon.value}: {cerrojo.detalle}" if cerrojo.detalle else cerrojo.razon.value
+    a_medias = (
+        "; the account was not seen flat since, and a start of its daemon finishes closing first"
+        if memoria.sin_acabar
+        else ""
+    )
+    return (
+        f"locked since {texto_utc(cerrojo.instante_ms)} by {cerrojo.quien} ({razon}){a_medias}: look into it,"
+        ' then run `timonel live --train-id ID --unlock "reason"` with the options of its daemon'
+    )
+
+
 def _artefactos(opciones: Opciones) -> Iterator[Hallazgo]:
     nombres = [opciones.train_id] if opciones.train_id else _existentes(opciones.base)
     if not nombres:
@@ -193,9 +219,7 @@ def _artefactos(opciones: Opciones) -> Iterator[Hallazgo]:
     for nombre in nombres:
         que = f"artefact {nombre}"
         try:
-            carpeta = localizar(opciones.base, nombre)
-            manifiesto = leer_manifiesto(carpeta)
-            verificar_huellas(carpeta, manifiesto)
+            _, manifiesto = leer_lo_escrito(opciones.base, nombre)
         except ErrorTimonel as fallo:
             yield Hallazgo(que, Veredicto.MAL, str(fallo))
         else:

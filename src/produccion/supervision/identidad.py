@@ -42,6 +42,11 @@ def id_cuenta(entorno: str, clave: str) -> str:
     return f"{entorno}-{hashlib.sha256(clave.encode()).hexdigest()[:12]}"
 
 
+def entorno_de(cuenta_id: str) -> str:
+    """The environment of an account: ``sim``, ``testnet`` or ``live``; every id announces it."""
+    return cuenta_id.partition("-")[0]
+
+
 def id_agente(cuenta_id: str, simbolo: str, train_id: str) -> str:
     """An agent: one trained model on one symbol of one account."""
     return f"{cuenta_id}:{simbolo}:{train_id}"

@@ -16,6 +16,10 @@ T = TypeVar("T")
 ACABAR_S = 60.0
 """Wall seconds that the work in progress gets to end when a service has failed."""
 
+PAUSA_MINIMA_S, PAUSA_MAXIMA_S = 1.0, 60.0
+"""Wall seconds before a service that is not essential runs again after a failure: the longer, the more
+failures in a row."""
+
 ADORNO_S = 1.0
 """Wall seconds that the services which are not essential get to let go, all together."""
 
@@ -28,7 +32,7 @@ class Servicio:
 
     nombre: str
     correr: Callable[[], Awaitable[None]]
-    esencial: bool = True  # the end of one that is not is logged, and the rest goes on
+    esencial: bool = True  # one that is not runs again after a failure, and the rest goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ async def supervisar(
             if servicio.esencial
         ]
         adornos = [
-            asyncio.create_task(_vigilar(servicio, caida), name=servicio.nombre)
+            asyncio.create_task(_reponer(servicio), name=servicio.nombre)
             for servicio in servicios
             if not servicio.esencial
         ]
@@ -105,25 +109,51 @@ def _resultado(tarea: asyncio.Task[T], caida: asyncio.Future[ErrorTimonel]) -> T
 
 
 async def _vigilar(servicio: Servicio, caida: asyncio.Future[ErrorTimonel]) -> None:
-    fallo = await _final_de(servicio)
-    if not servicio.esencial:
-        log.warning("servicio_caido", servicio=servicio.nombre, motivo=str(fallo))
-    elif not caida.done():
-        log.error("servicio_caido", servicio=servicio.nombre, motivo=str(fallo))
+    fallo = await _fallo_de(servicio) or ServicioCaido(f"{servicio.nombre} ended by itself")
+    if not caida.done():
+        log.error("servicio_caido", servicio=servicio.nombre, motivo=str(fallo), exc_info=_defecto(fallo))
         caida.set_result(fallo)
 
 
-async def _final_de(servicio: Servicio) -> ErrorTimonel:
+async def _reponer(servicio: Servicio) -> None:
+    """Run a service again after each failure; one that ends without has ended."""
+    bucle = asyncio.get_running_loop()
+    pausa_s = PAUSA_MINIMA_S
+    while True:
+        comienzo_s = bucle.time()
+        fallo = await _fallo_de(servicio)
+        if fallo is None:
+            log.warning("servicio_terminado", servicio=servicio.nombre)
+            return
+        if bucle.time() - comienzo_s > PAUSA_MAXIMA_S:
+            pausa_s = PAUSA_MINIMA_S
+        log.warning(
+            "servicio_caido",
+            servicio=servicio.nombre,
+            motivo=str(fallo),
+            reintento_s=pausa_s,
+            exc_info=_defecto(fallo),
+        )
+        await asyncio.sleep(pausa_s)
+        pausa_s = min(2.0 * pausa_s, PAUSA_MAXIMA_S)
+
+
+async def _fallo_de(servicio: Servicio) -> ErrorTimonel | None:
+    """What ended a service; ``None`` when it just ended."""
     try:
         await servicio.correr()
     except ErrorTimonel as fallo:
         return fallo
-    except Exception as fallo:
-        log.exception("fallo_inesperado", servicio=servicio.nombre)
+    except Exception as fallo:  # noqa: BLE001 -- a defect is told, whatever it is, and must not end more
         caido = ServicioCaido(f"{servicio.nombre} failed: {fallo!r}")
         caido.__cause__ = fallo
         return caido
-    return ServicioCaido(f"{servicio.nombre} ended by itself")
+    return None
+
+
+def _defecto(fallo: ErrorTimonel) -> BaseException | None:
+    """What to show the traceback of; an error that was raised on purpose says enough."""
+    return fallo.__cause__ if isinstance(fallo, ServicioCaido) else None
 
 
 async def _esperar(correr: Callable[[], Awaitable[T]]) -> T:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
+from src.produccion.metricas.histograma import Histograma
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 
 RETRASO_MAXIMO_MS = 250.0
@@ -78,6 +79,8 @@ class Vigia:
         self._atascados = atascados
         self._limite_ms = limite_ms
         self._medidas: deque[float] = deque(maxlen=_MEDIDAS)
+        self.retraso_s = Histograma()
+        """Every delay since the start."""
         self.maximo_ms = 0.0
         """The longest delay since the start."""
         self.retrasos = 0
@@ -134,6 +137,7 @@ class Vigia:
 
     def _medir(self, retraso_ms: float, ahora: float) -> None:
         self._medidas.append(retraso_ms)
+        self.retraso_s.observar(retraso_ms / 1_000)
         self.maximo_ms = max(self.maximo_ms, retraso_ms)
         if retraso_ms > self._limite_ms:
             self.retrasos += 1

@@ -210,6 +210,22 @@ _FICHAS = (
         ),
     ),
     Ficha(
+        Clase.WIDE_SPREAD,
+        Familia.INMEDIATA,
+        "From now on bid and ask lie this far apart, if they do not lie farther apart anyway.",
+        (
+            _SIMBOLO,
+            Parametro(
+                "bps",
+                50.0,
+                "of the price; 0 makes the book what it was",
+                minimo=0.0,
+                maximo=5_000.0,
+                obligatorio=True,
+            ),
+        ),
+    ),
+    Ficha(
         Clase.STOP_DROPPED,
         Familia.INMEDIATA,
         "Waiting conditional orders vanish without an event.",
@@ -219,6 +235,12 @@ _FICHAS = (
         Clase.CLOSED_BY_HAND,
         Familia.INMEDIATA,
         "Somebody closes the position at market, as on Binance's web page; stops are left where they are.",
+        (_CUENTA, _SIMBOLO),
+    ),
+    Ficha(
+        Clase.LIQUIDATED,
+        Familia.INMEDIATA,
+        "The exchange takes the position over at the mark, as after a wick that is over before it is told.",
         (_CUENTA, _SIMBOLO),
     ),
     Ficha(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from src.nucleo.tipos import LadoOrden
@@ -10,7 +10,7 @@ from src.simulador import eventos
 from src.simulador.fallas.clases import Cierre, Clase, Enchufado
 from src.simulador.fallas.falla import Falla
 from src.simulador.fallas.lineas import Linea, Lineas
-from src.simulador.numeros import CERO
+from src.simulador.numeros import CERO, decimal_de
 from src.simulador.ordenes import Pedido, TipoOrden, Vigencia
 from src.simulador.respuestas_mercado import siguiente_funding
 
@@ -50,10 +50,14 @@ class Efectos:
                 self._simulacion.reloj.desviar(falla.entero("ms"))
             case Clase.PRICE_JUMP:
                 self._saltar(falla)
+            case Clase.WIDE_SPREAD:
+                self._abrir_el_libro(falla)
             case Clase.STOP_DROPPED:
                 self._olvidar_stops(falla)
             case Clase.CLOSED_BY_HAND:
-                self._cerrar_a_mano(falla)
+                self._en_lo_abierto(falla, self._vender_todo)
+            case Clase.LIQUIDATED:
+                self._en_lo_abierto(falla, self._liquidar)
             case _:
                 raise ValueError(f"{falla.clase} does not happen at once")
 
@@ -130,20 +134,28 @@ class Efectos:
         for plaza in self._plazas(falla):
             plaza.escalar_futuro(1.0 + falla.numero("percent") / 100.0)
 
+    def _abrir_el_libro(self, falla: Falla) -> None:
+        for plaza in self._plazas(falla):
+            plaza.separar(decimal_de(falla.numero("bps")) / 10_000)
+
     def _olvidar_stops(self, falla: Falla) -> None:
         for titular in self._cuentas(falla):
             for plaza in self._plazas(falla):
                 for algo in titular.algos.en_espera(plaza.simbolo):
                     self._simulacion.motor.olvidar(titular, algo)
 
-    def _cerrar_a_mano(self, falla: Falla) -> None:
+    def _en_lo_abierto(self, falla: Falla, hacer: Callable[[Titular, str], None]) -> None:
+        """Do something to every open position that the fault names."""
         for titular in self._cuentas(falla):
             for plaza in self._plazas(falla):
-                cantidad = titular.cuenta.posiciones[plaza.simbolo].cantidad
-                if cantidad:
-                    self._vender_todo(titular, plaza.simbolo, cantidad)
+                if titular.cuenta.posiciones[plaza.simbolo].cantidad:
+                    hacer(titular, plaza.simbolo)
 
-    def _vender_todo(self, titular: Titular, simbolo: str, cantidad: Decimal) -> None:
+    def _liquidar(self, titular: Titular, simbolo: str) -> None:
+        self._simulacion.motor.tomar_posicion(titular, simbolo, self._simulacion.reloj.ahora_ms())
+
+    def _vender_todo(self, titular: Titular, simbolo: str) -> None:
+        cantidad = titular.cuenta.posiciones[simbolo].cantidad
         ahora_ms = self._simulacion.reloj.ahora_ms()
         pedido = Pedido(
             simbolo=simbolo,

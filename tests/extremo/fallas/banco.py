@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from caos.disculpas import niveles_imposibles, stops_estropeados, velas_no_oidas
 from caos.invariantes import Violacion, comprobar
 from caos.libreta import Libreta
@@ -27,6 +29,7 @@ from src.produccion.lanzamiento import ejecutar
 from src.produccion.montaje import Sesion
 from tests.constructores import INICIO_MS, unas_velas
 from tests.extremo.procesos import CALENTAMIENTO, Simulador, un_artefacto, un_simulador
+from tests.secretos import SECRETO
 
 AJUSTES = """\
 decision: {max_candle_age_s: 86400}
@@ -140,10 +143,12 @@ class Ensayo:
             config=config,
             url=mando.simulador.url,
         )
-        try:
-            self.sesion = asyncio.run(ejecutar(opciones, politica or PoliticaGuionizada(GUION)))
-        except ErrorTimonel as fallo:
-            self.error = fallo
+        with pytest.MonkeyPatch.context() as entorno:
+            entorno.setenv("TIMONEL_SIMULATOR_SECRET", SECRETO)
+            try:
+                self.sesion = asyncio.run(ejecutar(opciones, politica or PoliticaGuionizada(GUION)))
+            except ErrorTimonel as fallo:
+                self.error = fallo
 
     @property
     def produccion(self) -> Path:

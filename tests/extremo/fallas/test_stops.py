@@ -21,12 +21,22 @@ COLOCACIONES = {
 OLVIDADO = "{kind: stop_dropped, at: {step: 10}}"
 SIN_STOP = '{kind: stop_4130, at: {call: "POST /fapi/v1/algoOrder"}, times: 3}'
 CAIDA = "{kind: price_jump, at: {step: 8}, percent: -12}"
+SUBIDA = "{kind: price_jump, at: {step: 8}, percent: 12}"
+CON_OBJETIVO = {
+    "tipo": "fija",
+    "stop": {"modo": "porcentaje", "valor": 5.0},
+    "objetivo": {"modo": "porcentaje", "valor": 6.0},
+}
 ATASCADO, EXPIRADO = "{kind: stop_stuck}", "{kind: stop_child_expired}"
 A_MEDIAS, AL_REVES = "{kind: stop_child_partial}", "{kind: algo_reorder}"
 SORDO = "{kind: stop_ignored, times: always}"
 A_MANO = {
     "between": "{kind: closed_by_hand, at: {step: 10}}",
     "replacing": '{kind: closed_by_hand, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
+}
+LIQUIDADA = {
+    "between": "{kind: liquidated, at: {step: 10}}",
+    "replacing": '{kind: liquidated, at: {call: "POST /fapi/v1/algoOrder", nth: 2, stage: after}}',
 }
 DERRUMBE = "{kind: price_jump, at: {step: 4}, percent: -30}"
 DESPLOME = "{kind: price_jump, at: {step: 8}, percent: -30}"
@@ -74,12 +84,34 @@ def test_una_posicion_que_alguien_cierra_a_mano(tmp_path: Path, falla: str):
     assert ensayo.violaciones() == []
 
 
+@pytest.mark.parametrize("falla", LIQUIDADA.values(), ids=LIQUIDADA)
+def test_una_posicion_que_la_bolsa_liquida(tmp_path: Path, falla: str):
+    """It is booked with the fee of a liquidation, no stop is left behind, and the session goes on."""
+    ensayo = Ensayo(tmp_path, [falla]).correr()
+    assert ensayo.veces == {"liquidated": 1}
+    (fila,) = ensayo.de_status(StatusFila.LIQUIDACION)
+    assert float(fila["comision"]) > 0.0
+    assert ensayo.error is None
+    assert ensayo.violaciones() == []
+
+
 @pytest.mark.parametrize("falla", [EXPIRADO, A_MEDIAS], ids=["expired", "partial"])
 def test_la_orden_del_stop_no_cierra_la_posicion(tmp_path: Path, falla: str):
     """The daemon closes what its stop has left open."""
     ensayo = Ensayo(tmp_path, [falla, CAIDA]).correr()
     assert len(ensayo.veces) == 2
     assert "posicion_sin_stop" in ensayo.bitacora
+    assert ensayo.de_status(StatusFila.PROTECCION)[-1]["posicion_abierta"] == "false"
+    assert ensayo.violaciones() == []
+
+
+@pytest.mark.parametrize("falla", [EXPIRADO, A_MEDIAS], ids=["expired", "partial"])
+def test_la_orden_del_objetivo_no_cierra_la_posicion(tmp_path: Path, falla: str):
+    """The daemon closes what its target has left open."""
+    ensayo = Ensayo(tmp_path, [falla, SUBIDA], artefacto={"entorno__proteccion": CON_OBJETIVO}).correr()
+    assert len(ensayo.veces) == 2
+    disparadas = {a["orderType"] for a in ensayo.libros["algo_orders"] if a["algoStatus"] == "FINISHED"}
+    assert disparadas == {"TAKE_PROFIT_MARKET"}
     assert ensayo.de_status(StatusFila.PROTECCION)[-1]["posicion_abierta"] == "false"
     assert ensayo.violaciones() == []
 

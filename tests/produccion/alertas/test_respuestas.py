@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert
 from src.produccion.alertas import respuestas
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
-from src.produccion.almacen.esquema import daemons, positions, trades
+from src.produccion.almacen.esquema import breakers, daemons, positions, risk_modes, trades
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.monitor.reglas import pausar, tras_un_resultado
 from tests.produccion.alertas.apoyo import avisar
@@ -146,6 +146,24 @@ def test_se_dice_todo_lo_que_impide_entrar(motor: Engine, tmp_path: Path):
     anadir(tmp_path / "diario.sqlite", abierto)
     ingerir(motor, tmp_path / "diario.sqlite", "d", TITULAR)
     assert len(decir(motor, respuestas.cerrojos)) == 2
+
+
+def test_los_disyuntores_medidos_y_los_modos_que_pone_alguien_se_dicen(motor: Engine):
+    suyo = {"account_id": "sim-1", "symbol": "BTCUSDT", "client_id": "default"}
+    modo = {"user_id": "default", "requested_by": "eva", "changed_at_ms": 1, "reason": "news"}
+    clases = {"volatility": "OPEN", "spread": "CLOSED"}
+    with escribir(motor) as conexion:
+        for clase, estado in clases.items():
+            valores = suyo | {"exchange": "sim", "kind": clase, "state": estado, "updated_at_ms": 1}
+            conexion.execute(insert(breakers).values(valores | {"reason": "too much of it"}))
+        conexion.execute(insert(risk_modes).values(suyo | modo | {"mode": "HALTED"}))
+        conexion.execute(insert(risk_modes).values(suyo | modo | {"mode": "ACTIVE", "symbol": "ETHUSDT"}))
+
+    assert decir(motor, respuestas.cerrojos) == [
+        "risk mode sim-1 BTCUSDT: HALTED, set by eva: news",
+        "breaker sim-1 BTCUSDT volatility: OPEN, too much of it",
+    ]
+    assert decir(motor, respuestas.cerrojos, client_id="ajeno") == ["nothing is locked"]
 
 
 def test_un_demonio_callado_se_nota(motor: Engine):

@@ -17,7 +17,7 @@ from src.produccion.almacen.alimentador import Alimentador, Muestra
 from src.produccion.almacen.conexion import conectar_almacen, leer
 from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.esquema import alerts, balance_snapshots, system_metrics
-from src.produccion.almacen.migrar import subir
+from src.produccion.almacen.migrar import estado_esquema, subir
 from src.produccion.almacen.tolva import Tolva
 from tests.produccion.almacen.diarios_de_prueba import TITULAR, anadir, escribir_sesion
 
@@ -72,6 +72,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
 ):
     """A database that is not migrated is as bad as none, and needs no server to be stopped."""
     motor = conectar_almacen(url_vacia, tmp_path)
+    ultima = estado_esquema(motor).ultima
     if motor.dialect.name == "sqlite":
         subir(motor)
         with motor.begin() as conexion:
@@ -85,7 +86,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
     assert [e["event"] for e in bitacora].count("almacen_caido") == 1
     if motor.dialect.name == "sqlite":
         with motor.begin() as conexion:
-            conexion.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+            conexion.execute(text(f"UPDATE alembic_version SET version_num = '{ultima}'"))
     else:
         subir(motor)
     assert tolva.girar() == 1.0

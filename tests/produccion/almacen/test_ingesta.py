@@ -3,12 +3,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import DiarioCorrupto
 from src.nucleo.frenos import apretar, nuevo_freno
+from src.nucleo.tipos import EscalaPrecio
 from src.produccion.almacen import ingesta
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.ejecuciones import EstadoEjecucion
@@ -26,11 +28,22 @@ from src.produccion.almacen.eventos_stop import ejecucion_de
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
-from tests.produccion.almacen.diarios_de_prueba import ABIERTA_MS, TITULAR, anadir, escribir_sesion
+from tests.produccion.almacen.diarios_de_prueba import (
+    ABIERTA_MS,
+    AGENTE,
+    PROTEGIDA,
+    TITULAR,
+    anadir,
+    escribir_sesion,
+    filas,
+    una_fila,
+)
 from tests.produccion.diarios import sin_disparadores
 
 OPERACION = id_operacion("sim-1", "BTCUSDT", ABIERTA_MS)
 FRENO = nuevo_freno(100.2, 95.0, 110.0, 100.2, 0, largo=True)
+NIVEL = {"operation": ABIERTA_MS + 1, "quantity": 0.5, "entry": 100.2, "level": 90.0}
+A_MANO = apretar(FRENO, 97.0, 99.0, EscalaPrecio(1, 10), "break_even")
 
 
 @pytest.fixture
@@ -97,6 +110,23 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
         ("INFO", "position_closed", "closed long 0.5 at 94.9: -2.67 after commission (proteccion)"),
         ("CRITICAL", "LATCHED", "drawdown"),
     ]
+
+
+def test_una_posicion_que_se_cierra_por_no_tener_stop_es_una_alerta(motor: Engine, ruta: Path):
+    motivo = "no stop could be placed at 88.5: refused (code -1111)"
+    contenido = {"session": "s", "reason": motivo, "quantity": -0.5, "entry": 80.0, "stop": 88.5}
+    anadir(ruta, (AGENTE, "PROTECTION_LOST", contenido))
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        perdida = alerts.c.kind == "PROTECTION_LOST"
+        alerta = conexion.execute(select(alerts).where(perdida)).mappings().one()
+    assert (alerta["level"], alerta["symbol"]) == ("CRITICAL", "BTCUSDT")
+    assert alerta["message"] == (
+        "the position of -0.5 BTCUSDT is closed at market, its protection failed: no stop could be placed at"
+        " 88.5: refused (code -1111)"
+    )
+    assert orjson.loads(alerta["payload_json"]) == contenido
 
 
 def test_en_lotes_o_de_una_vez_o_dos_veces_sale_lo_mismo(motor: Engine, ruta: Path):
@@ -167,7 +197,28 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert contar(motor)["alerts"] == 5
 
 
-@pytest.mark.parametrize("nombre", ["break_even", apretar(FRENO, 97.0, 99.0, (1, 10), "break_even").nivel])
+@pytest.mark.parametrize(
+    "apunte",
+    [
+        ("ROWS", filas(una_fila(operacion="abrir_long", cantidad=0.0), cuenta=[1.0])),
+        ("ROWS", filas(PROTEGIDA | {"cantidad": 0.0}, cuenta=[1.0])),
+        ("LEVEL_SET", NIVEL | {"brake": "x"}),
+        ("LEVEL_SET", NIVEL | {"operation": 2**63}),
+    ],
+    ids=["fill of nothing", "stop of nothing", "brake without fields", "beyond 64 bits"],
+)
+def test_ningun_apunte_detiene_a_los_que_le_siguen(
+    motor: Engine, ruta: Path, bitacora, apunte: tuple[str, dict[str, object]]
+):
+    anadir(ruta, ("x", *apunte), ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
+
+    assert alimentar(motor, ruta) == 13
+
+    assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12]
+    assert contar(motor)["alerts"] == 5
+
+
+@pytest.mark.parametrize("nombre", ["break_even", A_MANO.nivel])
 @pytest.mark.parametrize(("nivel", "puesto"), [(90.0, ("97", "break_even")), (98.0, ("98", "catastrophe"))])
 def test_el_stop_de_una_operacion_es_el_que_el_mercado_encuentra_antes(
     motor: Engine, tmp_path: Path, nombre: str, nivel: float, puesto: tuple[str, str]

@@ -98,6 +98,13 @@ class Api:
                 respuesta.headers,
             )
 
+    async def texto(self, ruta: str, ficha: str | None = None) -> str:
+        """A page that is no JSON."""
+        cabeceras = {} if ficha is None else {"Authorization": f"Bearer {ficha}"}
+        async with self._sesion.get(self._url + ruta, headers=cabeceras) as respuesta:
+            assert (respuesta.status, respuesta.content_type) == (200, "text/plain")
+            return await respuesta.text()
+
     async def guardian(self, cuerpo: object, ficha: str | None, clave: str | None = None) -> Respuesta:
         return await self.pedir("POST", "/guardian", cuerpo, ficha, clave)
 

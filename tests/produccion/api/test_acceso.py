@@ -228,6 +228,7 @@ async def test_la_descripcion_trae_ejemplos_y_errores(api: Api):
 
     assert set(descripcion["paths"]) == {
         "/health",
+        "/metrics",
         "/guardian",
         "/api/v1/token/login",
         "/api/v1/token/logout",

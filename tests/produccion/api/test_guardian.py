@@ -98,6 +98,7 @@ async def test_una_solicitud_de_antes_sin_metadatos_sirve(api: Api, demonio: Dem
 @pytest.mark.parametrize(
     ("cambio", "detalle"),
     [
+        ({"user_id": None, "account_id": "sim-1"}, "'account_id' requires 'user_id' parameter"),
         ({"action": "open"}, "Invalid action. Must be: close, adjust, or half_close"),
         ({"stop": None}, "'adjust' requires 'stop' parameter"),
         ({"user_id": "Nadie"}, "Unknown user_id 'Nadie'"),
@@ -253,21 +254,59 @@ async def test_entre_dos_entornos_sin_fichero_no_se_elige(
 ):
     monkeypatch.chdir(tmp_path)
     cuentas = leer_cuentas(entorno={})
-    vivos = [demonio("default", entorno=entorno) for entorno in ("sim", "live")]
+    vivos = [demonio("default", entorno=entorno) for entorno in ("testnet", "live")]
     async with una_api(Entorno(almacen=motor, cuentas=cuentas, encargos=Encargos(motor, PLAZOS))) as api:
         ficha = api.ficha()
         dudosa = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
         vivos[0].parar()
         clara = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
-        demonio("default", entorno="testnet")
+        demonio("default", entorno="sim")
         repetida = await api.guardian(AJUSTE | {"user_id": "default"}, ficha, "clave-1")
 
     assert (dudosa.estado, clara.estado) == (409, 200)
     assert clara.cuerpo["account_id"] == "live-default"
-    assert "live-default, sim-default" in dudosa.cuerpo["detail"]
+    assert "live-default, testnet-default" in dudosa.cuerpo["detail"]
     assert [mando.account_id for mando in vivos[1].tomados] == ["live-default"]
     assert vivos[0].tomados == []
     assert (repetida.estado, repetida.cuerpo) == (clara.estado, clara.cuerpo)
+
+
+async def test_un_ensayo_no_toma_lo_que_no_se_le_pide_por_su_nombre(
+    motor: Engine, demonio: Demonios, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Without accounts.yaml a dry run has the user of everybody else; only its account tells it apart."""
+    monkeypatch.chdir(tmp_path)
+    ensayo = demonio("default", entorno="sim")
+    entorno = Entorno(almacen=motor, cuentas=leer_cuentas(entorno={}), encargos=Encargos(motor, PLAZOS))
+    pedido = AJUSTE | {"user_id": "default"}
+    async with una_api(entorno) as api:
+        ficha = api.ficha()
+        solo_ensayo = await api.guardian(pedido, ficha)
+        a_todos = await api.guardian(CERRAR_TODO, ficha)
+        nombrado = await api.guardian(pedido | {"account_id": "sim-default"}, ficha)
+        otro = await api.guardian(pedido | {"account_id": "sim-otro"}, ficha)
+        vivo = demonio("default", entorno="live")
+        con_vivo = await api.guardian(pedido, ficha)
+
+    assert (solo_ensayo.estado, a_todos.estado, otro.estado) == (503, 503, 503)
+    assert solo_ensayo.cuerpo["detail"].startswith("failed: no daemon trades BTCUSDT for default")
+    assert "on sim-otro" in otro.cuerpo["detail"]
+    assert (nombrado.estado, con_vivo.estado) == (200, 200)
+    assert con_vivo.cuerpo["account_id"] == "live-default"
+    assert [mando.account_id for mando in ensayo.tomados] == ["sim-default"]
+    assert [mando.account_id for mando in vivo.tomados] == ["live-default"]
+    assert solicitud_de(ensayo.tomados[0]).stop == 45_000.0
+
+
+async def test_la_cuenta_nombrada_es_parte_de_lo_que_una_clave_pide(api: Api, demonio: Demonios):
+    demonio("User_1")
+    ficha = api.ficha()
+
+    primera = await api.guardian(AJUSTE | {"account_id": "sim-User_1"}, ficha, "clave-1")
+    repetida = await api.guardian(AJUSTE | {"account_id": "sim-User_1"}, ficha, "clave-1")
+    otra = await api.guardian(AJUSTE | {"account_id": "live-User_1"}, ficha, "clave-1")
+
+    assert (primera.estado, repetida.cuerpo, otra.estado) == (200, primera.cuerpo, 422)
 
 
 async def test_un_mando_que_nadie_toma_vence_sin_hacerse(entorno: Entorno, motor: Engine, demonio: Demonios):

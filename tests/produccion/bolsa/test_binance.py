@@ -15,6 +15,7 @@ from src.nucleo.errores import (
     LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
+    SaldoInsuficiente,
 )
 from src.nucleo.ordenes import Orden
 from src.nucleo.stops import OrdenStop, TipoStop
@@ -121,7 +122,7 @@ async def test_una_entrada_no_dice_nada_de_reducir(servidor: Servidor, bolsa: Bi
         ((200, "cortar"), ResultadoIncierto),
         ((503, {"code": 0, "msg": "Service Unavailable."}), FalloPasajero),
         ((503, {"code": -1008, "msg": "Request throttled by system-level protection."}), FalloPasajero),
-        ((400, {"code": -2019, "msg": "Margin is insufficient."}), OrdenRechazada),
+        ((400, {"code": -2019, "msg": "Margin is insufficient."}), SaldoInsuficiente),
         ((429, {"code": -1003, "msg": "Too many requests."}), LimiteExcedido),
         ((401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions."}), CredencialesInvalidas),
     ],
@@ -736,3 +737,20 @@ async def test_los_limites_publicados_mandan(servidor: Servidor, reloj: RelojMer
             await bolsa.info_simbolo("BTCUSDT")
         with pytest.raises(LimiteExcedido):
             await bolsa.hora_ms()
+
+
+async def test_cada_peticion_se_cuenta_con_lo_que_tardo_y_si_fallo(
+    servidor: Servidor, bolsa: BinanceConnector
+):
+    """A refusal is an answer; a read that is tried again counts once for each try."""
+    contadas: list[tuple[float, bool]] = []
+    bolsa.escuchar(lambda duracion_s, fallida: contadas.append((duracion_s, fallida)))
+    servidor.contesta("v1/premiumIndex", (503, {"code": -1000, "msg": "?"}), (200, {"markPrice": "1"}))
+    servidor.contesta("v1/order", (400, {"code": -2019, "msg": "Margin is insufficient."}))
+
+    await bolsa.precio_mark("BTCUSDT")
+    with pytest.raises(OrdenRechazada):
+        await bolsa.enviar(ORDEN)
+
+    assert [fallida for _, fallida in contadas] == [True, False, False]
+    assert all(duracion_s > 0.0 for duracion_s, _ in contadas)

@@ -10,7 +10,6 @@ import pytest
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 from src.nucleo.errores import (
-    BolsaIncompatible,
     CredencialesInvalidas,
     ErrorBolsa,
     FalloPasajero,
@@ -18,6 +17,8 @@ from src.nucleo.errores import (
     LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
+    SaldoInsuficiente,
+    SimboloNoAdmitido,
 )
 from src.produccion.bolsa.fallos_bolsa import FALLOS_DE_TRANSPORTE, traducir
 
@@ -39,7 +40,7 @@ def clase(fallo: Exception, *, escritura: bool = True) -> type[ErrorBolsa]:
 @pytest.mark.parametrize(
     "codigo",
     [
-        *(-1102, -1106, -1111, -1116, -2011, -2013, -2018, -2019, -2021, -2022, -2023, -2027, -2028),
+        *(-1102, -1106, -1111, -1116, -2011, -2013, -2021, -2022, -2023, -2027, -2028),
         *(-4003, -4004, -4005, -4014, -4016, -4023, -4024, -4061, -4082, -4116, -4118, -4120, -4137),
         *(-4140, -4141, -4161, -4164, -4400, -5021, -5022),
     ],
@@ -71,7 +72,7 @@ def test_las_claves_malas_se_dicen_con_el_remedio(codigo: int):
 def test_un_simbolo_o_intervalo_desconocido_es_incompatible(codigo: int):
     fallo = traducir(respuesta(codigo), escritura=False)
 
-    assert type(fallo) is BolsaIncompatible
+    assert type(fallo) is SimboloNoAdmitido
     assert fallo.codigo_salida == 2
 
 
@@ -131,7 +132,7 @@ def test_un_4xx_sin_un_codigo_de_la_bolsa_no_prueba_nada(codigo: object):
 def test_un_codigo_escrito_como_texto_es_el_mismo():
     fallo = BinanceAPIException(None, 400, json.dumps({"code": "-2019", "msg": "text"}))
 
-    assert clase(fallo) is OrdenRechazada
+    assert clase(fallo) is SaldoInsuficiente
 
 
 @pytest.mark.parametrize("escritura", [True, False])
@@ -181,3 +182,8 @@ def test_sin_conexion_nada_llego_a_la_bolsa():
 
     assert clase(fallo) is FalloPasajero
     assert clase(fallo, escritura=False) is LecturaFallida
+
+
+@pytest.mark.parametrize("codigo", [-2018, -2019])
+def test_un_margen_que_no_alcanza_es_un_rechazo_con_nombre(codigo: int):
+    assert clase(respuesta(codigo)) is SaldoInsuficiente

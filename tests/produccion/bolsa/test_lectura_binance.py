@@ -103,11 +103,17 @@ def test_una_transaccion_lleva_signo(lado: str, cantidad: float):
         ("FUNDING_FEE", ClaseIngreso.FUNDING_FEE),
         ("TRANSFER", ClaseIngreso.TRANSFER),
         ("INSURANCE_CLEAR", ClaseIngreso.INSURANCE_CLEAR),
-        ("COMMISSION", ClaseIngreso.OTRO),
-        ("REALIZED_PNL", ClaseIngreso.OTRO),
+        ("COMMISSION", ClaseIngreso.DE_ORDENES),
+        ("REALIZED_PNL", ClaseIngreso.DE_ORDENES),
+        ("INTERNAL_TRANSFER", ClaseIngreso.TRANSFER),
+        ("STRATEGY_UMFUTURES_TRANSFER", ClaseIngreso.TRANSFER),
+        ("COIN_SWAP_DEPOSIT", ClaseIngreso.TRANSFER),
+        ("COMMISSION_REBATE", ClaseIngreso.OTRO),
+        ("WELCOME_BONUS", ClaseIngreso.OTRO),
+        ("OTHER_SYMBOL", ClaseIngreso.OTRO),
     ],
 )
-def test_los_ingresos_que_no_interesan_son_otros(nombre: str, esperada: ClaseIngreso):
+def test_cada_ingreso_tiene_su_clase(nombre: str, esperada: ClaseIngreso):
     fila = {"incomeType": nombre, "income": "-0.5", "time": 4, "tranId": 11, "symbol": "BTCUSDT"}
 
     leido = lectura.leer_ingreso(fila, "BTCUSDT")

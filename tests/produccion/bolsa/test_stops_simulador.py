@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 
@@ -50,6 +51,17 @@ async def test_un_stop_se_coloca_se_ve_y_se_cancela(bolsa: BinanceConnector):
     with pytest.raises(OrdenRechazada) as fallo:
         await bolsa.cancelar_stop("BTCUSDT", "tm-cierra")
     assert fallo.value.codigo == -2011
+
+
+async def test_los_limites_del_precio_que_se_publican_son_los_que_rigen(bolsa: BinanceConnector):
+    filtros = (await bolsa.info_simbolo("BTCUSDT")).mercado.filtros
+    minimo = filtros.escala_precio.minimo
+    assert (filtros.precio_min, filtros.precio_max) == (Decimal("200.00"), Decimal(1_000_000))
+
+    with pytest.raises(OrdenRechazada) as fallo:
+        await bolsa.colocar_stop(STOP._replace(gatillo=minimo - 0.1))
+    assert fallo.value.codigo == -4013
+    assert (await bolsa.colocar_stop(STOP._replace(gatillo=minimo))).gatillo == minimo
 
 
 async def test_uno_que_nadie_coloco_no_existe(bolsa: BinanceConnector):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from src.nucleo.disparos import ReglasInquilino
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.config.config import Modo
-from src.produccion.config.cuentas import Cuentas, SeccionCuenta, claves_de, leer_cuentas
+from src.produccion.config.cuentas import Cuentas, SeccionCuenta, claves_de, leer_cuentas, limites_de
 from src.produccion.puertos import Credenciales
 
 RAIZ = Path(__file__).parents[3]
@@ -137,3 +138,22 @@ def test_un_inquilino_ve_solo_lo_suyo():
 def test_una_cuenta_desconocida_se_nombra_con_las_que_hay():
     with pytest.raises(ConfiguracionInvalida, match=r"no account 'Z'; there are: A\."):
         Cuentas(accounts={"A": SeccionCuenta()}).una("Z")
+
+
+def test_los_limites_de_una_cuenta_son_los_que_dice(tmp_path: Path):
+    """By the fields of a tenant's rules; what it leaves out is not there."""
+    ruta = escribir(
+        tmp_path,
+        "accounts: {Ana: {limits: {max_slippage_pct: 2.5, slippage_pause_threshold_pct: 4,"
+        " max_executions_per_minute: 3, max_executions_per_hour: 20}},"
+        " Berta: {limits: {max_executions_per_hour: 7}}, Carla: {}}",
+    )
+    todos = {"slippage_max_pct": 2.5, "slippage_pausa_pct": 4.0, "por_minuto": 3, "por_hora": 20}
+
+    assert limites_de("Ana", ruta, {}) == todos
+    assert set(todos) <= set(ReglasInquilino._fields)
+    assert limites_de("Berta", ruta, {}) == {"por_hora": 7}
+    assert limites_de("Carla", ruta, {}) == {}
+    assert limites_de(None, ruta, {}) == {}
+    with pytest.raises(ConfiguracionInvalida, match="no account 'Dora'"):
+        limites_de("Dora", ruta, {})

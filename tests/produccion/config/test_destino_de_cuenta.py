@@ -20,6 +20,8 @@ CUENTAS = """
 accounts:
   Uno: {tenant: casa, environment: testnet, api_key_env: UNO_KEY, api_secret_env: UNO_SECRET}
   Real: {environment: live, api_key_env: UNO_KEY, api_secret_env: UNO_SECRET}
+  Ensayo: {environment: sim}
+  EnsayoAjeno: {environment: sim, api_key_env: OTRA_KEY}
   Sin: {api_key_env: OTRA_KEY}
 """
 
@@ -42,10 +44,25 @@ def test_con_nombre_son_las_suyas(cuentas: Path):
 
 
 @pytest.mark.parametrize(
+    ("entorno", "clave"), [({}, "simulador"), ({"TIMONEL_SIMULATOR_KEY": "otra"}, "otra")]
+)
+def test_un_simulador_tiene_las_mismas_claves_de_siempre_con_nombre_que_sin_el(
+    cuentas: Path, entorno: dict[str, str], clave: str
+):
+    opciones = Opciones(train_id="", url="http://127.0.0.1:1")
+
+    con_nombre, _ = destino_de(opciones, "Ensayo", cuentas, entorno)
+
+    assert con_nombre.credenciales == destino_de(opciones, None, None, entorno)[0].credenciales
+    assert (con_nombre.credenciales.clave, con_nombre.credenciales.secreto) == (clave, "simulador")
+
+
+@pytest.mark.parametrize(
     ("usuario", "opciones", "motivo"),
     [
         ("Nadie", {}, "there is no account 'Nadie'"),
         ("Sin", {}, "OTRA_KEY"),
+        ("EnsayoAjeno", {"url": "http://127.0.0.1:1"}, "OTRA_KEY"),
         ("Real", {}, "--live is for live"),
         ("Uno", {"real": True}, "of environment testnet"),
         ("Uno", {"url": "http://127.0.0.1:1"}, "of environment testnet"),

@@ -7,13 +7,14 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
-from src.produccion.diario.diario import DiarioSqlite, exportar_canonico
+from src.produccion.diario.diario import DiarioSqlite, exportar
 from tests.produccion.diarios import sin_disparadores
 
 RED = True
@@ -173,13 +174,26 @@ def test_lo_que_nadie_espera_y_no_se_pudo_escribir_se_dice_al_cerrar(ruta: Path)
         diario.cerrar()
 
 
+def test_un_disco_que_no_contesta_no_impide_acabar(ruta: Path, monkeypatch: pytest.MonkeyPatch):
+    seguir = threading.Event()
+    diario = DiarioSqlite(ruta)
+    monkeypatch.setattr(diario, "_guardar", lambda _: seguir.wait())
+    diario.anotar_luego("risk", "PEAK", 0, {})
+
+    with pytest.raises(EmergenciaOperacional, match="no answer from the disk"):
+        diario.cerrar(plazo_s=0.01)
+
+    seguir.set()
+    diario.cerrar()
+
+
 def test_un_disco_lleno_es_una_emergencia_que_conserva_lo_escrito(ruta: Path):
     """A real limit of the kernel on the size of files stands in for a full disk."""
     codigo = f"""
 import asyncio, resource
 from pathlib import Path
 from src.nucleo.errores import DiarioCorrupto, EmergenciaOperacional
-from src.produccion.diario.diario import DiarioSqlite, exportar_canonico
+from src.produccion.diario.diario import DiarioSqlite, exportar
 from tests.produccion.diarios import sin_disparadores
 
 async def escribir():
@@ -282,7 +296,7 @@ async def test_la_exportacion_no_depende_de_como_se_mezclaron_las_escrituras(tmp
             contenido = contenido if nombre == "uno" else dict(reversed(contenido.items()))
             diario.anotar_luego(agregado, "X", 10 * cuenta[agregado], contenido)
         diario.cerrar()
-        salidas.append(b"".join(exportar_canonico(ruta)))
+        salidas.append(b"".join(exportar(ruta, canonico=True)))
 
     assert salidas[0] == salidas[1]
     lineas = [json.loads(linea) for linea in salidas[0].splitlines()]

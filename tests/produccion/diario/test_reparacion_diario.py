@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.produccion.diario.apertura_diario import examinar
-from src.produccion.diario.diario import DiarioSqlite, exportar_canonico
+from src.produccion.diario.diario import DiarioSqlite, exportar
 from src.produccion.diario.reparacion_diario import reparar
 from src.produccion.riesgo.enclavamiento import AGREGADO, recordar
 from tests.produccion.diarios import AGENTE, de_version_1, machacar, sin_disparadores, un_diario
@@ -26,7 +26,7 @@ def ruta(tmp_path: Path) -> Path:
 def contenidos(ruta: Path) -> dict[str, list[int]]:
     """What each aggregate's events say, in order."""
     hay: dict[str, list[int]] = {}
-    for linea in exportar_canonico(ruta):
+    for linea in exportar(ruta, canonico=True):
         evento = json.loads(linea)
         hay.setdefault(evento["aggregate"], []).append(evento["payload"].get("i"))
     return hay

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from sqlalchemy import Engine
 
 from src.nucleo.disparos import Niveles
 from src.nucleo.errores import (
+    AlmacenCaido,
     BolsaIncompatible,
     ConfiguracionInvalida,
     DatosInvalidos,
@@ -28,6 +31,7 @@ from src.nucleo.tipos import LadoOrden, Posicion
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
 from src.produccion.monitor.adopcion import Adopcion, Duenio
+from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.libro import Libro
 from src.produccion.monitor.pedido import Pedido, apertura_ms, niveles_de
 from src.produccion.monitor.residentes import PacienciaStops
@@ -41,8 +45,12 @@ DUENIO = Duenio("inquilino", "User_1", f.CUENTA)
 PEDIDO = Pedido("BTCUSDT", 88_200.04, None, 93_600.0)
 
 
-def _adopcion(motor: Engine, bolsa: BolsaFalsa) -> Adopcion:
-    return Adopcion(Libro(motor), bolsa, bolsa.reloj, DUENIO, PacienciaStops(3, 0.01), f.DEPRISA)
+def _adopcion(
+    motor: Engine, bolsa: BolsaFalsa, libro: Libro | None = None, cuaderno: Cuaderno | None = None
+) -> Adopcion:
+    cuaderno = cuaderno or Cuaderno(Path("/nowhere"))
+    libro = libro or Libro(motor)
+    return Adopcion(libro, bolsa, bolsa.reloj, DUENIO, cuaderno, PacienciaStops(3, 0.01), f.DEPRISA)
 
 
 def _puestos(bolsa: BolsaFalsa) -> list[tuple[str, float, float | None]]:
@@ -171,6 +179,60 @@ async def test_si_tampoco_se_puede_cerrar_lo_dice(motor: Engine):
     assert fallo.value.codigo_salida == 4
 
 
+class _SeCae(Libro):
+    """A store that goes down once a stop was asked for."""
+
+    def __init__(self, motor: Engine, bolsa: BolsaFalsa) -> None:
+        super().__init__(motor)
+        self._bolsa = bolsa
+
+    async def _fuera(self, hacer: Callable[[], Any]) -> Any:
+        if "colocar_stop" in self._bolsa.pedidos:
+            raise AlmacenCaido("down")
+        return await super()._fuera(hacer)
+
+
+class TestSinAlmacen:
+    """The exchange takes no stop, and the store is down."""
+
+    @pytest.mark.parametrize(
+        ("cantidad", "fallos"),
+        [(0.01, []), (300.0, [OrdenRechazada("too much", codigo=-4005)])],
+        ids=["una-orden", "varias"],
+    )
+    async def test_se_cierra_sin_esperarlo(
+        self, motor: Engine, tmp_path: Path, cantidad: float, fallos: list[Exception]
+    ):
+        bolsa = f.una_bolsa(cantidad=cantidad, fallos_stop=_sin_stop(), fallos=deque(fallos))
+        cuaderno = Cuaderno(tmp_path)
+
+        with pytest.raises(ProteccionImposible, match="was closed"):
+            await _adopcion(motor, bolsa, _SeCae(motor, bolsa), cuaderno).adoptar(PEDIDO)
+
+        assert bolsa.estado.posicion is None
+        assert not cuaderno.vacio
+
+    @pytest.mark.parametrize(
+        "cambios",
+        [{"fallos": deque([OrdenRechazada("no", codigo=-2019)] * 9)}, {"consultas_fallidas": 1_000}],
+        ids=["rechaza", "calla"],
+    )
+    async def test_si_tampoco_se_puede_cerrar_lo_dice(
+        self, motor: Engine, tmp_path: Path, cambios: dict[str, Any]
+    ):
+        bolsa = f.una_bolsa(fallos_stop=_sin_stop(), **cambios)
+
+        with pytest.raises(PosicionDesprotegida, match="NOW") as fallo:
+            await _adopcion(motor, bolsa, _SeCae(motor, bolsa), Cuaderno(tmp_path)).adoptar(PEDIDO)
+
+        assert not isinstance(fallo.value, ProteccionImposible)
+        assert bolsa.estado.posicion is not None
+
+
+def _sin_stop() -> deque[Any]:
+    return deque([OrdenRechazada("no", codigo=-4045)])
+
+
 async def test_un_objetivo_que_no_entra_no_quita_la_proteccion(motor: Engine):
     bolsa = f.una_bolsa(fallos_stop=deque([None, OrdenRechazada("no", codigo=-4045)]))
 
@@ -194,14 +256,17 @@ class TestPedido:
             ({"stop": -5.0}, "--stop -5.0 must be a price greater than 0"),
             ({"stop": float("nan")}, "--stop nan"),
             ({"stop": 0.001}, "outside the price filter"),
+            ({"stop": 499.9}, r"Stop 499\.9 .* must be a price from 500\.0 to 100000\.0"),
+            ({"objetivo": 100_000.1}, r"Target 100000\.1 .* must be a price from 500\.0 to 100000\.0"),
             ({"stop": None, "stop_pct": 100.0}, "stop_loss_percent"),
             ({"objetivo": float("inf")}, "--target inf"),
             ({"objetivo": 89_000.0}, "Target 89000.0 is on the wrong side"),
         ],
     )
     def test_lo_que_no_puede_ser_nombra_el_precio(self, cambios: dict[str, Any], motivo: str):
+        filtros = unos_filtros(precio_min="500", precio_max="100000")
         with pytest.raises(EntradaInvalida, match=motivo):
-            niveles_de(PEDIDO._replace(**cambios), Posicion(0.01, 90_000.0), 90_000.0, unos_filtros())
+            niveles_de(PEDIDO._replace(**cambios), Posicion(0.01, 90_000.0), 90_000.0, filtros)
 
     def test_se_redondea_hacia_la_perdida(self):
         corta = Pedido("BTCUSDT", 91_800.01, None, 88_000.09)

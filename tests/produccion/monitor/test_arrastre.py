@@ -20,7 +20,7 @@ from src.produccion.monitor.arrastre import Arrastrada, Arrastre, Hecho
 from src.produccion.monitor.libro import Libro
 from src.produccion.monitor.residentes import Papel, deseadas, orden_residente
 from src.produccion.monitor.tipos import Vigilada
-from src.produccion.puertos import StopBolsa
+from src.produccion.puertos import CuentaBolsa, StopBolsa
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import BolsaFalsa
 from tests.produccion.monitor import fabrica as f
@@ -29,7 +29,7 @@ RED = True
 
 
 def _arrastre(motor: Engine, bolsa: BolsaFalsa, costo: float = 0.0015, *, ensayo: bool = False) -> Arrastre:
-    return Arrastre(Libro(motor), bolsa, bolsa.reloj, f.CUENTA, costo, ensayo=ensayo)
+    return Arrastre(Libro(motor), bolsa, bolsa.reloj, f.CUENTA, costo, ensayo=ensayo, ajustes=f.DEPRISA)
 
 
 async def _mirar(motor: Engine, bolsa: BolsaFalsa, costo: float = 0.0015, **opciones: bool) -> Arrastrada:
@@ -133,6 +133,26 @@ async def test_un_ensayo_no_toca_nada(motor: Engine):
     assert (arrastrada.hecho, arrastrada.despues) == (Hecho.ADJUSTED, 90_135.0)
     assert _gatillos(bolsa) == BASE
     assert f.operacion(motor, operacion.operation_id).stop_price == 88_200
+
+
+async def test_un_ensayo_sobre_una_posicion_que_se_fue_no_la_cierra(motor: Engine):
+    operacion, bolsa = await _adoptada(motor)
+    bolsa.operar(-0.01)
+    antes, esperan = f.operacion(motor, operacion.operation_id), _gatillos(bolsa)
+
+    assert (await _mirar(motor, bolsa, ensayo=True)).hecho is Hecho.CLOSED
+    assert f.operacion(motor, operacion.operation_id) == antes
+    assert antes.closed_at_ms is None
+    assert _gatillos(bolsa) == esperan == [BASE[1]]
+    assert f.tipos(motor) == []
+
+
+async def test_un_ensayo_ve_lo_que_la_bolsa_perdio_y_no_lo_pone(motor: Engine):
+    _, bolsa = await _adoptada(motor)
+    bolsa.soltar_stops()
+
+    assert (await _mirar(motor, bolsa, ensayo=True)).hecho is Hecho.REARMED
+    assert bolsa.stops_vivos == []
 
 
 async def test_lo_que_la_bolsa_perdio_se_pone_otra_vez(motor: Engine):
@@ -286,6 +306,25 @@ async def test_una_posicion_que_se_fue_cierra_la_operacion(motor: Engine):
     assert (await _mirar(motor, bolsa)).hecho is Hecho.CLOSED
     assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
     assert bolsa.stops_vivos == []
+
+
+async def test_una_recien_abierta_no_se_da_por_cerrada_por_una_lectura_vieja(motor: Engine):
+    """A read may still be of before it was opened: its stop would be swept away under an open position."""
+    operacion, bolsa = await _adoptada(motor, opened_at_ms=f.AHORA_MS - 1_000)
+    abierta = bolsa.estado
+    bolsa.estado = abierta._replace(posicion=None)
+    cuenta = bolsa.cuenta
+
+    async def una_vieja(simbolo: str) -> CuentaBolsa:
+        leida = await cuenta(simbolo)
+        bolsa.estado = abierta
+        return leida
+
+    bolsa.cuenta = una_vieja  # type: ignore[method-assign]
+
+    assert (await _mirar(motor, bolsa)).hecho is Hecho.UNCHANGED
+    assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.ACTIVE
+    assert _gatillos(bolsa) == BASE
 
 
 async def test_las_de_un_agente_no_se_tocan(motor: Engine):

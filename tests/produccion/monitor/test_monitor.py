@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -19,7 +21,7 @@ from src.nucleo.errores import AlmacenCaido, OrdenRechazada
 from src.nucleo.tipos import Posicion
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
-from src.produccion.almacen.eventos_stop import EstadoEjecucion, FuenteStop, TipoEventoStop
+from src.produccion.almacen.eventos_stop import EstadoEjecucion, EventoStopNuevo, FuenteStop, TipoEventoStop
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, ficha_stop
 from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
 from src.produccion.monitor.cuaderno import Cuaderno
@@ -402,18 +404,56 @@ class TestSinAlmacen:
         assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
         assert len(bolsa.enviadas) == 1
 
-    async def test_sin_almacen_se_anota_en_disco_antes_de_enviar(self, motor: Engine, tmp_path: Path):
+    @pytest.mark.parametrize("despierta", [True, False])
+    async def test_sin_almacen_la_salida_no_espera_al_disco(
+        self, motor: Engine, tmp_path: Path, bitacora: list[dict[str, object]], *, despierta: bool
+    ):
+        """The disk answers once the order is out, or not at all."""
         f.guardar(motor, f.una_operacion())
-        cuaderno, al_enviar = Cuaderno(tmp_path), []
-        bolsa = f.una_bolsa(al_enviar=lambda: al_enviar.append(cuaderno.vacio))
+        enviada, cuaderno = threading.Event(), _Colgado(tmp_path)
+        bolsa = f.una_bolsa(al_enviar=lambda: enviada.set())
         monitor = f.un_monitor(motor, bolsa, cuaderno=cuaderno)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+        cuaderno.hasta = enviada if despierta else threading.Event()
+
+        with _caido(monitor):
+            (resultado,) = await _ejecutar_lo_alcanzado(monitor)
+
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.EXECUTED, 1)
+        assert cuaderno.vacio is not despierta
+        avisado = "cuaderno_sin_respuesta" in [e["event"] for e in bitacora]
+        assert avisado is not despierta
+        cuaderno.hasta.set()
+
+    async def test_sin_almacen_se_cierra_lo_que_no_cabe_en_cinco_ordenes(self, motor: Engine):
+        """An order that was filled has done its work: only those that were not count against the next one."""
+        f.guardar(motor, f.una_operacion(quantity=700.0))
+        bolsa = f.una_bolsa(cantidad=700.0, fallos=deque([OrdenRechazada("too much", codigo=-4005)]))
+        monitor = f.un_monitor(motor, bolsa)
         await monitor.revisar()
         bolsa.precio_actual = 88_000.0
 
         with _caido(monitor):
-            await _ejecutar_lo_alcanzado(monitor)
+            finales = [(await _ejecutar_lo_alcanzado(monitor))[0].final for _ in range(8)]
 
-        assert al_enviar == [False]
+        assert finales == [Final.FAILED, *[Final.EXECUTED] * 6, Final.CLOSED]
+        assert bolsa.estado.posicion is None
+
+    async def test_sin_almacen_se_deja_tras_cinco_ordenes_sin_llenar(self, motor: Engine):
+        f.guardar(motor, f.una_operacion())
+        bolsa = f.una_bolsa(fallos=deque([Parcial(0.0)] * 5))
+        monitor = f.un_monitor(motor, bolsa)
+        await monitor.revisar()
+        bolsa.precio_actual = 88_000.0
+
+        with _caido(monitor):
+            for _ in range(5):
+                await _ejecutar_lo_alcanzado(monitor)
+            (resultado,) = await _ejecutar_lo_alcanzado(monitor)
+
+        assert (resultado.final, len(bolsa.enviadas)) == (Final.FAILED, 5)
+        assert resultado.motivo == "5 orders of this stop were not filled"
 
     async def test_una_linea_cortada_no_estorba_a_las_demas(self, motor: Engine, tmp_path: Path):
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -433,6 +473,19 @@ class TestSinAlmacen:
         with pytest.raises(AlmacenCaido, match="has not answered"):
             await libro.llamando(lambda _: time.sleep(0.1))
         libro.apagar()
+
+    async def test_lo_que_cuelga_en_el_almacen_no_impide_acabar(self, motor: Engine):
+        seguir, libro = threading.Event(), Libro(motor, plazo_s=0.01)
+        with pytest.raises(AlmacenCaido):
+            await libro.llamando(lambda _: seguir.wait(60.0))
+
+        assert not libro.apagar(0.01)
+        seguir.set()
+        assert libro.apagar(60.0)
+
+    def test_un_almacen_colgado_no_retiene_al_proceso(self):
+        hecho = subprocess.run([sys.executable, "-c", _COLGADO], check=False, timeout=60)
+        assert hecho.returncode == 0
 
     async def test_un_almacen_lento_no_retrasa_la_salida(self, motor: Engine, tmp_path: Path):
         """Each call takes less than any one may, all of them more than there is time for."""
@@ -469,6 +522,23 @@ class TestSinAlmacen:
             await monitor.revisar()
 
 
+_COLGADO = """
+import asyncio, threading
+from sqlalchemy import create_engine
+from src.nucleo.errores import AlmacenCaido
+from src.produccion.monitor.libro import Libro
+
+async def llamar():
+    try:
+        await Libro(create_engine("sqlite://"), plazo_s=0.01).llamando(lambda _: threading.Event().wait())
+    except AlmacenCaido:
+        return
+    raise SystemExit("it answered")
+
+asyncio.run(llamar())
+"""
+
+
 class _Lento(Libro):
     """A store that takes its time for each call."""
 
@@ -478,6 +548,16 @@ class _Lento(Libro):
             return hacer()
 
         return await super()._fuera(despacio)
+
+
+class _Colgado(Cuaderno):
+    """On a disk that hangs until something happens."""
+
+    hasta: threading.Event
+
+    def guardar(self, *eventos: EventoStopNuevo) -> None:
+        self.hasta.wait(60.0)
+        super().guardar(*eventos)
 
 
 class _caido:

@@ -8,18 +8,20 @@ from itertools import pairwise
 
 import pytest
 
-from src.nucleo.errores import OrdenRechazada
+from src.nucleo.errores import EmergenciaOperacional, OrdenRechazada
+from src.nucleo.ordenes import Orden
+from src.nucleo.tipos import EstadoCuenta
 from src.produccion.ordenes.cierre import Cierre, SinAmparo
 from src.produccion.ordenes.ejecutor import Ejecutor
-from src.produccion.puertos import CuentaBolsa
+from src.produccion.puertos import CuentaBolsa, RespuestaOrden
 from tests.constructores import una_cuenta
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso
 
 LARGO = una_cuenta(cantidad=0.3)
 
 
-def montar(bolsa: BolsaFalsa) -> tuple[Cierre, list[float]]:
-    ejecutor = Ejecutor(bolsa, DiarioFalso(), bolsa.reloj, "BTCUSDT")
+def montar(bolsa: BolsaFalsa, diario: DiarioFalso | None = None) -> tuple[Cierre, list[float]]:
+    ejecutor = Ejecutor(bolsa, diario or DiarioFalso(), bolsa.reloj, "BTCUSDT")
     avances: list[float] = []
     reloj = asyncio.get_running_loop().time
     return Cierre(bolsa, ejecutor, bolsa.mercado, SinAmparo(), lambda: avances.append(reloj())), avances
@@ -84,6 +86,77 @@ async def test_una_cuenta_que_se_lee_plana_antes_de_tiempo_no_es_plana():
 
     assert bolsa.estado.posicion is None
     assert len(bolsa.aceptadas) == 1
+
+
+@dataclass
+class Sabida:
+    """What the daemon knows of the account, and which reading the listed fills explain."""
+
+    estado: EstadoCuenta
+    explicada: float | None = None
+
+    async def explica(self, cantidad: float) -> bool:
+        return cantidad == self.explicada
+
+
+async def test_una_sola_lectura_plana_no_desmiente_lo_que_se_sabe():
+    """The first reading is of before the entry: believing it would leave the position without its stops."""
+    bolsa = BolsaTardia(estado=LARGO, hasta_s=6.0, mostrada=0.0)
+    cierre, _ = montar(bolsa)
+
+    filas = await cierre.cerrar_todo("f", Sabida(LARGO))
+
+    assert [fila.cantidad for fila in filas] == [-0.3]
+    assert bolsa.estado.posicion is None
+
+
+async def test_lo_que_se_sabe_se_olvida_cuando_la_lectura_dura():
+    bolsa = BolsaFalsa()
+    cierre, _ = montar(bolsa)
+
+    assert await cierre.cerrar_todo("f", Sabida(LARGO)) == ()
+    assert 10.0 <= asyncio.get_running_loop().time() < 15.0
+
+
+async def test_una_lectura_plana_que_las_transacciones_explican_basta():
+    """A stop has closed it."""
+    bolsa = BolsaFalsa()
+    cierre, _ = montar(bolsa)
+
+    assert await cierre.cerrar_todo("f", Sabida(LARGO, explicada=0.0)) == ()
+    assert asyncio.get_running_loop().time() == 0.0
+
+
+class DiarioRoto(DiarioFalso):
+    async def anotar(self, *_: object) -> None:
+        raise EmergenciaOperacional("disk full")
+
+    def anotar_luego(self, *_: object) -> None:
+        raise EmergenciaOperacional("disk full")
+
+    async def asentar(self) -> None:
+        raise EmergenciaOperacional("disk full")
+
+
+@dataclass
+class BolsaQueNiega(BolsaFalsa):
+    """No order may reduce, whatever is open."""
+
+    async def enviar(self, orden: Orden) -> RespuestaOrden:
+        if orden.solo_reduce:
+            raise OrdenRechazada("refused (code -2022)", codigo=-2022)
+        return await super().enviar(orden)
+
+
+@pytest.mark.parametrize("diario", [DiarioFalso(), DiarioRoto()], ids=["journal", "broken-journal"])
+async def test_la_orden_sin_condicion_sale_aunque_el_diario_este_roto(diario: DiarioFalso):
+    bolsa = BolsaQueNiega(estado=LARGO)
+    cierre, _ = montar(bolsa, diario)
+
+    await cierre.cerrar_todo("f")
+
+    assert [(o.cantidad, o.solo_reduce) for o in bolsa.enviadas] == [(0.3, False)]
+    assert bolsa.estado.posicion is None
 
 
 async def test_lo_que_otro_cierra_se_cree_cuando_dura():

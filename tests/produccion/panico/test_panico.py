@@ -19,6 +19,7 @@ from src.produccion.config import config
 from src.produccion.panico import panico
 from src.produccion.panico.cliente_minimo import ClienteMinimo, Rechazada, SinRespuesta, leer_error
 from tests.extremo.procesos import RAIZ, Simulador, con_calentamiento, entorno, un_simulador
+from tests.secretos import SECRETO
 from tests.simulador.banco import firmar
 
 RED = True
@@ -43,7 +44,7 @@ def enviar(bolsa: Simulador, ruta: str, **campos: Any) -> Any:
     campos["timestamp"] = bolsa.publico("/fapi/v1/time")["serverTime"]
     pedido = urllib.request.Request(
         f"{bolsa.url}{ruta}",
-        data=firmar(campos).encode(),
+        data=firmar(campos, SECRETO).encode(),
         headers={"X-MBX-APIKEY": "simulador"},
         method="POST",
     )
@@ -95,13 +96,19 @@ def test_listar_no_toca_nada(tmp_path: Path):
     with una_bolsa(tmp_path) as bolsa:
         llenar(bolsa)
 
+        esperan = bolsa.pedir("/fapi/v1/openAlgoOrders", symbol="BTCUSDT")
+
         hecho = correr("--dry-run", "--json", TIMONEL_EXCHANGE_URL=bolsa.url)
 
-        assert hecho.returncode == 1
+        assert hecho.returncode == 0, hecho.stderr
         contado = json.loads(hecho.stdout)
         assert contado["flat"] is False
-        assert len(contado["actions"]) == 5
+        assert contado["actions"][0] == "BTCUSDT: position 0.05 BOTH: would be closed"
+        assert [linea.rsplit(": ", 1)[1] for linea in contado["actions"][1:4]] == ["would be cancelled"] * 3
+        assert contado["actions"][4:] == ["NOT FLAT (dry run: nothing was changed)"]
         assert bolsa.posicion == 0.05
+        assert len(bolsa.pedir("/fapi/v1/openOrders", symbol="BTCUSDT")) == 1
+        assert bolsa.pedir("/fapi/v1/openAlgoOrders", symbol="BTCUSDT") == esperan
 
 
 @pytest.mark.parametrize("clase", ["lose_answer", "lose_request", "http_503_unknown", "http_503_no_json"])
@@ -203,6 +210,34 @@ class ClienteAtrasado(ClienteMinimo):
         )
 
 
+class ClienteRecienEntrado(ClienteAtrasado):
+    """A position that has just been opened and is not shown yet; its stop waits."""
+
+    def __init__(self) -> None:
+        super().__init__(3.0)
+        self.cambios = [(-1_000.0, Decimal(0)), (0.0, Decimal("0.3"))]
+        self.stops = [{"clientAlgoId": "tm-s", "side": "SELL", "triggerPrice": "27000"}]
+
+    def leer(self, ruta: str, **campos: object) -> Any:
+        return list(self.stops) if ruta.endswith("openAlgoOrders") else super().leer(ruta, **campos)
+
+    def pedir(self, metodo: str, ruta: str, **campos: Any) -> Any:
+        if ruta.endswith("algoOpenOrders"):
+            self.stops.clear()
+            return {}
+        return super().pedir(metodo, ruta, **campos)
+
+
+def test_plana_con_stops_que_esperan_no_es_plana_todavia():
+    cliente = ClienteRecienEntrado()
+
+    assert cliente.aplanar()
+
+    assert cliente.cambios[-1][1] == 0
+    assert len(cliente.ordenes) == 1
+    assert cliente.stops == []
+
+
 @pytest.mark.parametrize("lista", [True, False])
 def test_una_posicion_atrasada_no_se_cierra_dos_veces(lista: bool):
     cliente = ClienteAtrasado(4.0, lista=lista)
@@ -282,9 +317,11 @@ def test_lo_que_no_cabe_en_una_orden_sale_en_trozos_y_por_su_lado():
 def test_sin_nada_que_cerrar_dice_que_esta_plana(tmp_path: Path):
     with una_bolsa(tmp_path) as bolsa:
         hecho = correr("--exchange-url", bolsa.url, "--json")
+        ensayo = correr("--exchange-url", bolsa.url, "--dry-run")
 
-        assert hecho.returncode == 0
+        assert (hecho.returncode, ensayo.returncode) == (0, 0)
         assert json.loads(hecho.stdout)["symbols"] == {}
+        assert ensayo.stdout.splitlines()[-1] == "FLAT (dry run: nothing was changed)"
 
 
 def test_un_simbolo_que_no_existe_es_culpa_de_quien_lo_pide(tmp_path: Path):
@@ -348,10 +385,24 @@ def test_la_orden_empieza_sin_importar_nada_mas():
     assert urlsplit(panico.REAL).hostname == "fapi.binance.com"
 
 
-def test_una_bolsa_que_no_contesta_se_dice_enseguida_y_se_deja_a_tiempo(capsys: pytest.CaptureFixture[str]):
-    assert panico.principal(["--exchange-url", "http://127.0.0.1:9", "--give-up-after", "0.6"], {}) == 1
+@pytest.mark.parametrize("ensayo", [[], ["--dry-run"], ["--dry-run", "--symbol", "BTCUSDT"]])
+def test_una_bolsa_que_no_contesta_se_dice_enseguida_y_se_deja_a_tiempo(
+    capsys: pytest.CaptureFixture[str], ensayo: list[str]
+):
+    """Neither flat nor not: a code of its own, which says that nothing was sent."""
+    opciones = ["--exchange-url", "http://127.0.0.1:9", "--give-up-after", "0.6", *ensayo]
+    assert panico.principal(opciones, {}) == 6
 
     dicho = capsys.readouterr().out.splitlines()
     assert "trying again in 0.5 s" in dicho[0]
     assert dicho[-1] == "NOT VERIFIED"
     assert len(dicho) <= 4
+
+
+def test_a_medias_de_un_simbolo_la_bolsa_calla_y_no_se_sabe_si_esta_plana(
+    capsys: pytest.CaptureFixture[str],
+):
+    """Something may have been sent: that is no code 6."""
+    opciones = ["--exchange-url", "http://127.0.0.1:9", "--give-up-after", "0", "--symbol", "BTCUSDT"]
+    assert panico.principal(opciones, {}) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "NOT FLAT"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from src.produccion.riesgo.enclavamiento import (
     recordar_todo,
 )
 from tests.constructores import INICIO_MS
+from tests.produccion.discos import colgado
 from tests.produccion.falsos import DiarioFalso
 
 CERRADO = Enclavamiento(Razon.DRAWDOWN, DAEMON, INICIO_MS, "drawdown 0.21")
@@ -137,6 +139,19 @@ async def test_sin_diario_ni_archivo_es_una_emergencia(tmp_path: Path):
 
     with pytest.raises(EmergenciaOperacional):
         await enclavar(diario, tmp_path / "archivo", CERRADO)
+
+
+async def test_un_disco_colgado_no_detiene_al_bucle_y_se_dice(tmp_path: Path):
+    """Others go on while the latch waits for the disk that the journal failed on."""
+    diario = DiarioFalso()
+    diario.roto = True
+    with colgado(tmp_path / "ENCLAVADO.json.new"):
+        cerrojo = asyncio.create_task(enclavar(diario, tmp_path, CERRADO))
+        await asyncio.sleep(1.0)
+        assert not cerrojo.done()
+
+        with pytest.raises(EmergenciaOperacional, match="no answer from the disk"):
+            await cerrojo
 
 
 @pytest.mark.parametrize("texto", ["", "{", "[]", "{}", '{"reason": "max_drawdown", "at": "x"}'])

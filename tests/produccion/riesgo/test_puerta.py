@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from src.nucleo.errores import DisyuntorAbierto, LimiteDeRiesgo
 from src.nucleo.ordenes import Plan
-from src.nucleo.riesgo import EstadoRiesgo, Rechazo
+from src.nucleo.riesgo import EstadoRiesgo, ModoRiesgo, Rechazo
 from src.nucleo.tipos import EstadoCuenta, Operacion
 from src.nucleo.veto import Veto
 from src.produccion.riesgo.puerta import Bloqueo, Puerta
@@ -59,3 +60,32 @@ def test_el_veto_no_detiene_ninguna_salida():
     puerta.veto = Veto(largo=True, velas=9, techo=0.01)
 
     assert rechazo(puerta, REDUCE, larga) is rechazo(puerta, CIERRA, larga) is Rechazo.NINGUNO
+
+
+class TestExigir:
+    def test_sin_nada_en_contra_se_puede_entrar(self):
+        una_puerta().exigir()
+
+    @pytest.mark.parametrize(
+        ("bloqueos", "clase"),
+        [
+            ({Bloqueo.SPREAD, Bloqueo.LATENCIA}, DisyuntorAbierto),
+            ({Bloqueo.SPREAD, Bloqueo.MARGEN}, LimiteDeRiesgo),
+        ],
+    )
+    def test_se_dice_lo_que_esta_en_contra(self, bloqueos: set[Bloqueo], clase: type[Exception]):
+        puerta = una_puerta()
+        puerta.bloqueos |= bloqueos
+
+        with pytest.raises(LimiteDeRiesgo, match="the spread breaker is open") as fallo:
+            puerta.exigir()
+
+        assert type(fallo.value) is clase
+
+    @pytest.mark.parametrize("modo", [ModoRiesgo.REDUCING, ModoRiesgo.HALTED])
+    def test_el_modo_va_por_delante(self, modo: ModoRiesgo):
+        puerta = una_puerta()
+        puerta.modo = modo
+
+        with pytest.raises(LimiteDeRiesgo, match=f"risk mode {modo.value}"):
+            puerta.exigir()

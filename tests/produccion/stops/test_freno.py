@@ -14,6 +14,7 @@ from src.nucleo.stops import TipoProteccion
 from src.nucleo.volatilidad import Distancia, ModoDistancia
 from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import recordar_stops
+from tests.constructores import un_mercado, unos_filtros
 from tests.produccion.falsos import BolsaFalsa, DiarioFalso, Pierde
 from tests.produccion.falsos_stops import Hija
 
@@ -176,16 +177,23 @@ async def test_el_freno_cierra_lo_suyo_y_no_queda_nada():
     assert puesto.bolsa.stops_vivos == []
 
 
-async def test_un_objetivo_a_medias_hay_que_cerrar_lo_que_queda():
-    puesto = await abierto(hija=Hija.MEDIA)
+@pytest.mark.parametrize(("hija", "queda"), [(Hija.MEDIA, 0.15), (Hija.EXPIRADA, 0.3)])
+async def test_un_objetivo_a_medias_deja_lo_que_queda_bajo_sus_stops_y_hay_que_cerrarlo(
+    hija: Hija, queda: float
+):
+    puesto = await abierto(hija=hija)
+    nivel = puesto.protector.nivel
     puesto.bolsa.mover(OBJETIVO)
     puesto.bolsa.mover(31_000.0)
-    assert puesto.bolsa.estado.cantidad == pytest.approx(0.15)
+    assert puesto.bolsa.estado.cantidad == pytest.approx(queda)
 
-    with pytest.raises(ProteccionRota):
+    with pytest.raises(ProteccionRota, match="a stop or target was triggered"):
         await puesto.revisar()
 
     assert not puesto.protector.cubre
+    vivos = {(s.tipo, s.gatillo, s.cantidad) for s in puesto.bolsa.stops_vivos}
+    assert vivos == {("STOP_MARKET", nivel, None), ("STOP_MARKET", STOP, 0.3)}
+    assert puesto.bolsa.cancelados == []
 
 
 async def test_un_aumento_agranda_freno_y_objetivo_y_una_reduccion_los_encoge():
@@ -246,6 +254,23 @@ async def test_un_ajuste_a_mano_sobre_solo_catastrofe_pone_un_freno_que_no_sigue
     assert not puesto.oir(31_500.0)
     with pytest.raises(StopInaceptable, match="Looser stop"):
         puesto.protector.ajustar_a_mano(28_000.0, None, "manual_adjust", 31_500.0, 0)
+
+
+@pytest.mark.parametrize(("stop", "objetivo"), [(29_000.0, 90_000.1), (999.9, None)])
+async def test_un_ajuste_a_mano_fuera_del_filtro_de_precio_no_cambia_nada(
+    stop: float, objetivo: float | None
+):
+    filtros = unos_filtros(precio_min="1000", precio_max="90000")
+    falsa, diario = BolsaFalsa(mercado=un_mercado(filtros=filtros)), DiarioFalso()
+    puesto = Puesto(falsa, diario, un_protector(falsa, diario, TipoProteccion.CATASTROFE))
+    await puesto.operar(0.3)
+    antes = puesto.residentes
+
+    with pytest.raises(StopInaceptable, match=r"must be a price from 1000\.0 to 90000\.0"):
+        puesto.protector.ajustar_a_mano(stop, objetivo, "manual_adjust", 30_000.0, 0)
+    await puesto.protector.mover()
+
+    assert puesto.residentes == antes
 
 
 async def test_cada_movimiento_queda_en_el_diario_con_lo_que_hubo_antes():

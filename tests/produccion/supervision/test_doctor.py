@@ -13,7 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from src.produccion.config.config import Destino, Modo, Opciones, direcciones_de
+from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.puertos import Credenciales
+from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, escribir_respaldo
 from src.produccion.supervision.doctor import Hallazgo, Veredicto, diagnosticar, mirar_bolsa
 from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
@@ -95,6 +97,79 @@ async def test_un_candado_abandonado_es_un_aviso(lugar: Opciones):
 
     assert cerrojo.veredicto is Veredicto.AVISO
     assert "process 4711 was killed" in cerrojo.detalle
+
+
+def anotar(lugar: Opciones, *eventos: tuple[str, dict[str, object]]) -> None:
+    diario = DiarioSqlite(lugar.estado / "testnet-1" / "BTCUSDT" / "diario.sqlite")
+    for tipo, contenido in eventos:
+        diario.anotar_luego("risk", tipo, 1_700_000_000_000, contenido)
+    diario.cerrar()
+
+
+ENCLAVADO = (
+    "LATCHED",
+    {"reason": "max_drawdown", "by": "daemon", "at": 1_700_000_000_000, "detail": "21 % lost"},
+)
+
+
+async def test_un_cerrojo_echado_es_un_fallo_que_dice_como_abrirlo(lugar: Opciones):
+    anotar(lugar, ENCLAVADO, ("FLAT", {}))
+
+    cerrojo = (await mirar(lugar))["latch testnet-1/BTCUSDT"]
+
+    assert cerrojo.veredicto is Veredicto.MAL
+    assert cerrojo.detalle.startswith(
+        "locked since 2023-11-14T22:13:20.000Z by daemon (max_drawdown: 21 % lost): look into it"
+    )
+    assert "timonel live --train-id ID --unlock" in cerrojo.detalle
+
+
+async def test_de_un_cerrojo_con_la_emergencia_a_medias_se_dice_que_falta_cerrar(lugar: Opciones):
+    anotar(lugar, ENCLAVADO)
+
+    assert "was not seen flat" in (await mirar(lugar))["latch testnet-1/BTCUSDT"].detalle
+
+
+async def test_un_cerrojo_abierto_no_es_un_fallo(lugar: Opciones):
+    anotar(lugar, ENCLAVADO, ("UNLOCKED", {"reason": "looked into it", "by": "Ana", "at": 1}))
+
+    assert (await mirar(lugar))["latch testnet-1/BTCUSDT"].veredicto is Veredicto.BIEN
+
+
+async def test_un_cerrojo_escrito_junto_al_diario_cuenta(lugar: Opciones):
+    carpeta = lugar.estado / "testnet-1" / "BTCUSDT"
+    escribir_respaldo(carpeta, Enclavamiento(Razon.DRAWDOWN, "daemon", 1_700_000_000_000))
+
+    assert (await mirar(lugar))["latch testnet-1/BTCUSDT"].veredicto is Veredicto.MAL
+
+
+async def test_el_cerrojo_de_un_diario_ilegible_no_se_da_por_abierto(lugar: Opciones):
+    ruta = lugar.estado / "testnet-1" / "BTCUSDT" / "diario.sqlite"
+    sin_disparadores(ruta, "UPDATE events SET type = 'Y' WHERE aggregate = 'risk' AND version = 2")
+
+    cerrojo = (await mirar(lugar))["latch testnet-1/BTCUSDT"]
+
+    assert cerrojo.veredicto is Veredicto.MAL
+    assert cerrojo.detalle.startswith("unknown")
+
+
+async def test_mirar_el_cerrojo_no_cambia_el_diario(lugar: Opciones):
+    carpeta = lugar.estado / "testnet-1" / "BTCUSDT"
+    antes = {ruta.name: ruta.read_bytes() for ruta in carpeta.iterdir()}
+
+    await mirar(lugar)
+
+    assert {ruta.name: ruta.read_bytes() for ruta in carpeta.iterdir()} == antes
+
+
+async def test_un_artefacto_con_otro_nombre_se_nombra(lugar: Opciones):
+    (carpeta,) = lugar.base.iterdir()
+    carpeta.rename(lugar.base / "otro")
+
+    artefacto = (await mirar(lugar))["artefact otro"]
+
+    assert artefacto.veredicto is Veredicto.MAL
+    assert f"holds the artefact {carpeta.name}" in artefacto.detalle
 
 
 async def test_un_artefacto_cambiado_se_nombra(lugar: Opciones):

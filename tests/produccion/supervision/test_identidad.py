@@ -14,13 +14,20 @@ from pathlib import Path
 import pytest
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta, titular_de
+from src.produccion.supervision.identidad import (
+    candado,
+    carpeta_estado,
+    entorno_de,
+    id_agente,
+    id_cuenta,
+    titular_de,
+)
 
 
 def test_la_cuenta_es_entorno_y_huella_de_la_clave():
     cuenta = id_cuenta("testnet", "mi-clave")
 
-    assert cuenta.startswith("testnet-")
+    assert entorno_de(cuenta) == "testnet"
     assert "mi-clave" not in cuenta
     assert cuenta == id_cuenta("testnet", "mi-clave")
 

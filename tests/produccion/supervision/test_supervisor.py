@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from src.nucleo.errores import EmergenciaDrawdown, EmergenciaOperacional, ServicioCaido
+from src.nucleo.errores import AlmacenCaido, EmergenciaDrawdown, EmergenciaOperacional, ServicioCaido
 from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
 
 
@@ -43,17 +43,24 @@ async def piezas() -> Piezas:
     return Piezas()
 
 
-async def en_un_segundo() -> str:
-    await asyncio.sleep(1)
-    return "candle limit"
-
-
 def que_falla(fallo: Exception, tras_s: float = 1) -> Callable[[], Awaitable[None]]:
     async def correr() -> None:
         await asyncio.sleep(tras_s)
         raise fallo
 
     return correr
+
+
+def tras(segundos: float) -> Callable[[], Awaitable[str]]:
+    async def correr() -> str:
+        await asyncio.sleep(segundos)
+        return "candle limit"
+
+    return correr
+
+
+def adorno(nombre: str, correr: Callable[[], Awaitable[None]]) -> Servicio:
+    return Servicio(nombre, correr, esencial=False)
 
 
 async def que_vuelve() -> None:
@@ -63,7 +70,7 @@ async def que_vuelve() -> None:
 async def test_el_final_del_principal_es_el_de_todos(piezas: Piezas):
     servicios = [piezas.servicio(nombre) for nombre in ("market", "account", "guardian")]
 
-    assert await supervisar(piezas.principal(en_un_segundo), servicios) == "candle limit"
+    assert await supervisar(piezas.principal(tras(1)), servicios) == "candle limit"
     assert piezas.paradas == ["guardian", "account", "market"]
     assert len(asyncio.all_tasks()) == 1
 
@@ -163,15 +170,50 @@ async def test_un_defecto_del_paso_en_curso_no_tapa_lo_que_paso_antes(
     assert "fallo_al_acabar" in {evento["event"] for evento in bitacora}
 
 
-async def test_uno_que_no_es_esencial_puede_caer(piezas: Piezas, bitacora: list[dict[str, object]]):
-    async def tras_dos() -> str:
-        await asyncio.sleep(2)
-        return "candle limit"
+async def test_uno_que_no_es_esencial_vuelve_a_correr_tras_pausas_que_crecen(
+    piezas: Piezas, bitacora: list[dict[str, object]]
+):
+    """At 0, 1, 3, 7 … 63 s, then every minute; each failure is told once, and ends nothing."""
+    comienzos = []
 
-    latido = Servicio("heartbeat", que_falla(OSError("no network")), esencial=False)
+    async def latir() -> None:
+        comienzos.append(asyncio.get_running_loop().time())
+        raise OSError("no network")
 
-    assert await supervisar(piezas.principal(tras_dos), [latido]) == "candle limit"
-    assert [e["servicio"] for e in bitacora if e["event"] == "servicio_caido"] == ["heartbeat"]
+    assert await supervisar(piezas.principal(tras(200)), [adorno("heartbeat", latir)]) == "candle limit"
+    desde = comienzos[0]
+    assert [t - desde for t in comienzos] == pytest.approx([0, 1, 3, 7, 15, 31, 63, 123, 183])
+    caidas = [e for e in bitacora if e["event"] == "servicio_caido"]
+    assert [e["reintento_s"] for e in caidas] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert {(e["servicio"], e["motivo"]) for e in caidas} == {
+        ("heartbeat", "heartbeat failed: OSError('no network')")
+    }
+    assert {type(e["exc_info"]) for e in caidas} == {OSError}
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_uno_que_corrio_bien_un_rato_vuelve_enseguida(
+    piezas: Piezas, bitacora: list[dict[str, object]]
+):
+    fallo = que_falla(AlmacenCaido("the store is away"), tras_s=61)
+
+    await supervisar(piezas.principal(tras(200)), [adorno("feeder", fallo)])
+
+    caidas = [(e["reintento_s"], e["exc_info"]) for e in bitacora if e["event"] == "servicio_caido"]
+    assert caidas == [(1, None)] * 3
+
+
+async def test_uno_que_no_es_esencial_y_acaba_sin_fallo_ha_acabado(
+    piezas: Piezas, bitacora: list[dict[str, object]]
+):
+    comienzos = []
+
+    async def una_vez() -> None:
+        comienzos.append(1)
+
+    assert await supervisar(piezas.principal(tras(200)), [adorno("feeder", una_vez)]) == "candle limit"
+    assert len(comienzos) == 1
+    assert [e["event"] for e in bitacora] == ["servicio_terminado"]
 
 
 async def test_cancelar_cancela_todo(piezas: Piezas):

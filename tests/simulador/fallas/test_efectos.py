@@ -173,6 +173,25 @@ async def test_el_precio_salta_en_la_vela_siguiente_y_en_las_demas(bolsa: Bolsa)
     assert [float(fila[4]) for fila in filas[:2]] == [18_027, 18_036]
 
 
+async def test_el_libro_se_abre_y_vuelve_a_ser_lo_que_era(bolsa: Bolsa):
+    async def libro() -> tuple[float, float]:
+        fila = await bolsa.cliente.publico("/v1/ticker/bookTicker", symbol="BTCUSDT")
+        return float(fila["bidPrice"]), float(fila["askPrice"])
+
+    antes = await libro()
+    await bolsa.armar("wide_spread", bps=50.0)
+    bid, ask = await libro()
+    assert (ask - bid) / ((ask + bid) / 2) == pytest.approx(0.005, rel=0.01)
+    bolsa.simulacion.avanzar()
+    bid, ask = await libro()
+    assert (ask - bid) / ((ask + bid) / 2) == pytest.approx(0.005, rel=0.01)
+
+    await bolsa.armar("wide_spread", bps=0.0)
+    despues = await libro()
+
+    assert despues[1] - despues[0] == pytest.approx(antes[1] - antes[0], abs=0.2)
+
+
 async def test_una_caida_liquida_a_quien_esta_desconectado(bolsa: Bolsa):
     enchufe = await bolsa.oir_cuenta()
     await bolsa.comprar("5")
@@ -210,6 +229,21 @@ async def test_alguien_cierra_la_posicion_a_mano(bolsa: Bolsa, lado: str):
     assert float(await bolsa.posicion()) == 0.0
     ordenes = [evento["o"] for evento in [await recibir(enchufe) for _ in range(3)] if "o" in evento]
     assert {(o["c"][:4], o["R"], o["o"]) for o in ordenes} == {("web_", True, "MARKET")}
+
+
+@pytest.mark.parametrize("lado", ["BUY", "SELL"])
+async def test_la_bolsa_liquida_la_posicion(bolsa: Bolsa, lado: str):
+    """At the mark, under the name that liquidations have; its fee goes to the insurance fund."""
+    await bolsa.comprar(side=lado)
+    enchufe = await bolsa.oir_cuenta()
+
+    await bolsa.armar("liquidated")
+
+    assert float(await bolsa.posicion()) == 0.0
+    ordenes = [evento["o"] for evento in [await recibir(enchufe) for _ in range(3)] if "o" in evento]
+    assert {(o["c"][:10], o["R"]) for o in ordenes} == {("autoclose-", True)}
+    ingresos = await bolsa.cliente.firmado("GET", "/v1/income")
+    assert [i["incomeType"] for i in ingresos][-1] == "INSURANCE_CLEAR"
 
 
 async def test_plana_no_hay_nada_que_cerrar_a_mano(bolsa: Bolsa):

@@ -1,6 +1,6 @@
 """Every alert asks for its delivery in the transaction that writes it; who delivers, says how it went.
 
-Revision ID: 0008
+Revision ID: 0007
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from alembic import op
 
 from src.produccion.almacen.migraciones.piezas import columnas, crear_indice, en_postgresql, quitar_indice
 
-revision = "0008"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 _COLUMNAS = "kind:t? level:t? outcome:t? available_at_ms:l?"
 _INDICE = "uq_outbox_topic_key"

@@ -1,0 +1,150 @@
+"""``timonel breakers``: what keeps entries out, and closing one by hand."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
+from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar
+from src.cli.salida import con_codigo_de_salida
+from src.nucleo.disyuntores import ClaseDisyuntor
+
+if TYPE_CHECKING:
+    from src.produccion.almacen.disyuntores import CambioGuardado, DisyuntorGuardado
+
+breakers = typer.Typer(help="Breakers: list them, look back, close one.", invoke_without_command=True)
+
+_COLORES = {"OPEN": "red", "HALF_OPEN": "yellow", "CLOSED": "green"}
+
+
+@breakers.callback()
+@con_codigo_de_salida
+def listar(
+    ctx: typer.Context,
+    symbol: Annotated[str | None, typer.Option(help="One symbol only.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="One tenant only.")] = None,
+    history: Annotated[int, typer.Option(min=0, help="Show this many of the latest changes instead.")] = 0,
+    como_json: OpcionJson = False,
+    state_dir: OpcionEstado = ESTADO,
+) -> None:
+    """List the breakers of every daemon that feeds this store, as they were told last.
+
+    A breaker that is not CLOSED keeps entries out; exits and stops pass. Reads the store alone: no keys, no
+    exchange, no daemon.
+
+    Exit codes: 0 done, 2 bad input.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from src.produccion.almacen.conexion import abrir_almacen
+    from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
+
+    simbolo = None if symbol is None else symbol.upper()
+    almacen = abrir_almacen(None, state_dir)
+    try:
+        if history:
+            cambios = historia_disyuntores(almacen, client_id, simbolo, limite=history)
+            tabla, datos = _tabla_de_cambios(cambios), {"changes": [c._asdict() for c in cambios]}
+        else:
+            todos = listar_disyuntores(almacen, client_id, simbolo)
+            tabla, datos = _tabla(todos), {"breakers": [uno.como_json() for uno in todos]}
+    finally:
+        almacen.dispose()
+    if como_json:
+        typer.echo(json.dumps(datos))
+    else:
+        Console(highlight=False, emoji=False).print(tabla)
+
+
+@breakers.command()
+@con_codigo_de_salida
+def reset(
+    kind: Annotated[ClaseDisyuntor, typer.Argument(help="Which breaker.")],
+    symbol: Annotated[str, typer.Option(help="Of which symbol.")],
+    reason: OpcionMotivo,
+    by: OpcionQuien = None,
+    account: OpcionCuenta = None,
+    client_id: Annotated[str, typer.Option(help="Tenant.")] = "default",
+    como_json: OpcionJson = False,
+    state_dir: OpcionEstado = ESTADO,
+) -> None:
+    """Have the running daemon close a breaker; if what opened it goes on, it opens again.
+
+    The drawdown breaker shows a limit on the day's loss and cannot be reset. That of stop executions lives in
+    the store and needs no daemon.
+
+    Exit codes: 0 done, 2 bad input or refused, 4 nobody answered.
+    """
+    from src.produccion.almacen.disyuntores import cerrar_el_de_ejecuciones
+    from src.produccion.almacen.mandos_riesgo import PeticionCierre, comprobar_motivo, pedir_cierre
+    from src.produccion.riesgo.enclavamiento import operador
+
+    simbolo, motivo, quien = symbol.upper(), comprobar_motivo(reason), operador(by)
+    if kind is ClaseDisyuntor.STOP_EXECUTION:
+        from src.produccion.almacen.conexion import abrir_almacen
+
+        almacen = abrir_almacen(None, state_dir)
+        try:
+            cerrar_el_de_ejecuciones(almacen, client_id, simbolo, motivo, quien)
+        finally:
+            almacen.dispose()
+        contar([{"success": True, "symbol": simbolo, "kind": kind.value}], como_json=como_json)
+        return
+    peticion = PeticionCierre(kind, motivo)
+    respuestas = mandar(
+        state_dir,
+        (client_id, simbolo, account),
+        lambda almacen, demonio: pedir_cierre(almacen, demonio, peticion, quien),
+    )
+    contar(respuestas, como_json=como_json)
+
+
+def _tabla(todos: list[DisyuntorGuardado]) -> Table:
+    tabla = Table(box=None, pad_edge=False)
+    for titulo in ("symbol", "kind", "state", "limit", "measured", "since", "account", "reason"):
+        tabla.add_column(titulo, overflow="fold")
+    for uno in todos:
+        tabla.add_row(
+            uno.symbol,
+            uno.kind.value,
+            f"[{_COLORES[uno.state]}]{uno.state.value}[/]",
+            _valor(uno.kind, uno.limit_value),
+            _valor(uno.kind, uno.value),
+            _fecha(uno.changed_at_ms),
+            uno.account_id,
+            uno.reason.replace("[", r"\["),
+        )
+    return tabla
+
+
+def _tabla_de_cambios(cambios: list[CambioGuardado]) -> Table:
+    tabla = Table(box=None, pad_edge=False)
+    for titulo in ("at", "symbol", "kind", "state", "measured", "by", "reason"):
+        tabla.add_column(titulo, overflow="fold")
+    for cambio in cambios:
+        tabla.add_row(
+            _fecha(cambio.occurred_at_ms),
+            cambio.symbol,
+            cambio.kind,
+            f"[{_COLORES[cambio.state]}]{cambio.state}[/]",
+            _valor(ClaseDisyuntor(cambio.kind), cambio.value),
+            (cambio.requested_by or "").replace("[", r"\["),
+            (cambio.reason or "").replace("[", r"\["),
+        )
+    return tabla
+
+
+def _valor(clase: ClaseDisyuntor, valor: float | None) -> str:
+    return "" if valor is None else clase.texto(valor)
+
+
+def _fecha(instante_ms: int | None) -> str:
+    if instante_ms is None:
+        return ""
+    return datetime.fromtimestamp(instante_ms / 1_000, UTC).isoformat(timespec="seconds")

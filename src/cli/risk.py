@@ -1,0 +1,79 @@
+"""``timonel risk``: what the agents of this store may do."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
+from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar
+from src.cli.salida import con_codigo_de_salida
+from src.nucleo.riesgo import ModoRiesgo
+
+risk = typer.Typer(help="Risk mode: look at it, set it.", no_args_is_help=True)
+
+
+@risk.callback()
+def _risk() -> None:
+    """Risk mode: look at it, set it."""
+
+
+@risk.command()
+@con_codigo_de_salida
+def mode(
+    mode: Annotated[ModoRiesgo, typer.Argument(help="What the agent may do.")],
+    reason: OpcionMotivo,
+    symbol: Annotated[str | None, typer.Option(help="One symbol only.")] = None,
+    account: OpcionCuenta = None,
+    client_id: Annotated[str | None, typer.Option(help="One tenant only.")] = None,
+    by: OpcionQuien = None,
+    como_json: OpcionJson = False,
+    state_dir: OpcionEstado = ESTADO,
+) -> None:
+    """Set the risk mode of every running daemon that is named; it is kept until it is set again.
+
+    ACTIVE trades. REDUCING opens and increases nothing. HALTED sends nothing that the agent decides, exits
+    neither: stops, drawdown emergency and exits by hand go on.
+
+    Exit codes: 0 done, 2 bad input or refused, 4 a daemon did not answer.
+    """
+    from src.produccion.almacen.mandos_riesgo import PeticionModo, comprobar_motivo, pedir_modo
+    from src.produccion.riesgo.enclavamiento import operador
+
+    peticion, quien = PeticionModo(mode, comprobar_motivo(reason)), operador(by)
+    respuestas = mandar(
+        state_dir,
+        (client_id, None if symbol is None else symbol.upper(), account),
+        lambda almacen, demonio: pedir_modo(almacen, demonio, peticion, quien),
+    )
+    contar(respuestas, como_json=como_json)
+
+
+@risk.command()
+@con_codigo_de_salida
+def show(
+    client_id: Annotated[str | None, typer.Option(help="One tenant only.")] = None,
+    como_json: OpcionJson = False,
+    state_dir: OpcionEstado = ESTADO,
+) -> None:
+    """List the modes that were set, as they were told last; whoever is not listed is ACTIVE.
+
+    Exit codes: 0 done, 2 bad input.
+    """
+    from src.produccion.almacen.conexion import abrir_almacen
+    from src.produccion.almacen.disyuntores import listar_modos
+
+    almacen = abrir_almacen(None, state_dir)
+    try:
+        modos = listar_modos(almacen, client_id)
+    finally:
+        almacen.dispose()
+    if como_json:
+        typer.echo(json.dumps({"modes": [modo._asdict() for modo in modos]}))
+        return
+    for modo in modos:
+        typer.echo(
+            f"{modo.symbol} of {modo.account_id}: {modo.mode.value}, by {modo.requested_by}: {modo.reason}"
+        )

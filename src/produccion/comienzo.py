@@ -1,0 +1,49 @@
+"""What a session tells before its first candle: who trades what where, and what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from src.produccion.config.config import Modo
+
+_MODOS = {Modo.SIMULADO: "SIMULATED", Modo.TESTNET: "TESTNET", Modo.REAL: "LIVE"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comienzo:
+    """A session whose account is recovered and protected, about to wait for candles."""
+
+    train_id: str
+    simbolo: str
+    intervalo: str
+    cuenta_id: str
+    usuario: str | None  # account of ``accounts.yaml``
+    modo: Modo
+    direccion: str  # of the exchange
+    posicion: str  # as people read it, with its stop
+    estado: Path  # of the account and symbol
+    bitacora: Path
+    siguiente_ms: int  # market time at which the next candle closes
+
+
+def lineas(c: Comienzo) -> tuple[str, ...]:
+    """The announcement, line by line."""
+    cierra = datetime.fromtimestamp(c.siguiente_ms / 1_000, UTC)
+    return (
+        f"{_MODOS[c.modo]}: {c.train_id} trades {c.simbolo} {c.intervalo}",
+        f"  account   {c.cuenta_id}" + ("" if c.usuario is None else f" ({c.usuario})"),
+        f"  exchange  {_sin_claves(c.direccion)}",
+        f"  position  {c.posicion}",
+        f"  state     {c.estado}",
+        f"  log       {c.bitacora}",
+        f"waiting for the next candle: it closes at {cierra:%Y-%m-%d %H:%M:%S} UTC, market time",
+    )
+
+
+def _sin_claves(direccion: str) -> str:
+    """An address without the user and password that it may carry."""
+    partes = urlsplit(direccion)
+    return partes._replace(netloc=partes.netloc.rpartition("@")[2]).geturl()

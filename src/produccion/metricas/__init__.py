@@ -1,0 +1,1 @@
+"""Figures for Prometheus: their names, where they come from, and the page that shows them."""

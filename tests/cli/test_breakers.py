@@ -1,0 +1,139 @@
+"""``timonel breakers`` and ``timonel risk``: what they show, whom they reach, and how they fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from src.cli.app import app
+from src.produccion.almacen import mandos_riesgo
+from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.conexion import abrir_almacen, escribir
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.filas_disyuntor import escribir_cambio, escribir_modo, escribir_reglas
+from src.produccion.almacen.lectura_diario import Apunte
+from src.produccion.monitor.reglas import tras_un_resultado
+from tests.constructores import INICIO_MS
+
+TITULAR = Titular("sim-1", "BTCUSDT", "agente")
+REGLAS = {"exchange": "binance", "symbol": "BTCUSDT", "kinds": {"latency": {"limit": 500.0}}}
+ABIERTO = {
+    "exchange": "binance",
+    "kind": "latency",
+    "state": "OPEN",
+    "previous_state": "CLOSED",
+    "value": 812.0,
+    "limit": 500.0,
+    "unit": "ms",
+    "violations": 3,
+    "opened_at": INICIO_MS,
+    "reason": "812 ms: 3 samples in a row reached 500 ms",
+    "by": "daemon",
+}
+
+
+@pytest.fixture
+def almacen(tmp_path: Path) -> Iterator[Engine]:
+    """One breaker that is open."""
+    motor = abrir_almacen(None, tmp_path)
+    with escribir(motor) as conexion:
+        escribir_reglas(conexion, TITULAR, "j", Apunte(1, "breakers", "BREAKER_RULES", INICIO_MS, REGLAS))
+        apunte = Apunte(2, "breaker:latency", "BREAKER_OPENED", INICIO_MS, ABIERTO)
+        escribir_cambio(conexion, TITULAR, "j", apunte)
+    yield motor
+    motor.dispose()
+
+
+def correr(carpeta: Path, *argumentos: str) -> tuple[int, str, str]:
+    resultado = CliRunner().invoke(app, [*argumentos, "--state-dir", str(carpeta)])
+    return resultado.exit_code, resultado.stdout, resultado.stderr
+
+
+def test_la_lista_dice_estado_limite_y_motivo(almacen: Engine, tmp_path: Path):
+    codigo, salida, _ = correr(tmp_path, "breakers", "--symbol", "btcusdt")
+
+    assert codigo == 0
+    for parte in ("BTCUSDT", "latency", "OPEN", "500 ms", "812 ms"):
+        assert parte in salida
+
+
+def test_en_json_va_todo(almacen: Engine, tmp_path: Path):
+    codigo, salida, _ = correr(tmp_path, "breakers", "--json")
+
+    (uno,) = json.loads(salida)["breakers"]
+    assert (codigo, uno["id"]) == (0, "sim-1:binance:BTCUSDT:latency")
+    assert (uno["state"], uno["value"], uno["limit_value"], uno["unit"]) == ("OPEN", 812.0, 500.0, "ms")
+
+
+def test_la_historia_es_de_los_cambios(almacen: Engine, tmp_path: Path):
+    codigo, salida, _ = correr(tmp_path, "breakers", "--history", "5", "--json")
+
+    (cambio,) = json.loads(salida)["changes"]
+    assert (codigo, cambio["state"], cambio["requested_by"]) == (0, "OPEN", "daemon")
+    assert "812 ms" in correr(tmp_path, "breakers", "--history", "5")[1]
+
+
+def test_sin_demonio_no_se_cierra_nada(almacen: Engine, tmp_path: Path):
+    orden = ("breakers", "reset", "latency", "--symbol", "BTCUSDT", "--reason", "checked")
+
+    codigo, _, fallo = correr(tmp_path, *orden)
+
+    assert codigo == 2
+    assert "no running daemon of this store trades default BTCUSDT" in fallo
+
+
+def test_sin_motivo_no_se_cierra_nada(almacen: Engine, tmp_path: Path):
+    codigo, _, fallo = correr(
+        tmp_path, "breakers", "reset", "latency", "--symbol", "BTCUSDT", "--reason", " "
+    )
+    assert (codigo, "a reason is needed" in fallo) == (2, True)
+
+
+def test_un_demonio_que_no_contesta_es_otro_codigo(
+    almacen: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    presentarse(almacen, DemonioNuevo("sim-1", "BTCUSDT", 1, "host"))
+    monkeypatch.setattr(mandos_riesgo, "TOMAR_MS", 1)
+
+    codigo, salida, _ = correr(tmp_path, "risk", "mode", "HALTED", "--reason", "news", "--json")
+
+    (respuesta,) = json.loads(salida)["results"]
+    assert codigo == 4
+    assert respuesta["error"] == "no daemon took the command in time; nothing was done"
+
+
+def test_el_de_ejecuciones_se_cierra_sin_demonio(almacen: Engine, tmp_path: Path):
+    with escribir(almacen) as conexion:
+        for _ in range(3):
+            tras_un_resultado(conexion, "default", "BTCUSDT", INICIO_MS, bien=False)
+    orden = (
+        "breakers",
+        "reset",
+        "stop_execution",
+        "--symbol",
+        "BTCUSDT",
+        "--reason",
+        "new key",
+        "--by",
+        "ana",
+    )
+
+    assert correr(tmp_path, *orden)[0] == 0
+
+    codigo, _, fallo = correr(tmp_path, *orden)
+    assert (codigo, "closed already" in fallo) == (2, True)
+
+
+def test_los_modos_que_se_pusieron_se_ven(almacen: Engine, tmp_path: Path):
+    contenido = {"mode": "HALTED", "reason": "news", "by": "ana"}
+    with escribir(almacen) as conexion:
+        escribir_modo(conexion, TITULAR, "j", Apunte(3, "risk", "RISK_MODE", INICIO_MS, contenido))
+
+    assert correr(tmp_path, "risk", "show")[1] == "BTCUSDT of sim-1: HALTED, by ana: news\n"
+    (modo,) = json.loads(correr(tmp_path, "risk", "show", "--json")[1])["modes"]
+    assert (modo["mode"], modo["account_id"]) == ("HALTED", "sim-1")
