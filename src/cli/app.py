@@ -9,6 +9,7 @@ import typer
 
 from src.cli.adjust_trailing_stops import adjust_trailing_stops
 from src.cli.adopt import adopt
+from src.cli.alerts import alerts
 from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.breakers import breakers
@@ -56,6 +57,7 @@ app.add_typer(db, name="db")
 app.add_typer(projections, name="projections")
 app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
+app.add_typer(alerts, name="alerts")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
 

@@ -342,7 +342,10 @@ outbox = Table(
     _serie("id"),
     *(_texto("topic"), _texto("key", nulo=True), _texto("payload_json"), _ms("created_at_ms")),
     *(_ms("delivered_at_ms", nulo=True), _entero("attempts", 0), _texto("last_error", nulo=True)),
+    *(_texto("kind", nulo=True), _texto("level", nulo=True), _texto("outcome", nulo=True)),
+    _ms("available_at_ms", nulo=True),  # nobody may take it before
     Index("ix_outbox_delivered_at_ms_id", "delivered_at_ms", "id"),
+    Index("uq_outbox_topic_key", "topic", "key", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from src.artefactos.sugerencia import clave_desconocida
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.config.alertas import SeccionAlertas
 from src.produccion.puertos import Credenciales, Direcciones
 
 CONFIRMAR_REAL = "TIMONEL_CONFIRM_LIVE"
@@ -24,6 +25,7 @@ CLAVE_SIMULADOR = "simulador"
 
 _REAL = Direcciones(rest="https://fapi.binance.com", flujos="wss://fstream.binance.com")
 _TESTNET = Direcciones(rest="https://testnet.binancefuture.com", flujos="wss://fstream.binancefuture.com")
+_CALLADOS = ("_env", "_url")
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -200,6 +202,7 @@ class Ajustes(_Seccion):
     streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
     supervision: SeccionSupervision = SeccionSupervision()
+    alerts: SeccionAlertas = SeccionAlertas()
     logs: SeccionLogs = SeccionLogs()
     metrics: SeccionMetricas = SeccionMetricas()
 
@@ -348,6 +351,11 @@ def _explicar(fallo: ValidationError) -> str:
     return "; ".join(
         clave_desconocida(Ajustes, error["loc"])
         if error["type"] == "extra_forbidden"
-        else f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}"
+        else f"{'.'.join(map(str, error['loc']))}{_valor(error['loc'], error['input'])}: {error['msg']}"
         for error in fallo.errors()
     )
+
+
+def _valor(donde: tuple[int | str, ...], valor: Any) -> str:
+    """What was written there, unless it may be a secret that stands in the place of a name or address."""
+    return "" if donde and str(donde[-1]).endswith(_CALLADOS) else f" = {valor!r}"
