@@ -42,19 +42,14 @@ def tokens(url: str) -> list[str]:
 
 
 def test_se_migra_se_mira_y_se_vuelve_atras(url_vacia: str):
-    assert datos("db", "status", url=url_vacia, codigo=1)["pending"] == [
-        "0001",
-        "0002",
-        "0003",
-        "0004",
-        "0005",
-    ]
-    assert datos("db", "upgrade", url=url_vacia) == {"applied": ["0001", "0002", "0003", "0004", "0005"]}
-    assert datos("db", "downgrade", url=url_vacia) == {"reverted": "0005"}
-    assert "pending:  0005 A command" in db("db", "status", url=url_vacia, codigo=1).stdout
-    assert "migrated: 0005" in db("db", "upgrade", url=url_vacia).stdout
+    pasos = ["0001", "0002", "0003", "0004", "0005", "0009"]
+    assert datos("db", "status", url=url_vacia, codigo=1)["pending"] == pasos
+    assert datos("db", "upgrade", url=url_vacia) == {"applied": pasos}
+    assert datos("db", "downgrade", url=url_vacia) == {"reverted": "0009"}
+    assert "pending:  0009 Log-ins become" in db("db", "status", url=url_vacia, codigo=1).stdout
+    assert "migrated: 0009" in db("db", "upgrade", url=url_vacia).stdout
     assert "nothing to migrate" in db("db", "upgrade", url=url_vacia).stdout
-    assert datos("db", "status", url=url_vacia)["revision"] == "0005"
+    assert datos("db", "status", url=url_vacia)["revision"] == "0009"
 
 
 def test_un_respaldo_vuelve_y_lo_que_habia_se_conserva(url_vacia: str, tmp_path: Path):

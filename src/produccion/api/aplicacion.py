@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from src.produccion.api.acceso import Entorno, instalar_entorno
-from src.produccion.api.problemas import LimiteCuerpo, RespuestaJson, instalar
+from src.produccion.api.problemas import LimiteCuerpo, RespuestaJson, SinBarra, instalar
 from src.produccion.api.rutas import rutas
 from src.produccion.api.rutas_guardian import rutas_guardian
+from src.produccion.api.rutas_token import rutas_token
 
 
 def crear_aplicacion(entorno: Entorno) -> FastAPI:
@@ -25,6 +26,7 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
     instalar_entorno(aplicacion, entorno)
     instalar(aplicacion)
     aplicacion.add_middleware(LimiteCuerpo)
-    aplicacion.include_router(rutas)
-    aplicacion.include_router(rutas_guardian)
+    aplicacion.add_middleware(SinBarra)
+    for router in (rutas, rutas_token, rutas_guardian):
+        aplicacion.include_router(router)
     return aplicacion

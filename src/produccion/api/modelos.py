@@ -100,16 +100,43 @@ class Ingreso(_Entrada):
 
     username: Annotated[str, Field(max_length=64)]
     password: Annotated[SecretStr, Field(max_length=1_024)]
+    cookie: bool = Field(
+        default=False, description="A browser: tokens as http-only cookies, csrf_token in the body."
+    )
+
+
+class Refresco(_Entrada):
+    """``POST /api/v1/token/refresh``."""
+
+    refresh_token: Annotated[SecretStr, Field(max_length=256)]
 
 
 class FichaConcedida(BaseModel):
-    """A bearer token; it is shown this once."""
+    """A session's tokens; they are shown this once."""
 
-    access_token: str
+    access_token: str | None = Field(description="JWT; null for a browser, which has it as a cookie")
+    refresh_token: str | None = Field(description="Works once; null for a browser")
+    csrf_token: str | None = Field(description="For the header X-CSRF-Token; of browsers only")
     token_type: str = "bearer"
-    expires_at: float = Field(description="Unix seconds")
+    expires_at: float = Field(description="Of the access token, Unix seconds")
+    refresh_expires_at: float = Field(description="Of the refresh token, Unix seconds")
     role: str
     client_id: str
+
+
+class MandoVisto(BaseModel):
+    """``GET /api/v1/commands/{id}``."""
+
+    command_id: str
+    user_id: str
+    account_id: str | None = Field(description="Whose daemon may take it; null when none lived")
+    symbol: str
+    action: str
+    requested_by: str
+    status: str = Field(description="PENDING, CLAIMED, DONE, FAILED or EXPIRED")
+    created_at: float = Field(description="Unix seconds")
+    finished_at: float | None
+    outcome: dict[str, Any] | None
 
 
 class RespuestaGuardian(BaseModel):
