@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from src.produccion.api.encargos import Encargos, Reloj, reloj_de_pared
 from src.produccion.api.firma import VIGENCIA_ACCESO_S, Firmante
 from src.produccion.api.identificacion import PREFIJO_FICHA, PUEDEN_ACTUAR, Rol
+from src.produccion.api.mercados import Mercados
 from src.produccion.api.portero import Portero
 from src.produccion.api.problemas import Problema
 from src.produccion.api.sesiones import SesionAbierta, titular_de_sesion
@@ -51,6 +53,8 @@ class Entorno:
     ahora_ms: Reloj = reloj_de_pared
     cifrados: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CIFRADOS_A_LA_VEZ))
     firmante: Firmante = field(default_factory=Firmante.de_una_vez)
+    mercados: Mercados = field(default_factory=lambda: Mercados({}, None))
+    escaparate: Mapping[str, object] = field(default_factory=dict)  # settings that anybody may see
     desde_s: float = field(default_factory=time.monotonic)
 
 

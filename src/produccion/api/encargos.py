@@ -85,18 +85,21 @@ class Encargos:
         """
         if encargo.clave is None:
             return False
-        return await asyncio.to_thread(self._comparar, encargo)
+        return await asyncio.to_thread(self._comparar, encargo, encargo.clave)
 
-    async def cumplir(self, encargo: Encargo) -> list[Resultado]:
-        """Give every account its command, one pause apart, and wait for all of them."""
+    async def cumplir(self, encargo: Encargo, *, esperar: bool = True) -> list[Resultado]:
+        """Give every account its command, one pause apart, and wait for all of them if that is wanted."""
         pausa_s = PAUSA_S[encargo.solicitud.accion]
         return list(
             await asyncio.gather(
-                *(self._uno(encargo, user_id, i * pausa_s) for i, user_id in enumerate(encargo.destinos))
+                *(
+                    self._uno(encargo, user_id, i * pausa_s, esperar=esperar)
+                    for i, user_id in enumerate(encargo.destinos)
+                )
             )
         )
 
-    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float) -> Resultado:
+    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float, *, esperar: bool) -> Resultado:
         await asyncio.sleep(pausa_s)
         try:
             mando = await asyncio.to_thread(self._pedir, encargo, user_id)
@@ -108,7 +111,7 @@ class Encargos:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
             return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
         log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
-        resultado = _resultado(await self._esperar(mando), self._plazos)
+        resultado = _resultado(await self._esperar(mando) if esperar else mando, self._plazos)
         if mando.account_id is None or user_id in encargo.entornos:
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
@@ -154,23 +157,25 @@ class Encargos:
         vencer_mandos(self._almacen)
         return self._leer(mando)
 
-    def _comparar(self, encargo: Encargo) -> bool:
+    def dados(self, quien: Usuario, clave: str) -> list[MandoGuardado]:
+        """The commands that a user gave with a key before. Blocks: not for the loop."""
         consulta = select(commands.c.id).where(
-            commands.c.client_id == encargo.quien.client_id,
-            commands.c.requested_by == encargo.quien.nombre,
-            commands.c.idempotency_key == encargo.clave,
+            commands.c.client_id == quien.client_id,
+            commands.c.requested_by == quien.nombre,
+            commands.c.idempotency_key == clave,
         )
         with leer(self._almacen) as conexion:
-            ids = conexion.execute(consulta).scalars().all()
-        for mando in filter(None, (leer_mando(self._almacen, uno) for uno in ids)):
-            pedido = (mando.symbol, mando.action, mando.payload)
-            if pedido != (
-                encargo.solicitud.simbolo,
-                accion_de(encargo.solicitud.accion),
-                encargo.contenido,
-            ) or not (encargo.para_todos or mando.user_id in encargo.destinos):
+            ids = conexion.execute(consulta.order_by(commands.c.seq)).scalars().all()
+        return [mando for mando in (leer_mando(self._almacen, uno) for uno in ids) if mando is not None]
+
+    def _comparar(self, encargo: Encargo, clave: str) -> bool:
+        anteriores = self.dados(encargo.quien, clave)
+        esperado = (encargo.solicitud.simbolo, accion_de(encargo.solicitud.accion), encargo.contenido)
+        for mando in anteriores:
+            suyo = encargo.para_todos or mando.user_id in encargo.destinos
+            if not suyo or (mando.symbol, mando.action, mando.payload) != esperado:
                 raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
-        return bool(ids)
+        return bool(anteriores)
 
 
 class _Ambiguo(Exception):

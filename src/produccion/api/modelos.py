@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
+from src.produccion.api.formas import Escrito
 
 
 def _no_es_logico(valor: Any) -> Any:
@@ -24,7 +25,7 @@ Simbolo = Annotated[
     BeforeValidator(lambda valor: valor.strip().upper() if isinstance(valor, str) else valor),
     Field(pattern=r"^[A-Z0-9_]{2,32}$", examples=["BTCUSDT"]),
 ]
-Texto = Annotated[str, Field(max_length=64)]
+Texto = Annotated[Escrito, Field(max_length=64)]
 
 
 class _Entrada(BaseModel):
@@ -59,7 +60,9 @@ class SolicitudGuardian(_Entrada):
     """``POST /guardian``."""
 
     symbol: Simbolo
-    action: Annotated[str, Field(examples=["adjust"], description="close, adjust or half_close")]
+    action: Annotated[
+        Escrito, Field(max_length=64, examples=["adjust"], description="close, adjust or half_close")
+    ]
     stop: Numero | None = Field(default=None, description="New stop, absolute; adjust needs it.")
     target: Numero | None = Field(
         default=None, description="New target, absolute; adjust moves the take-profit."
@@ -98,7 +101,7 @@ def _a_ms(instante: datetime) -> int:
 class Ingreso(_Entrada):
     """``POST /api/v1/token/login``."""
 
-    username: Annotated[str, Field(max_length=64)]
+    username: Texto
     password: Annotated[SecretStr, Field(max_length=1_024)]
     cookie: bool = Field(
         default=False, description="A browser: tokens as http-only cookies, csrf_token in the body."

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.mandos import leer_mando
 from src.produccion.api.acceso import Autenticado, Compartido, Entorno
+from src.produccion.api.formas import IdMando
 from src.produccion.api.modelos import DocumentoProblema, MandoVisto, Salud
 from src.produccion.api.problemas import Problema, RespuestaJson
 
@@ -41,7 +42,7 @@ async def health(entorno: Compartido) -> RespuestaJson:
     responses=problemas(401, 404, 422, 503),
     tags=["commands"],
 )
-async def command(command_id: str, usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def command(command_id: IdMando, usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
     """What became of one command of the user's tenant."""
     mando = await asyncio.to_thread(leer_mando, entorno.almacen, command_id)
     if mando is None or mando.client_id != usuario.client_id:

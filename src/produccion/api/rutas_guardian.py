@@ -77,11 +77,12 @@ async def guardian(
     pedido = cuerpo.model_dump(mode="json", exclude_none=True)
     accion = f"guardian.{cuerpo.action}"
     acto = Acto(usuario, direccion, accion, cuerpo.symbol, pedido)
-    return await auditar(entorno.almacen, acto, lambda: _actuar(cuerpo, usuario, entorno, clave))
+    llegada_ms = entorno.ahora_ms()
+    return await auditar(entorno.almacen, acto, lambda: _actuar(cuerpo, usuario, entorno, clave, llegada_ms))
 
 
 async def _actuar(
-    cuerpo: SolicitudGuardian, usuario: Usuario, entorno: Entorno, clave: str | None
+    cuerpo: SolicitudGuardian, usuario: Usuario, entorno: Entorno, clave: str | None, llegada_ms: int
 ) -> RespuestaJson:
     solicitud = cuerpo.solicitud()
     destinos = _destinos(entorno, usuario, solicitud, cuerpo.user_id)
@@ -89,7 +90,7 @@ async def _actuar(
         usuario, solicitud, destinos, cuerpo.user_id is None, clave, _entornos(entorno, destinos)
     )
     if not await entorno.encargos.es_repetido(encargo):
-        _comprobar_edad(solicitud, entorno.ahora_ms())
+        _comprobar_edad(solicitud, llegada_ms)
     log.info(
         "guardian_pedido",
         usuario=usuario.nombre,
