@@ -291,8 +291,12 @@ def _entornos(entorno: Entorno, destinos: Sequence[str]) -> dict[str, str]:
 
 def _respuesta(simbolos: Sequence[str], hechos: Sequence[Sequence[Resultado]]) -> RespuestaJson:
     """All results, under the status that they share."""
-    todos = [uno for suyos in hechos for uno in suyos]
-    filas = [_fila(simbolo, uno) for simbolo, suyos in zip(simbolos, hechos, strict=True) for uno in suyos]
+    pares = [(simbolo, uno) for simbolo, suyos in zip(simbolos, hechos, strict=True) for uno in suyos]
+    if any(uno.exito for _, uno in pares):
+        # Whoever is flat has what is wanted already, as long as somebody was not.
+        pares = [(simbolo, _cumplido(uno)) for simbolo, uno in pares]
+    todos = [uno for _, uno in pares]
+    filas = [_fila(simbolo, uno) for simbolo, uno in pares]
     exitos = [fila["success"] for fila in filas]
     exito = False if False in exitos else None if None in exitos else True
     cuerpo: dict[str, Any] = {"success": exito, "results": filas}
