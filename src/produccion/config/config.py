@@ -301,6 +301,22 @@ def elegir_destino(opciones: Opciones, entorno: Mapping[str, str] = os.environ) 
     )
 
 
+def direccion_publica(modo: Modo, url: str | None = None) -> str | None:
+    """Where the public market data of an environment is found; ``None`` when nobody has said so.
+
+    Args:
+        modo: The environment.
+        url: An exchange that was named instead of the usual one.
+
+    Raises:
+        ConfiguracionInvalida: It is not an http(s) address, or the real exchange's.
+    """
+    if url is not None:
+        return direcciones_de(url).rest
+    usuales = {Modo.TESTNET: _TESTNET.rest, Modo.REAL: _REAL.rest}
+    return usuales.get(modo)
+
+
 def destino_simulado(url: str) -> Destino:
     """The embedded simulator."""
     return Destino(
