@@ -237,6 +237,7 @@ def lugar_de(artefacto: Artefacto, puerto: int, politica: Politica) -> Lugar:
         Opciones(train_id=artefacto.train_id, salida=PoliticaSalida.MANTENER),
         Destino(modo=Modo.TESTNET, direcciones=_direcciones(puerto), credenciales=_CREDENCIALES),
         politica,
+        lambda comienzo: None,
         lambda sesion: None,
     )
 

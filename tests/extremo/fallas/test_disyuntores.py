@@ -21,7 +21,7 @@ from src.produccion.almacen.conexion import abrir_almacen, leer
 from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
 from src.produccion.almacen.esquema import alerts
-from src.produccion.diario.diario import exportar_canonico
+from src.produccion.diario.diario import exportar
 from tests.extremo.fallas.banco import Ensayo, Mando
 from tests.extremo.procesos import (
     CALENTAMIENTO,
@@ -289,7 +289,7 @@ def _una_corrida(carpeta: Path) -> bytes:
         artefacto={"data_downloader__interval": "1m"},
     ).correr()
     (diario,) = (carpeta / "estado").rglob("diario.sqlite")
-    return b"".join(exportar_canonico(diario))
+    return b"".join(exportar(diario, canonico=True))
 
 
 AJUSTES_EN_PASO = """\
