@@ -79,8 +79,8 @@ class LibroMercado(BaseModel):
     """An order book, best first; each level is price and quantity."""
 
     symbol: str
-    bids: list[tuple[Precio, Cantidad]]
-    asks: list[tuple[Precio, Cantidad]]
+    bids: list[list[str]]
+    asks: list[list[str]]
     timestamp: Instante
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,10 @@ class _Servidor(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Within the block, a signal asks for the end."""
+        """Within the block, a signal asks for the end; only the main thread may be told of one."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         antes = {aviso: signal.signal(aviso, self.handle_exit) for aviso in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
