@@ -15,6 +15,18 @@ from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
 from src.cli.monitor_stops import monitor_stops
+from src.cli.operar import (
+    account,
+    close,
+    login,
+    logout,
+    orders,
+    positions,
+    price,
+    status,
+    stopentry,
+    trades,
+)
 from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
@@ -36,6 +48,7 @@ app = typer.Typer(
 for comando in (
     *(train, evaluate, live, simulator, report, replay, doctor, api),
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
+    *(login, logout, positions, price, account, orders, trades, status, close, stopentry),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")

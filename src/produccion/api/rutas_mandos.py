@@ -37,6 +37,7 @@ from src.produccion.api.usuarios import Usuario
 
 _SIN_ESPERAR = "respond-async"
 _EN_MARCHA = 202
+_SIN_ALMACEN = 503
 _NADA_QUE_CERRAR = "No open position to close"
 _ERRORES = problemas(400, 401, 403, 404, 409, 413, 415, 422, 503, 504)
 
@@ -300,7 +301,7 @@ def _respuesta(simbolos: Sequence[str], hechos: Sequence[Sequence[Resultado]]) -
     exitos = [fila["success"] for fila in filas]
     exito = False if False in exitos else None if None in exitos else True
     cuerpo: dict[str, Any] = {"success": exito, "results": filas}
-    if None in exitos:
+    if any(fila["status"] == _EN_MARCHA for fila in filas):
         return RespuestaJson(cuerpo, _EN_MARCHA)
     estado = estado_comun(todos)
     if estado < 400:
@@ -316,12 +317,14 @@ def _cumplido(uno: Resultado) -> Resultado:
 
 def _fila(simbolo: str, uno: Resultado) -> dict[str, Any]:
     pendiente = bool(uno.mando_id) and uno.acabado_ms is None
+    # Without an answer of the store nobody knows whether the command was given.
+    ignorado = not uno.mando_id and uno.estado == _SIN_ALMACEN
     return {
         "user_id": uno.user_id,
         "symbol": simbolo,
         "command_id": uno.mando_id or None,
         "status": _EN_MARCHA if pendiente else uno.estado,
-        "success": None if pendiente else uno.exito,
+        "success": None if pendiente or ignorado else uno.exito,
         "message": uno.campos.get("message"),
         "error": None if pendiente else uno.error or None,
     }
