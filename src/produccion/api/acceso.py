@@ -88,7 +88,7 @@ def galleta_de(
     Raises:
         Problema: 403: it does not.
     """
-    if galleta is None or credencial is not None:
+    if galleta is None or credencial is not None or galleta.startswith(PREFIJO_FICHA):
         return None
     if peticion.method not in _SIN_EFECTO:
         comprobar_csrf(peticion, sesion_de(entorno_de(peticion), galleta))

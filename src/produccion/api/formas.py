@@ -27,14 +27,21 @@ Instante = Annotated[
 ]
 
 
-def _sin_nul(texto: str) -> str:
+def legible(texto: str) -> str:
+    """Text that every database can keep.
+
+    Raises:
+        ValueError: It holds a NUL, or half of a character.
+    """
     if "\0" in texto:
         raise ValueError("no text has a NUL character")
+    if any("\ud800" <= letra <= "\udfff" for letra in texto):
+        raise ValueError("no text has half of a surrogate pair")
     return texto
 
 
-Escrito = Annotated[str, AfterValidator(_sin_nul)]
-"""Text of a person that every database can keep."""
+Escrito = Annotated[str, AfterValidator(legible)]
+"""Text of a person."""
 
 IdMando = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="From the answer that gave it.")]
 SimboloPedido = Annotated[

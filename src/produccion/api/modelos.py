@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
-from src.produccion.api.formas import Escrito
+from src.produccion.api.formas import Escrito, legible
 
 
 def _no_es_logico(valor: Any) -> Any:
@@ -26,6 +26,11 @@ Simbolo = Annotated[
     Field(pattern=r"^[A-Z0-9_]{2,32}$", examples=["BTCUSDT"]),
 ]
 Texto = Annotated[Escrito, Field(max_length=64)]
+
+
+Secreto = Annotated[
+    SecretStr, BeforeValidator(lambda valor: legible(valor) if isinstance(valor, str) else valor)
+]
 
 
 class _Entrada(BaseModel):
@@ -102,7 +107,7 @@ class Ingreso(_Entrada):
     """``POST /api/v1/token/login``."""
 
     username: Texto
-    password: Annotated[SecretStr, Field(max_length=1_024)]
+    password: Annotated[Secreto, Field(max_length=1_024)]
     cookie: bool = Field(
         default=False, description="A browser: tokens as http-only cookies, csrf_token in the body."
     )
@@ -111,7 +116,7 @@ class Ingreso(_Entrada):
 class Refresco(_Entrada):
     """``POST /api/v1/token/refresh``."""
 
-    refresh_token: Annotated[SecretStr, Field(max_length=256)]
+    refresh_token: Annotated[Secreto, Field(max_length=256)]
 
 
 class FichaConcedida(BaseModel):

@@ -216,6 +216,13 @@ async def test_un_navegador_mira_sin_mas_y_actua_con_la_prueba_de_su_pagina(
     assert (await navegador.pedir("POST", "/guardian", AJUSTE, **{CABECERA_CSRF: csrf})).estado == 200
 
 
+async def test_la_ficha_de_un_programa_no_sirve_de_galleta(api: Api, navegador: Navegador):
+    """It belongs to no session, so no page could prove that it is ours."""
+    navegador.galletas = {"timonel_access": api.ficha("robot", Rol.SERVICIO)}
+
+    assert (await navegador.pedir("POST", "/guardian", AJUSTE)).estado == 401
+
+
 async def test_un_navegador_renueva_y_sale_con_sus_galletas(navegador: Navegador):
     csrf = {CABECERA_CSRF: navegador.galletas["timonel_csrf"]}
     primero = navegador.galletas["timonel_refresh"]
