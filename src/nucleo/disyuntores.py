@@ -117,7 +117,7 @@ class Cambio(NamedTuple):
     valor: (
         float | None
     )  # what was measured, in the kind's unit; ``None`` when nothing was, or it is no number
-    limite: float
+    limite: float | None  # ``None`` of a breaker that has none any more
     motivo: str
     instante_ms: int  # market time
     quien: str = ""  # who did it by hand; empty when nobody
@@ -163,7 +163,7 @@ def enfriar(
 
 
 def cerrar(
-    llave: Llave, disyuntor: Disyuntor, ahora_ms: int, limite: float, motivo: str, quien: str
+    llave: Llave, disyuntor: Disyuntor, ahora_ms: int, limite: float | None, motivo: str, quien: str
 ) -> Cambio:
     """Close a breaker whatever is measured, because somebody says so."""
     return Cambio(llave, disyuntor.estado, Disyuntor(), None, limite, motivo, ahora_ms, quien)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from math import nan
+from math import inf, nan
 
 _BPS = 10_000.0
 
@@ -28,7 +28,12 @@ class RangoMovil:
         self._maximos: deque[tuple[int, float]] = deque()  # falling
 
     def tomar(self, precio: float, instante_ms: int) -> float:
-        """Take a price; the range up to it as a fraction of the smallest price."""
+        """Take a price; the range up to it as a fraction of the smallest price.
+
+        One that is no price is not a number, and leaves nothing behind.
+        """
+        if not 0.0 < precio < inf:
+            return nan
         while self._minimos and self._minimos[-1][1] >= precio:
             self._minimos.pop()
         while self._maximos and self._maximos[-1][1] <= precio:

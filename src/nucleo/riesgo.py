@@ -136,11 +136,16 @@ VALIDA = Validacion(Rechazo.NINGUNO)
 
 
 class ModoRiesgo(StrEnum):
-    """What a person lets an agent do, as stored and shown."""
+    """What a person lets an agent do, as stored and shown; from the widest to the strictest."""
 
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
     HALTED = "HALTED"
+
+    def es_mas_estricto_que(self, otro: ModoRiesgo) -> bool:
+        """Whether it takes something away from the other one."""
+        modos = tuple(ModoRiesgo)
+        return modos.index(self) > modos.index(otro)
 
 
 def validar_modo(plan: Plan, modo: ModoRiesgo) -> Validacion:

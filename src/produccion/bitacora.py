@@ -1,6 +1,7 @@
 """Logs: JSON lines to files, colours to the console, one line of live status; secrets to none of them.
 
-Files are written by a thread: a disk that hangs or is full delays nobody, and least of all an exit.
+They are written by threads: a disk that hangs, or a pipe that nobody reads any more, delays nobody, and least
+of all an exit.
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ def configurada(
             escribano = Escribano(destinos, _como_json(tapar))
             abiertos.pop_all()  # from here on the scribe closes them
         _preparar_structlog()
-        consola = _ConsolaConEstado(sys.stderr)
+        texto = _como_texto(tapar, con_color=con_color(sys.stderr))
+        consola = Escribano([_ConsolaConEstado(sys.stderr)], texto)
         consola.setLevel(logging.INFO if ajustes.detallado else logging.WARNING)
-        consola.setFormatter(_como_texto(tapar, con_color=con_color(sys.stderr)))
         pila.enter_context(_niveles({"": "INFO", **ajustes.niveles}))
         raiz = logging.getLogger()
         for manejador in (escribano, consola):
@@ -93,7 +94,7 @@ def configurada(
         try:
             yield escribano
         finally:
-            consola.flush()
+            consola.close()
             escribano.close()
 
 

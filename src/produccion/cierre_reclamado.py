@@ -19,6 +19,8 @@ from src.produccion.puertos import Bolsa
 from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.hilo import HiloSuelto
 
+_SALE_IGUAL = "the position is closed all the same"
+
 log = structlog.get_logger(__name__)
 
 
@@ -103,10 +105,11 @@ class CierreReclamado:
         self._cortesia.soltar()
         futuro = asyncio.get_running_loop().run_in_executor(self._hilo, self._tomar, operacion)
         await asyncio.wait({futuro}, timeout=self._plazos.almacen_s)
+        self._cortesia.ocupar()
         if futuro.done():
             return futuro.result()
         futuro.cancel()
-        log.error("reclamo_sin_respuesta", operacion=operacion, efecto="the position is closed all the same")
+        log.error("reclamo_sin_respuesta", operacion=operacion, efecto=_SALE_IGUAL)
         return None
 
     def _tomar(self, operation_id: str) -> Reclamo | None:
@@ -121,6 +124,9 @@ class CierreReclamado:
             reclamo = tomar_reclamo(self._almacen, token, self._quien, id_cliente_de(token))
         except SQLAlchemyError as fallo:
             log.error("reclamo_fallido", operacion=operation_id, motivo=type(fallo).__name__)
+            return None
+        except Exception:  # a row that cannot be read must not hold an exit either
+            log.exception("reclamo_fallido", operacion=operation_id, efecto=_SALE_IGUAL)
             return None
         self._reclamo = reclamo if reclamo.mio else None
         return reclamo

@@ -1,4 +1,4 @@
-"""Writes log lines to files in a thread of its own; whoever logs waits for no disk."""
+"""Writes log lines in a thread of its own; whoever logs waits for no disk, and for no reader of a pipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import structlog
 
 MAXIMO = 20_000
-"""Lines that may wait for a disk that hangs; later ones are counted and lost."""
+"""Lines that may wait for what hangs; later ones are counted and lost."""
 
 DESPEDIDA_S = 2.0
 """Wall seconds that the end waits for what is queued."""
@@ -45,10 +45,10 @@ class ArchivoRotativo(Archivo, RotatingFileHandler):
 
 
 class Escribano(logging.Handler):
-    """One line per event, the same in every file.
+    """One line per event, the same in every place.
 
     Args:
-        destinos: The files; closed when the last line is written.
+        destinos: Take the finished lines; closed when the last one is written.
         formato: Makes the line; knows the context of an event by `contexto_de`.
         maximo: Lines that may wait.
         despedida_s: Wall seconds that the end may take.
@@ -56,7 +56,7 @@ class Escribano(logging.Handler):
 
     def __init__(
         self,
-        destinos: Sequence[Archivo],
+        destinos: Sequence[logging.Handler],
         formato: logging.Formatter,
         maximo: int = MAXIMO,
         despedida_s: float = DESPEDIDA_S,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
-from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, Situacion, barreras, mas_estrictas
+from src.nucleo.disparos import Barrera
 from src.nucleo.errores import AlmacenCaido
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -85,6 +85,7 @@ class VigiaVallas:
         self._fijar = fijar
         self._entre_miradas_s = entre_miradas_s
         self._limites = limites
+        self._libro: Libro | None = None
         self._puestos: frozenset[Bloqueo] = frozenset()
         self._por_anotar: list[_Cambio] = []
         self._se_sabe = False
@@ -102,7 +103,7 @@ class VigiaVallas:
 
     async def mirar(self, almacen: Engine) -> None:
         """One look; a store that does not answer is told once and changes nothing."""
-        libro, ahora_ms = Libro(almacen), self._reloj.ahora_ms()
+        libro, ahora_ms = self._libro_de(almacen), self._reloj.ahora_ms()
         try:
             mirada = await libro.leyendo(lambda c: _mirar(c, self._titular, ahora_ms, self._limites))
             self._aplicar(mirada, ahora_ms)
@@ -116,6 +117,12 @@ class VigiaVallas:
             self._caido = True
         else:
             self._caido = False
+
+    def _libro_de(self, almacen: Engine) -> Libro:
+        """The same one for every look, so that a store that hangs takes no more threads than it has."""
+        if self._libro is None or self._libro.motor is not almacen:
+            self._libro = Libro(almacen)
+        return self._libro
 
     def _aplicar(self, mirada: _Mirada, ahora_ms: int) -> None:
         for bloqueo in sorted(mirada.bloqueos ^ self._puestos):
@@ -139,16 +146,9 @@ class VigiaVallas:
 
 
 def _mirar(conexion: Connection, titular: Titular, ahora_ms: int, limites: Mapping[str, float]) -> _Mirada:
-    reglas, disyuntor, en_un_minuto, en_una_hora = vallas_de(
-        conexion, titular.client_id, titular.symbol, ahora_ms
-    )
-    situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
-        en_un_minuto=en_un_minuto,
-        en_una_hora=en_una_hora,
-    )
-    levantadas = barreras(situacion, mas_estrictas(reglas, limites))
-    return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), reglas.motivo_pausa)
+    vallas = vallas_de(conexion, titular.client_id, titular.symbol, ahora_ms)
+    levantadas = vallas.contra_una_entrada(ahora_ms, limites)
+    return _Mirada(frozenset(_BLOQUEOS[barrera] for barrera in levantadas), vallas.reglas.motivo_pausa)
 
 
 def _escribir(conexion: Connection, titular: Titular, cambios: tuple[_Cambio, ...]) -> None:

@@ -36,6 +36,13 @@ class TestRango:
         assert rango.tomar(100.0, 999) == 1.0
         assert rango.tomar(100.0, 1_000) == 0.0
 
+    @pytest.mark.parametrize("precio", [0.0, -1.0, float("nan"), float("inf")])
+    def test_lo_que_no_es_un_precio_no_deja_rastro(self, precio: float):
+        rango = RangoMovil(1_000)
+        rango.tomar(100.0, 0)
+        assert isnan(rango.tomar(precio, 1))
+        assert rango.tomar(50.0, 2) == 1.0
+
     @given(
         pasos=st.lists(st.tuples(st.floats(0.1, 1e6), st.integers(0, 500)), min_size=1, max_size=80),
         ventana_ms=st.integers(1, 1_000),

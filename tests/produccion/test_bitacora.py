@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +116,27 @@ def test_la_consola_calla_lo_que_va_bien(
     escrito = capsys.readouterr()
     assert [palabra for palabra in ("bueno", "malo") if palabra in escrito.err] == esperados
     assert escrito.out == ""
+
+
+def test_una_tuberia_que_nadie_lee_no_detiene_a_nadie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its reader was stopped; what was said meanwhile is there when it goes on."""
+    lado_lector, lado_escritor = os.pipe()
+    leido: list[str] = []
+
+    def leer() -> None:
+        with os.fdopen(lado_lector, encoding="utf-8") as lector:
+            leido.append(lector.read())
+
+    lector = threading.Thread(target=leer)
+    with os.fdopen(lado_escritor, "w", encoding="utf-8") as consola:
+        monkeypatch.setattr(sys, "stderr", consola)
+        with configurada(tmp_path / "x.log"):
+            for _ in range(300):
+                structlog.get_logger("x").warning("mucho", relleno="y" * 1_000)
+            lector.start()
+    lector.join()
+
+    assert leido[0].count("mucho") == 300
 
 
 def test_los_secretos_conocidos_se_tapan_en_cada_destino(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -184,6 +184,8 @@ class TestModo:
 
         with pytest.raises(EmergenciaOperacional):
             await banco.control.cambiar_modo(ModoRiesgo.ACTIVE, "all right", "ana")
+        with pytest.raises(EmergenciaOperacional):
+            await banco.control.cambiar_modo(ModoRiesgo.REDUCING, "half right", "ana")
 
         assert banco.control.modo is ModoRiesgo.HALTED
 

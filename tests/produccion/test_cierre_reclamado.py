@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from src.nucleo.errores import LecturaFallida
 from src.nucleo.stops import TipoProteccion
@@ -184,6 +184,20 @@ async def test_con_el_almacen_caido_se_cierra_igual(tmp_path: Path, bitacora: li
         assert banco.bolsa.estado.posicion is None
         assert dichos(bitacora, "reclamo_fallido") == 1
     caido.dispose()
+
+
+async def test_un_defecto_al_reclamar_no_retiene_la_salida(tmp_path: Path, bitacora: list[dict[str, object]]):
+    def romperse(*_: object) -> None:
+        raise ValueError("what is stored cannot be read")
+
+    almacen = create_engine("sqlite://")
+    event.listen(almacen, "before_cursor_execute", romperse)
+    async with ignorada(tmp_path, almacen) as banco:
+        await banco.ciclo.mirar(frontera(1) + 4_000)
+
+        assert banco.bolsa.estado.posicion is None
+        assert dichos(bitacora, "reclamo_fallido") == 1
+    almacen.dispose()
 
 
 async def test_un_almacen_que_no_contesta_no_hace_esperar(

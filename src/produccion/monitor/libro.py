@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -15,7 +16,14 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
-from src.nucleo.disparos import REGLA_EJECUCIONES, Barrera, ReglasInquilino, Situacion, barreras
+from src.nucleo.disparos import (
+    REGLA_EJECUCIONES,
+    Barrera,
+    ReglasInquilino,
+    Situacion,
+    barreras,
+    mas_estrictas,
+)
 from src.nucleo.disyuntores import Disyuntor
 from src.nucleo.errores import AlmacenCaido, ConfiguracionInvalida
 from src.produccion.almacen.conexion import escribir, leer
@@ -71,6 +79,22 @@ class Vallas(NamedTuple):
     disyuntor: Disyuntor
     en_un_minuto: int
     en_una_hora: int
+
+    def contra_una_entrada(
+        self, ahora_ms: int, limites: Mapping[str, float] = MappingProxyType({})
+    ) -> tuple[Barrera, ...]:
+        """What forbids opening or increasing anything on the symbol now; empty when nothing does.
+
+        Args:
+            ahora_ms: Market time.
+            limites: The account's own, by fields of `ReglasInquilino`; the stricter ones hold.
+        """
+        situacion = Situacion(
+            disyuntor=self.disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
+            en_un_minuto=self.en_un_minuto,
+            en_una_hora=self.en_una_hora,
+        )
+        return barreras(situacion, mas_estrictas(self.reglas, limites))
 
 
 class _Prisa:
@@ -292,36 +316,6 @@ def vallas_de(conexion: Connection, client_id: str, simbolo: str, ahora_ms: int)
     )
     inquilino = reglas.leer_reglas(conexion, client_id)
     return Vallas(inquilino, reglas.leer_disyuntor(conexion, client_id, simbolo), minuto, hora)
-
-
-def contra_una_entrada(
-    conexion: Connection,
-    client_id: str,
-    simbolo: str,
-    ahora_ms: int,
-    *,
-    edad_precio_ms: int = 0,
-    slippage_pct: float = 0.0,
-) -> tuple[Barrera, ...]:
-    """What forbids a tenant to open or increase a position on a symbol now; empty when nothing does.
-
-    Args:
-        conexion: That reads.
-        client_id: The tenant.
-        simbolo: Symbol.
-        ahora_ms: Market time.
-        edad_precio_ms: Of the price that the entry was decided on.
-        slippage_pct: That the entry would have now.
-    """
-    inquilino, disyuntor, en_un_minuto, en_una_hora = vallas_de(conexion, client_id, simbolo, ahora_ms)
-    situacion = Situacion(
-        disyuntor=disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado,
-        edad_precio_ms=edad_precio_ms,
-        slippage_pct=slippage_pct,
-        en_un_minuto=en_un_minuto,
-        en_una_hora=en_una_hora,
-    )
-    return barreras(situacion, inquilino)
 
 
 def _numero(valor: object) -> float | None:

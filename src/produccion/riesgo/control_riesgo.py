@@ -170,7 +170,7 @@ class ControlRiesgo:
         Raises:
             EmergenciaOperacional: It could not be written: the next start goes by what was written before.
         """
-        if modo is not ModoRiesgo.ACTIVE:
+        if modo.es_mas_estricto_que(self._puerta.modo):
             self._puerta.modo = modo
         contenido: dict[str, object] = {"mode": modo.value, "reason": motivo, "by": quien}
         await self._diario.anotar(AGREGADO, "RISK_MODE", self._reloj.ahora_ms(), contenido)
@@ -218,9 +218,9 @@ class ControlRiesgo:
         Raises:
             EmergenciaOperacional: It could not be written anywhere.
         """
-        self.enclavado = True
         cerrojo = Enclavamiento(razon, quien, self._reloj.ahora_ms(), detalle)
         await enclavar(self._diario, self._carpeta, cerrojo)
+        self.enclavado = True
 
     def anotar_plana(self) -> None:
         """The emergency is over: the account was seen flat, with nothing on its way."""

@@ -121,7 +121,7 @@ class Cuadro:
         for clase, disyuntor in self._memoria.disyuntores.items():
             if clase not in self._reglas and disyuntor.estado is not EstadoDisyuntor.CLOSED:
                 ahora_ms, motivo = self._reloj.ahora_ms(), "it is switched off now"
-                self._aplicar(cerrar(self._llave(clase), disyuntor, ahora_ms, 0.0, motivo, _DAEMON))
+                self._aplicar(cerrar(self._llave(clase), disyuntor, ahora_ms, None, motivo, _DAEMON))
         exchange, symbol = self._lugar
         reglas: dict[str, object] = {
             "exchange": exchange,

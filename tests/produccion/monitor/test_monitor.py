@@ -25,7 +25,7 @@ from src.produccion.almacen.eventos_stop import EstadoEjecucion, EventoStopNuevo
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion, ficha_stop
 from src.produccion.almacen.reclamos import soltar_reclamo, tomar_reclamo
 from src.produccion.monitor.cuaderno import Cuaderno
-from src.produccion.monitor.libro import Libro, contra_una_entrada
+from src.produccion.monitor.libro import Libro, vallas_de
 from src.produccion.monitor.relato import Curso, Relator
 from src.produccion.monitor.residentes import Papel, orden_residente
 from src.produccion.monitor.tipos import Final, Precios
@@ -344,7 +344,7 @@ class TestGuardarrailes:
 
         def contra(ahora_ms: int) -> tuple[Barrera, ...]:
             with leer(motor) as conexion:
-                return contra_una_entrada(conexion, "default", "BTCUSDT", ahora_ms)
+                return vallas_de(conexion, "default", "BTCUSDT", ahora_ms).contra_una_entrada(ahora_ms)
 
         assert contra(AHORA_MS) == ()
         await f.un_monitor(motor, bolsa).revisar()
@@ -361,7 +361,8 @@ class TestGuardarrailes:
         await f.un_monitor(motor, bolsa).revisar()
 
         with leer(motor) as conexion:
-            assert contra_una_entrada(conexion, "default", "BTCUSDT", AHORA_MS) == (Barrera.KILL_SWITCH,)
+            vallas = vallas_de(conexion, "default", "BTCUSDT", AHORA_MS)
+        assert vallas.contra_una_entrada(AHORA_MS) == (Barrera.KILL_SWITCH,)
         assert "trading_paused" in f.alertas(motor)
 
 

@@ -133,7 +133,8 @@ class TestReinicio:
         casa.cuadro.anunciar()
 
         assert casa.puestos == set()
-        assert casa.diario.ultimo("BREAKER_CLOSED")["reason"] == "it is switched off now"
+        cerrado = casa.diario.ultimo("BREAKER_CLOSED")
+        assert (cerrado["reason"], cerrado["limit"]) == ("it is switched off now", None)
 
     def test_las_reglas_se_anuncian_una_vez(self):
         casa = Casa()
