@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.nucleo.errores import EmergenciaDrawdown
 from src.nucleo.intervalos import siguiente_apertura
 from src.nucleo.tipos import Observacion, Vela
+from src.produccion.bitacora import enmudecida
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import recordar_todo
 from src.produccion.montaje import Conexiones, Montaje
@@ -64,8 +64,11 @@ def medir_proteccion(*, rapido: bool) -> list[Medida]:
     """The way of a mark through a daemon that is deciding on a candle."""
     taller = abrir_taller(_VELAS, _CAMBIOS)
     veces = _PREVIAS + (_VECES_RAPIDO if rapido else _VECES)
-    logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="build") as nombre, servidor() as puerto:
+    with (
+        enmudecida(),
+        tempfile.TemporaryDirectory(prefix="bench-", dir="build") as nombre,
+        servidor() as puerto,
+    ):
         base = Path(nombre)
         artefacto = leer_artefacto(base, escribir_artefacto(taller, base))
         muestras = [asyncio.run(_medir_una(taller, artefacto, puerto, base / str(i))) for i in range(veces)][

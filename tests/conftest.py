@@ -6,6 +6,7 @@ more of them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -23,3 +24,10 @@ def _ningun_secreto_escrito(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Whatever the processes of the tests have written, the secret of their account is not in it."""
     yield
     assert list(delatores(tmp_path_factory.getbasetemp())) == []
+
+
+@pytest.fixture(autouse=True)
+def _ninguna_bitacora_muda() -> Iterator[None]:
+    """A test that leaves logging switched off blinds the tests after it."""
+    yield
+    assert logging.root.manager.disable == logging.NOTSET

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from src.paridad.aprendiz import entrenar_pequeno
 from src.paridad.comparacion import Comparacion
 from src.paridad.corridas import CALENTAMIENTO
 from src.paridad.medicion import insuficiencias, medir
+from src.produccion.bitacora import enmudecida
 
 _ENTRENAMIENTO = 3_000
 """Candles that the small agent is trained on; the runs begin after them."""
@@ -36,8 +36,7 @@ def paridad(
     output: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path("build/parity.json"),
 ) -> None:
     """Compare training environment and daemon over the same candles: observations bit for bit."""
-    logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="timonel-parity-") as carpeta:
+    with enmudecida(), tempfile.TemporaryDirectory(prefix="timonel-parity-") as carpeta:
         tabla = _tabla(data, _ENTRENAMIENTO + CALENTAMIENTO + candles)
         artefacto = entrenar_pequeno(tabla[:_ENTRENAMIENTO], Path(carpeta), consola)
         tramo = tabla[_ENTRENAMIENTO : _ENTRENAMIENTO + CALENTAMIENTO + candles]

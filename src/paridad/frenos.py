@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from src.paridad.corridas import CALENTAMIENTO
 from src.paridad.lamina import NOMBRES, figura_frenos
 from src.paridad.variantes import derivar
 from src.paridad.vueltas import CADA, Vuelta, cambios_de, dar_vuelta_daemon, dar_vuelta_entorno
+from src.produccion.bitacora import enmudecida
 
 _SIMBOLO, _INTERVALO, _SEMILLA = "BTCUSDT", "1m", 5
 _FALTAS_DICHAS = 10
@@ -54,11 +54,10 @@ def frenos(
     output: Annotated[Path, typer.Option(help="Where figures, lists and picture go.")] = Path("build"),
 ) -> None:
     """Replay candles under no trailing, levels, Hand-Span and a percentage; check every move of a stop."""
-    logging.disable(logging.CRITICAL)
     simbolo = symbol or (_SIMBOLO if data is None else data.name.split("-")[0].split(".")[0].upper())
     tabla = _tabla(data, simbolo, candles)
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="timonel-trailing-") as carpeta:
+    with enmudecida(), tempfile.TemporaryDirectory(prefix="timonel-trailing-") as carpeta:
         vueltas = _correr_todas(_corredor(tabla, simbolo, every, Path(carpeta), daemon=daemon), len(tabla))
     tick = mercado_por_defecto(simbolo, tabla).filtros.tick
     if not informar(vueltas, tick, output, f"{simbolo}, {len(tabla):,} candles"):

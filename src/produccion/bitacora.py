@@ -98,6 +98,16 @@ def configurada(
             escribano.close()
 
 
+@contextmanager
+def enmudecida() -> Iterator[None]:
+    """Within the block, log nothing: what is measured has a table of its own."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def con_color(salida: TextIO, entorno: Mapping[str, str] = os.environ) -> bool:
     """Whether a stream is a terminal whose user has nothing against colours."""
     return salida.isatty() and not entorno.get("NO_COLOR")
