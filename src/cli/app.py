@@ -9,6 +9,7 @@ import typer
 
 from src.cli.adjust_trailing_stops import adjust_trailing_stops
 from src.cli.adopt import adopt
+from src.cli.alerts import alerts
 from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.breakers import breakers
@@ -17,6 +18,18 @@ from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
 from src.cli.monitor_stops import monitor_stops
+from src.cli.operar import (
+    account,
+    close,
+    login,
+    logout,
+    orders,
+    positions,
+    price,
+    status,
+    stopentry,
+    trades,
+)
 from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
@@ -49,6 +62,7 @@ app = typer.Typer(
 for comando in (
     *(train, evaluate, live, simulator, report, replay, doctor, api),
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
+    *(login, logout, positions, price, account, orders, trades, status, close, stopentry),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
@@ -56,6 +70,7 @@ app.add_typer(db, name="db")
 app.add_typer(projections, name="projections")
 app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
+app.add_typer(alerts, name="alerts")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
 

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 
 _BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
+_ASENTAR_S = 2.0  # that the end waits for its own record, before the store is fed for the last time
 
 T = TypeVar("T")
 
@@ -236,14 +237,11 @@ class Montaje:
             ciclo.no_abrir(Bloqueo.CUENTA)
         escena = _Escena(ciclo, ciclo.datos, nucleo, registro, escribano)
         motivo, terminada = Motivo.EMERGENCIA, False
+        ventanilla: Ventanilla | None = None
         try:
             await self._recuperar(escena)
             ventanilla = await self._abrir_ventanilla(m, escena)
-            try:
-                motivo = await self._orquestar(escena, estadisticas, ventanilla)
-            finally:
-                if ventanilla is not None:
-                    await ventanilla.cerrar()
+            motivo = await self._orquestar(escena, estadisticas, ventanilla)
             terminada = True
         except ErrorTimonel:
             terminada = ciclo.protocolo_cumplido
@@ -253,10 +251,20 @@ class Montaje:
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
+            if ventanilla is not None:
+                await self._despedir(ventanilla)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
         return sesion
+
+    async def _despedir(self, ventanilla: Ventanilla) -> None:
+        """Let the store have the end of the session too, and close it."""
+        with suppress(ErrorTimonel, TimeoutError):
+            # A journal that cannot be written has been reported; a disk that hangs holds nobody.
+            async with asyncio.timeout(_ASENTAR_S):
+                await self._conexiones.diario.asentar()
+        await ventanilla.cerrar()
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
         """The account as it was known, or a first look at one that nobody knows."""
@@ -306,6 +314,7 @@ class Montaje:
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
             bolsa=m.bolsa,
+            perdida_grande=self._lugar.ajustes.alerts.large_loss_fraction,
             limites=self._lugar.limites,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)

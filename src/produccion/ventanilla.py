@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.niveles import COSTO_FRACCION
@@ -59,6 +60,7 @@ class Mostrador:
     proteccion: ReglaProteccion
     reloj: Reloj
     bolsa: Bolsa
+    perdida_grande: float = PERDIDA_GRANDE  # share of the equity
     limites: Mapping[str, float] = field(default_factory=dict)
     """The account's own, by fields of `ReglasInquilino`."""
 
@@ -95,7 +97,11 @@ class Ventanilla:
         await self._vallas().mirar(await self._abrir())
 
     async def cerrar(self) -> None:
-        """Let go of the store, once no service runs any more; one that hangs is left to itself."""
+        """Feed what the journal still has and let go of the store, once no service runs any more.
+
+        A store that hangs is left to itself.
+        """
+        await self._alimentador().rematar()
         try:
             await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
         except TimeoutError:
@@ -103,13 +109,15 @@ class Ventanilla:
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
-        m = self._m
-        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir)
         return [
-            Servicio("alimentador", alimentador.correr, esencial=False),
+            Servicio("alimentador", self._alimentador().correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
             Servicio("vallas", self._vigilar_vallas, esencial=False),
         ]
+
+    def _alimentador(self) -> Alimentador:
+        m = self._m
+        return Alimentador(m.diario, self._acceso, m.titular, self._medir, m.perdida_grande)
 
     async def _vigilar_vallas(self) -> None:
         """Keep the gate like the store, and share its claims, for ever."""

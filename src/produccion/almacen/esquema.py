@@ -336,13 +336,44 @@ api_tokens = Table(
     Index("ix_api_tokens_username", "username"),
 )
 
+sessions = Table(
+    "sessions",
+    metadatos,
+    _clave("session_id"),
+    *(_texto("username"), _texto("client_id"), _ms("created_at_ms"), _ms("expires_at_ms")),
+    *(_ms("revoked_at_ms", nulo=True), _texto("revoked_reason", nulo=True)),
+    Index("ix_sessions_username", "username"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadatos,
+    _clave("token_hash"),
+    *(_texto("session_id"), _ms("created_at_ms"), _ms("expires_at_ms"), _ms("used_at_ms", nulo=True)),
+    Index("ix_refresh_tokens_session_id", "session_id"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadatos,
+    _serie("id"),
+    *(_texto("client_id"), _texto("username"), _texto("role"), _texto("address"), _ms("occurred_at_ms")),
+    *(_texto("action"), _texto("target", nulo=True), _texto("request_json")),
+    *(Column("status", Integer), _texto("outcome_json", nulo=True), _ms("finished_at_ms", nulo=True)),
+    Index("ix_audit_log_client_id_id", "client_id", "id"),
+    sqlite_autoincrement=True,
+)
+
 outbox = Table(
     "outbox",
     metadatos,
     _serie("id"),
     *(_texto("topic"), _texto("key", nulo=True), _texto("payload_json"), _ms("created_at_ms")),
     *(_ms("delivered_at_ms", nulo=True), _entero("attempts", 0), _texto("last_error", nulo=True)),
+    *(_texto("kind", nulo=True), _texto("level", nulo=True), _texto("outcome", nulo=True)),
+    _ms("available_at_ms", nulo=True),  # nobody may take it before
     Index("ix_outbox_delivered_at_ms_id", "delivered_at_ms", "id"),
+    Index("uq_outbox_topic_key", "topic", "key", unique=True),
     sqlite_autoincrement=True,
 )
 

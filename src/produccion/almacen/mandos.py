@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine, RowMapping, Select, select, update
+from sqlalchemy import Connection, Engine, Insert, RowMapping, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
@@ -33,6 +33,8 @@ class AccionMando(StrEnum):
     CERRAR = "guardian.close"
     AJUSTAR = "guardian.adjust"
     MITAD = "guardian.half_close"
+    PAUSAR = "tenant.pause"
+    REANUDAR = "tenant.resume"
     CERRAR_DISYUNTOR = "breaker.reset"
     MODO_RIESGO = "risk.mode"
 
@@ -100,10 +102,25 @@ class MandoGuardado(NamedTuple):
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
     """Give a command; with a key that was used before it is the command given then, whatever it asks."""
-    identidad = str(uuid.uuid4())
-    insertar = postgresql.insert if motor.dialect.name == "postgresql" else sqlite.insert
+    with motor.begin() as conexion:
+        orden = _insercion(conexion, mando, status=EstadoMando.PENDING.value)
+        fila = conexion.execute(orden.returning(commands)).mappings().first()
+        if fila is None:
+            fila = conexion.execute(_repetido(mando)).mappings().one()
+    return _leer(fila)
+
+
+def anotar_mando(conexion: Connection, mando: MandoNuevo, outcome: Mapping[str, object]) -> None:
+    """Write down a command that was carried out in this transaction: nobody takes it."""
+    hecho = {"outcome_json": orjson.dumps(outcome).decode(), "finished_at_ms": ahora_bd()}
+    conexion.execute(_insercion(conexion, mando, status=EstadoMando.DONE.value, **hecho))
+
+
+def _insercion(conexion: Connection, mando: MandoNuevo, **mas: Any) -> Insert:
+    """The row of a command, unless there is one with its key."""
+    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
     orden = insertar(commands).values(
-        id=identidad,
+        id=str(uuid.uuid4()),
         client_id=mando.client_id,
         user_id=mando.user_id,
         account_id=mando.account_id,
@@ -114,13 +131,9 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         idempotency_key=mando.idempotency_key,
         created_at_ms=ahora_bd(),
         expires_at_ms=ahora_bd() + mando.plazo_ms,
-        status=EstadoMando.PENDING.value,
+        **mas,
     )
-    with motor.begin() as conexion:
-        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
-        if fila is None:
-            fila = conexion.execute(_repetido(mando)).mappings().one()
-    return _leer(fila)
+    return orden.on_conflict_do_nothing()
 
 
 def mando_repetido(motor: Engine, mando: MandoNuevo) -> MandoGuardado | None:

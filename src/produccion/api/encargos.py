@@ -103,18 +103,21 @@ class Encargos:
         """
         if encargo.clave is None:
             return False
-        return await asyncio.to_thread(self._comparar, encargo)
+        return await asyncio.to_thread(self._comparar, encargo, encargo.clave)
 
-    async def cumplir(self, encargo: Encargo) -> list[Resultado]:
-        """Give every account its command, one pause apart, and wait for all of them."""
+    async def cumplir(self, encargo: Encargo, *, esperar: bool = True) -> list[Resultado]:
+        """Give every account its command, one pause apart, and wait for all of them if that is wanted."""
         pausa_s = PAUSA_S[encargo.solicitud.accion]
         return list(
             await asyncio.gather(
-                *(self._uno(encargo, user_id, i * pausa_s) for i, user_id in enumerate(encargo.destinos))
+                *(
+                    self._uno(encargo, user_id, i * pausa_s, esperar=esperar)
+                    for i, user_id in enumerate(encargo.destinos)
+                )
             )
         )
 
-    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float) -> Resultado:
+    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float, *, esperar: bool) -> Resultado:
         await asyncio.sleep(pausa_s)
         try:
             mando = await asyncio.to_thread(self._pedir, encargo, user_id)
@@ -129,7 +132,7 @@ class Encargos:
         matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
         if encargo.account_id is not None:
             matiz = f" on {encargo.account_id}"
-        resultado = _resultado(await self._esperar(mando), self._plazos, matiz)
+        resultado = _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
         if mando.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
@@ -177,23 +180,25 @@ class Encargos:
         vencer_mandos(self._almacen)
         return self._leer(mando)
 
-    def _comparar(self, encargo: Encargo) -> bool:
+    def dados(self, quien: Usuario, clave: str) -> list[MandoGuardado]:
+        """The commands that a user gave with a key before. Blocks: not for the loop."""
         consulta = select(commands.c.id).where(
-            commands.c.client_id == encargo.quien.client_id,
-            commands.c.requested_by == encargo.quien.nombre,
-            commands.c.idempotency_key == encargo.clave,
+            commands.c.client_id == quien.client_id,
+            commands.c.requested_by == quien.nombre,
+            commands.c.idempotency_key == clave,
         )
         with leer(self._almacen) as conexion:
-            ids = conexion.execute(consulta).scalars().all()
-        for mando in filter(None, (leer_mando(self._almacen, uno) for uno in ids)):
-            pedido = (mando.symbol, mando.action, mando.payload)
-            if pedido != (
-                encargo.solicitud.simbolo,
-                accion_de(encargo.solicitud.accion),
-                encargo.contenido,
-            ) or not (encargo.para_todos or mando.user_id in encargo.destinos):
+            ids = conexion.execute(consulta.order_by(commands.c.seq)).scalars().all()
+        return [mando for mando in (leer_mando(self._almacen, uno) for uno in ids) if mando is not None]
+
+    def _comparar(self, encargo: Encargo, clave: str) -> bool:
+        anteriores = self.dados(encargo.quien, clave)
+        esperado = (encargo.solicitud.simbolo, accion_de(encargo.solicitud.accion), encargo.contenido)
+        for mando in anteriores:
+            suyo = encargo.para_todos or mando.user_id in encargo.destinos
+            if not suyo or (mando.symbol, mando.action, mando.payload) != esperado:
                 raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
-        return bool(ids)
+        return bool(anteriores)
 
 
 class _Ambiguo(Exception):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Engine, Row, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.esquema import ahora_bd, api_tokens, users
+from src.produccion.almacen.esquema import ahora_bd, api_tokens, sessions, users
 from src.produccion.api.identificacion import (
     SIN_CONTRASENA,
     Ficha,
@@ -21,8 +21,8 @@ from src.produccion.api.identificacion import (
 )
 
 HORA_MS = 3_600_000
-NOTA_INGRESO = "login"
-"""Note of the tokens that a log-in gave; a new password revokes them."""
+_CONTRASENA_NUEVA = "a new password"
+_REVOCADAS = "every token was revoked"
 
 
 class Usuario(NamedTuple):
@@ -67,7 +67,7 @@ def anadir_usuario(almacen: Engine, nombre: str, rol: Rol, client_id: str, contr
 def listar_usuarios(almacen: Engine) -> list[Usuario]:
     """Every user, by name."""
     with almacen.connect() as conexion:
-        return [_usuario(fila) for fila in conexion.execute(select(users).order_by(users.c.username))]
+        return [usuario_de(fila) for fila in conexion.execute(select(users).order_by(users.c.username))]
 
 
 def cambiar_contrasena(almacen: Engine, nombre: str, contrasena: str) -> None:
@@ -81,12 +81,7 @@ def cambiar_contrasena(almacen: Engine, nombre: str, contrasena: str) -> None:
     cifrada = cifrar(contrasena)
     with almacen.begin() as conexion:
         conexion.execute(update(users).where(users.c.username == nombre).values(password_hash=cifrada))
-        conexion.execute(
-            update(api_tokens)
-            .where(api_tokens.c.username == nombre, api_tokens.c.note == NOTA_INGRESO)
-            .where(api_tokens.c.revoked_at_ms.is_(None))
-            .values(revoked_at_ms=ahora_bd())
-        )
+        _cerrar_sesiones(conexion, nombre, _CONTRASENA_NUEVA)
 
 
 def habilitar(almacen: Engine, nombre: str, *, si: bool) -> None:
@@ -110,7 +105,7 @@ def buscar_usuario(almacen: Engine, nombre: str) -> Usuario:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     if fila is None:
         raise ConfiguracionInvalida(f"there is no user {nombre!r}; `timonel users list` names them")
-    return _usuario(fila)
+    return usuario_de(fila)
 
 
 def identificar(almacen: Engine, nombre: str, contrasena: str) -> Usuario | None:
@@ -118,7 +113,7 @@ def identificar(almacen: Engine, nombre: str, contrasena: str) -> Usuario | None
     with almacen.connect() as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     bien = coincide(None if fila is None else fila.password_hash, contrasena)
-    return _usuario(fila) if fila is not None and bien and not fila.disabled else None
+    return usuario_de(fila) if fila is not None and bien and not fila.disabled else None
 
 
 def dar_ficha(almacen: Engine, nombre: str, vigencia_ms: int, nota: str) -> FichaDada:
@@ -152,7 +147,7 @@ def dar_ficha(almacen: Engine, nombre: str, vigencia_ms: int, nota: str) -> Fich
 
 
 def revocar_fichas(almacen: Engine, nombre: str) -> int:
-    """Revoke every token of a user; how many were still good.
+    """Revoke every token of a user and end its sessions; how many of both were still good.
 
     Raises:
         ConfiguracionInvalida: There is no such user.
@@ -165,7 +160,7 @@ def revocar_fichas(almacen: Engine, nombre: str) -> int:
             .where(or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd()))
             .values(revoked_at_ms=ahora_bd())
         )
-    return hecho.rowcount
+        return hecho.rowcount + _cerrar_sesiones(conexion, nombre, _REVOCADAS)
 
 
 def revocar_ficha(almacen: Engine, texto: str) -> None:
@@ -189,8 +184,19 @@ def portador(almacen: Engine, texto: str) -> Usuario | None:
     )
     with almacen.connect() as conexion:
         fila = conexion.execute(consulta).one_or_none()
-    return None if fila is None else _usuario(fila)
+    return None if fila is None else usuario_de(fila)
 
 
-def _usuario(fila: Row[tuple[object, ...]]) -> Usuario:
+def _cerrar_sesiones(conexion: Connection, nombre: str, motivo: str) -> int:
+    hecho = conexion.execute(
+        update(sessions)
+        .where(sessions.c.username == nombre, sessions.c.revoked_at_ms.is_(None))
+        .where(sessions.c.expires_at_ms > ahora_bd())
+        .values(revoked_at_ms=ahora_bd(), revoked_reason=motivo)
+    )
+    return hecho.rowcount
+
+
+def usuario_de(fila: Row[tuple[object, ...]]) -> Usuario:
+    """A row of ``users`` as a value."""
     return Usuario(fila.username, Rol(fila.role), fila.client_id, fila.disabled, fila.created_at_ms)

@@ -63,7 +63,7 @@ class Api:
     """A client of the served application."""
 
     def __init__(self, url: str, sesion: aiohttp.ClientSession, entorno: Entorno) -> None:
-        self._url = url
+        self.url = url
         self._sesion = sesion
         self.entorno = entorno
 
@@ -88,7 +88,7 @@ class Api:
             cabeceras["Idempotency-Key"] = clave
         datos = cuerpo if isinstance(cuerpo, bytes) else None if cuerpo is None else orjson.dumps(cuerpo)
         async with self._sesion.request(
-            metodo, self._url + ruta, **{"data": datos, "headers": cabeceras} | otros
+            metodo, self.url + ruta, **{"data": datos, "headers": cabeceras} | otros
         ) as respuesta:
             crudo = await respuesta.read()
             return Respuesta(
