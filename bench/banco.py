@@ -38,12 +38,14 @@ from src.produccion.puertos import (
     Ingreso,
     ModoCuenta,
     OrdenViva,
+    PrecioBidAsk,
     RespuestaOrden,
     StopBolsa,
     Transaccion,
 )
 
 _ACCION = 0.5
+_RECIENTES = 10  # orders that are still asked for
 _SIGLO_S = 100 * 365 * 86_400.0  # the candles are of any year
 _CREDENCIALES = Credenciales(clave="k" * 64, secreto="s" * 64)
 
@@ -69,7 +71,7 @@ class BolsaEnMemoria(BinanceConnector):
         self._velas = [taller.tabla.vela(i) for i in range(velas_de_calentamiento(taller))]
         self._cronometro = cronometro
         self._operada = False
-        self._enviadas = 0
+        self._enviadas: dict[int, str] = {}
         self.turno = asyncio.Event()  # the decision is over, the next candle may come
         self._estado = EstadoCuenta(taller.configuracion.portafolio.capital_inicial)
         self._fills: list[Transaccion] = []
@@ -150,8 +152,18 @@ class BolsaEnMemoria(BinanceConnector):
     async def transacciones(
         self, *_: Any, id_orden: int | None = None, desde_id: int | None = None
     ) -> Sequence[Transaccion]:
-        """The fill of the last order, when it is asked for or new."""
-        return [f for f in self._fills if id_orden is not None or (desde_id is not None and f.id >= desde_id)]
+        """The fills of an order, or those from a number on; numbered from 1."""
+        if id_orden is not None:
+            return [fill for fill in self._fills[-_RECIENTES:] if fill.id_orden == id_orden]
+        return [] if desde_id is None else self._fills[max(desde_id - 1, 0) :]
+
+    async def id_cliente_de(self, _: str, id_bolsa: int) -> str:
+        """As it was sent."""
+        return self._enviadas[id_bolsa]
+
+    async def precio_bidask(self, *_: Any, **__: Any) -> PrecioBidAsk:
+        """Where every order is filled, on both sides."""
+        return PrecioBidAsk(float(PRECIO), float(PRECIO), self.reloj.ahora_ms())
 
     async def enviar(self, orden: Orden) -> RespuestaOrden:
         """Send for real."""
@@ -159,10 +171,11 @@ class BolsaEnMemoria(BinanceConnector):
         respuesta = await super().enviar(orden)
         cantidad = orden.cantidad if orden.lado is LadoOrden.BUY else -orden.cantidad
         precio = float(PRECIO)
-        self._enviadas += 1
-        self._fills = [
-            Transaccion(self._enviadas, respuesta.id_bolsa, cantidad, precio, 0.0, 0.0, self.reloj.ahora_ms())
-        ]
+        self._enviadas[respuesta.id_bolsa] = orden.id_cliente
+        numero = len(self._fills) + 1
+        self._fills.append(
+            Transaccion(numero, respuesta.id_bolsa, cantidad, precio, 0.0, 0.0, self.reloj.ahora_ms())
+        )
         queda = round(self._estado.cantidad + cantidad, 3)
         self._estado = EstadoCuenta(self._estado.saldo, Posicion(queda, precio) if queda else None)
         self._operada = True

@@ -17,6 +17,7 @@ from bench.desglose import desglosar
 from bench.medida import Cota, Medida, mediana, percentil
 from bench.taller import SIMBOLO, Taller, abrir_taller
 from src.produccion.bolsa.binance import BinanceConnector
+from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 
 _PREVIAS = 100  # decisions that are not counted
@@ -35,7 +36,10 @@ def medir_decision(*, rapido: bool) -> list[Medida]:
 
 
 async def _medir(taller: Taller, puerto: int, velas: int, carpeta: Path) -> list[Medida]:
-    diario = DiarioSqlite(carpeta / "diario.sqlite")
+    for lugar in ("solo", "con_diario"):
+        (carpeta / lugar).mkdir()
+    DiarioSqlite(carpeta / "solo" / NOMBRE).cerrar()  # empty: it is there for the store to be fed from
+    diario = DiarioSqlite(carpeta / "con_diario" / NOMBRE)
     try:
         solo, con_diario = Cronometro(), Cronometro()
         await decidir(taller, puerto, solo, None, carpeta / "solo", velas)
