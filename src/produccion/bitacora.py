@@ -43,6 +43,7 @@ class AjustesBitacora(NamedTuple):
     rotacion: Rotacion = Rotacion()
     niveles: Mapping[str, str] = MappingProxyType({})  # by module; INFO otherwise
     secretos: Iterable[str] = ()  # in use, besides those of the environment
+    ceder: Callable[[], None] = lambda: None  # called before a line is written, away from whoever logs
 
 
 def ajustes_de(logs: SeccionLogs, credenciales: Credenciales, *, detallado: bool) -> AjustesBitacora:
@@ -80,11 +81,11 @@ def configurada(
     with ExitStack() as pila:
         with ExitStack() as abiertos:
             destinos = [abiertos.enter_context(closing(a)) for a in _abrir(ruta, rotativa, ajustes.rotacion)]
-            escribano = Escribano(destinos, _como_json(tapar))
+            escribano = Escribano(destinos, _como_json(tapar), ajustes.ceder)
             abiertos.pop_all()  # from here on the scribe closes them
         _preparar_structlog()
         texto = _como_texto(tapar, con_color=con_color(sys.stderr))
-        consola = Escribano([_ConsolaConEstado(sys.stderr)], texto)
+        consola = Escribano([_ConsolaConEstado(sys.stderr)], texto, ajustes.ceder)
         consola.setLevel(logging.INFO if ajustes.detallado else logging.WARNING)
         pila.enter_context(_niveles({"": "INFO", **ajustes.niveles}))
         raiz = logging.getLogger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging.handlers import RotatingFileHandler
 from queue import SimpleQueue
 
@@ -50,6 +50,7 @@ class Escribano(logging.Handler):
     Args:
         destinos: Take the finished lines; closed when the last one is written.
         formato: Makes the line; knows the context of an event by `contexto_de`.
+        ceder: Called before each line, in the thread; returns when there is time for it.
         maximo: Lines that may wait.
         despedida_s: Wall seconds that the end may take.
     """
@@ -58,12 +59,14 @@ class Escribano(logging.Handler):
         self,
         destinos: Sequence[logging.Handler],
         formato: logging.Formatter,
+        ceder: Callable[[], None] = lambda: None,
         maximo: int = MAXIMO,
         despedida_s: float = DESPEDIDA_S,
     ) -> None:
         super().__init__()
         self._destinos = destinos
         self._formato = formato
+        self._ceder = ceder
         self._maximo = maximo
         self._despedida_s = despedida_s
         self._cola: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
@@ -93,6 +96,7 @@ class Escribano(logging.Handler):
 
     def _escribir(self) -> None:
         while (registro := self._cola.get()) is not None:
+            self._ceder()
             linea = logging.makeLogRecord({"msg": self._linea(registro), "levelno": registro.levelno})
             for destino in self._destinos:
                 destino.handle(linea)

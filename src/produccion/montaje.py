@@ -210,7 +210,7 @@ class Montaje:
         lugar, ajustes = self._lugar, self._lugar.ajustes
         cuales = bitacora.ajustes_de(
             ajustes.logs, lugar.destino.credenciales, detallado=lugar.opciones.detallado
-        )
+        )._replace(ceder=self._cortesia.ceder)
         ruta, rotativa = self._bitacora(sello), self._conexiones.carpeta / _BITACORA
         quien = {"agente": self._agente, "cuenta_id": lugar.cuenta_id, "simbolo": lugar.simbolo}
         with (

@@ -51,6 +51,23 @@ def test_un_disco_colgado_no_detiene_a_nadie_y_lo_que_no_cabe_se_cuenta(tmp_path
     assert (tmp_path / "x.log").read_text() == "uno\ndos\ntres\n"
 
 
+def test_nada_se_escribe_hasta_que_hay_tiempo(tmp_path: Path):
+    pedido, hay_tiempo = threading.Event(), threading.Event()
+
+    def ceder() -> None:
+        pedido.set()
+        assert hay_tiempo.wait(10)
+
+    escribano = Escribano([Archivo(tmp_path / "x.log")], logging.Formatter("%(message)s"), ceder)
+    escribano.handle(un_registro("uno"))
+    assert pedido.wait(10)
+    antes = (tmp_path / "x.log").read_text()
+    hay_tiempo.set()
+    escribano.close()
+
+    assert (antes, (tmp_path / "x.log").read_text()) == ("", "uno\n")
+
+
 def test_al_final_no_se_espera_a_un_disco_colgado(tmp_path: Path):
     disco = DiscoColgado(tmp_path / "x.log")
     escribano = Escribano([disco], logging.Formatter("%(message)s"), despedida_s=0.01)

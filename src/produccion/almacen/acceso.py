@@ -5,6 +5,7 @@ SQLAlchemy is imported by the thread that opens it, so that a daemon starts with
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 URL_ALMACEN = "TIMONEL_DB_URL"
 
+_RETENIENDO_S = 0.02
+"""Wall seconds that a statement waits for the daemon while others wait for its transaction."""
+
 
 class Acceso:
     """One engine at a time for all threads of a process.
@@ -23,8 +27,8 @@ class Acceso:
     Args:
         url: The store's address; ``None`` takes ``TIMONEL_DB_URL``, or the default.
         estado: The ``--state-dir``.
-        cortesia: Asked before every statement that keeps nobody else from writing meanwhile; without it
-            nobody goes first.
+        cortesia: Asked before every statement, for a moment only where others cannot write meanwhile;
+            without it nobody goes first.
     """
 
     def __init__(self, url: str | None, estado: Path, cortesia: Cortesia | None = None) -> None:
@@ -71,8 +75,8 @@ class Acceso:
             ceder = self._cortesia.ceder
 
             def antes(conexion: Connection, *_: object) -> None:
-                if not retiene_a_otros(conexion):
-                    ceder()
+                ceder(_RETENIENDO_S if retiene_a_otros(conexion) else math.inf)
 
-            event.listen(motor, "before_cursor_execute", antes)
+            for momento in ("begin", "before_execute", "before_cursor_execute"):
+                event.listen(motor, momento, antes)
         return motor

@@ -24,7 +24,7 @@ from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
 from src.produccion.almacen.lectura_diario import Apunte, leer_tramo
 
-LOTE = 50
+LOTE = 20
 """Records in one transaction, which is to end well before a claim gives up waiting for it."""
 
 Escritor = Callable[[Connection, Titular, str, Apunte], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, assert_never
 
 import structlog
@@ -89,6 +90,7 @@ class OrdenesRecordadas:
         self._diario = diario
         self._reloj = reloj
         self._vidas = dict(recordadas)
+        self._abiertas = {clave: vida for clave, vida in self._vidas.items() if not vida.terminada}
         self.acabadas: Counter[EstadoVida] = Counter()
         """How many ended in which way in this life."""
         self._podar()
@@ -105,7 +107,7 @@ class OrdenesRecordadas:
     @property
     def pendientes(self) -> tuple[VidaOrden, ...]:
         """The orders of which something may still come."""
-        return tuple(vida for vida in self._vidas.values() if not vida.terminada)
+        return tuple(self._abiertas.values())
 
     def intentar(self, vida: VidaOrden) -> None:
         """Take up a new order.
@@ -127,7 +129,7 @@ class OrdenesRecordadas:
             if not vida.es_salida:
                 raise
             log.critical("diario_roto", motivo=str(fallo))
-        self._vidas[vida.id_cliente] = vida
+        self._recordar(vida)
         self._podar()
 
     def marcar_envio(self, id_cliente: str) -> Awaitable[None]:
@@ -156,6 +158,7 @@ class OrdenesRecordadas:
     def olvidar(self, id_cliente: str) -> None:
         """Drop an order that was never sent."""
         del self._vidas[id_cliente]
+        self._abiertas.pop(id_cliente, None)
 
     def aplicar(self, id_cliente: str, hecho: Hecho) -> VidaOrden:
         """Learn a fact; what is new is written down.
@@ -168,7 +171,7 @@ class OrdenesRecordadas:
         antes = self._vidas[id_cliente]
         despues = avanzar(antes, hecho)
         if despues is not antes:
-            self._vidas[id_cliente] = despues
+            self._recordar(despues)
             if despues.terminada and not antes.terminada:
                 self.acabadas[despues.estado] += 1
             try:
@@ -183,13 +186,23 @@ class OrdenesRecordadas:
     def _enviar(self, id_cliente: str) -> Enviada:
         vida = self._vidas[id_cliente]
         hecho = Enviada(vida.intentos + 1)
-        self._vidas[id_cliente] = avanzar(vida, hecho)
+        self._recordar(avanzar(vida, hecho))
         return hecho
 
+    def _recordar(self, vida: VidaOrden) -> None:
+        self._vidas[vida.id_cliente] = vida
+        if vida.terminada:
+            self._abiertas.pop(vida.id_cliente, None)
+        else:
+            self._abiertas[vida.id_cliente] = vida
+
     def _podar(self) -> None:
-        terminadas = [id_cliente for id_cliente, vida in self._vidas.items() if vida.terminada]
-        for id_cliente in terminadas[:-_TERMINADAS_RECORDADAS]:
-            del self._vidas[id_cliente]
+        """Drop the oldest of the orders that are over, beyond those that are kept."""
+        sobran = len(self._vidas) - len(self._abiertas) - _TERMINADAS_RECORDADAS
+        if sobran > 0:
+            terminadas = (clave for clave in self._vidas if clave not in self._abiertas)
+            for clave in tuple(islice(terminadas, sobran)):
+                del self._vidas[clave]
 
 
 def _tipo_y_contenido(hecho: Hecho) -> tuple[str, dict[str, object]]:

@@ -6,6 +6,7 @@ protects a position. Whoever has time asks before each small piece of work.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -38,10 +39,14 @@ class Cortesia:
         """The daemon has nothing to do, or waits for somebody else's work."""
         self._libre.set()
 
-    def ceder(self) -> None:
+    def ceder(self, maximo_s: float = math.inf) -> None:
         """Return when the daemon is done, or has been at it for so long that nothing is won by waiting.
 
         Blocks: not for the loop.
+
+        Args:
+            maximo_s: Wall seconds to wait at most, for whoever keeps others waiting meanwhile.
         """
         if not self._libre.is_set():
-            self._libre.wait(max(0.0, self._desde_s + self._tregua_s - self._hora_s()))
+            falta_s = self._desde_s + self._tregua_s - self._hora_s()
+            self._libre.wait(max(0.0, min(falta_s, maximo_s)))

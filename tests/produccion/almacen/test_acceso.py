@@ -56,7 +56,7 @@ def test_cada_instruccion_deja_pasar_al_demonio(motor: Engine, url: str, tmp_pat
     acceso.cerrar()
 
 
-def test_se_espera_antes_de_poder_escribir_y_nunca_mientras_otros_esperan_a_que_se_acabe(tmp_path: Path):
+def test_se_espera_antes_de_poder_escribir_y_un_momento_mientras_otros_esperan_a_que_se_acabe(tmp_path: Path):
     """The daemon gets something to do while a transaction holds the one lock that SQLite has."""
     ruta = tmp_path / "timonel.sqlite"
     cortesia = Cortesia(tregua_s=60.0)

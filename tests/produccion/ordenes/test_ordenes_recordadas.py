@@ -68,6 +68,7 @@ def test_lo_que_cuenta_el_diario_es_lo_que_se_sabe(
 
     escritos = [e._replace(contenido=orjson.loads(orjson.dumps(e.contenido))) for e in diario.eventos]
     assert plegar(escritos) == {"tm-1": ordenes["tm-1"]}
+    assert ordenes.pendientes == tuple(vida for vida in ordenes if not vida.terminada)
 
 
 def test_lo_que_no_dice_nada_nuevo_no_se_escribe():

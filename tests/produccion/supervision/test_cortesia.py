@@ -35,6 +35,13 @@ def test_mientras_trabaja_se_espera_y_luego_se_pasa():
     cortesia.ceder()
 
 
+def test_quien_retiene_a_otros_espera_solo_un_momento():
+    cortesia = Cortesia(_LARGA_S)
+    cortesia.ocupar()
+
+    cortesia.ceder(_SIGUE_S)
+
+
 def test_quien_lleva_mucho_con_lo_mismo_no_retiene_a_nadie():
     ahora_s = 0.0
     cortesia = Cortesia(_LARGA_S, lambda: ahora_s)
