@@ -304,6 +304,10 @@ class Ciclo:
         ultima = self._p.cronica.ultima_decidida_ms
         self._p.cronica.anotar_velas([vela for vela in velas if vela.apertura_ms > ultima])
 
+    async def anotar_detencion(self, quien: str, motivo: str | None, mando: str) -> None:
+        """Note that somebody wants the daemon to end, before it does."""
+        await self._p.cronica.anotar_detencion(quien, motivo, mando)
+
     async def asentar(self) -> None:
         """Return when everything noted so far is on disk; only a market that waits needs it."""
         await self._p.cronica.asentar()

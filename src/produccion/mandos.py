@@ -109,6 +109,25 @@ class Desenlace(NamedTuple):
         return campos
 
 
+class DesenlaceFin(NamedTuple):
+    """What came of a command after which the daemon ends."""
+
+    instante_ms: int  # market time
+    mensaje: str
+    campos: Mapping[str, object]
+    acabar: Callable[[], None]  # once it is answered, or the store takes too long for that
+
+    @property
+    def exito(self) -> bool:
+        """That it will end is certain."""
+        return True
+
+    def como_json(self) -> dict[str, object]:
+        """The fields, with the message."""
+        instante_s = self.instante_ms / 1_000
+        return {"success": True, **self.campos, "timestamp": instante_s, "message": self.mensaje}
+
+
 def accion_de(accion: AccionGuardian) -> str:
     """An action as commands name it."""
     return _PREFIJO + accion.value
@@ -221,7 +240,19 @@ class OidorMandos:
         except Exception as fallo:
             await self._responder(hilo, mando, Desenlace(exito=False, mensaje=f"the daemon failed: {fallo}"))
             raise
-        await self._responder(hilo, mando, desenlace)
+        if isinstance(desenlace, DesenlaceFin):
+            await self._despedir(hilo, mando, desenlace)
+        else:
+            await self._responder(hilo, mando, desenlace)
+
+    async def _despedir(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: DesenlaceFin) -> None:
+        try:
+            async with asyncio.timeout(DESPEDIDA_S):
+                await self._responder(hilo, mando, desenlace)
+        except TimeoutError:
+            log.warning("fin_sin_responder", id=mando.id, efecto="the daemon ends all the same")
+        finally:
+            desenlace.acabar()
 
     async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Respuesta) -> None:
         anotar = log.info if desenlace.exito else log.warning

@@ -28,7 +28,7 @@ from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
-from src.produccion.orquestador import Orquestador
+from src.produccion.orquestador import Motivo, Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
@@ -146,12 +146,25 @@ class Ventanilla:
 
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever; a failure of one ends both."""
+        from src.produccion.almacen.mandos import AccionMando
         from src.produccion.espejo import espejo_o_ninguno
+        from src.produccion.mesa_fin import MesaFin
         from src.produccion.mesa_riesgo import MesaRiesgo, Recepcion
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
-        recepcion = Recepcion(guardian.atender, MesaRiesgo(self._ciclo.control, self._m.reloj))
+        fin = MesaFin(
+            self._ciclo,
+            lambda: orquestador.parar(Motivo.DETENIDO),
+            orquestador.ajustes.salida,
+            self._m.reloj,
+            _hora_pared_ms,
+        )
+        recepcion = Recepcion(
+            guardian.atender,
+            MesaRiesgo(self._ciclo.control, self._m.reloj),
+            {AccionMando.DETENER: fin.atender},
+        )
         tareas = [asyncio.create_task(self._escuchar(recepcion))]
         if espejo.activo:
             tareas.append(asyncio.create_task(guardian.reflejar_siempre()))

@@ -40,6 +40,7 @@ class Recuerdo(NamedTuple):
     equity_inicial: float | None = None  # of the newest session
     cuadro: MemoriaCuadro = MemoriaCuadro()
     modo: ModoRiesgo = ModoRiesgo.ACTIVE
+    detenida_por: str | None = None  # who wanted the session ended that was cut short before it had
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -66,6 +67,7 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         None if iniciada is None else float(str(iniciada.contenido["equity"])),
         _cuadro_de(diario),
         _modo_de(diario),
+        _detenida_por(diario, agregado),
     )
 
 
@@ -83,6 +85,12 @@ def _modo_de(diario: DiarioSqlite) -> ModoRiesgo:
     """What a person lets the agent do; a start has no say in it."""
     evento = diario.ultimo(AGREGADO, "RISK_MODE")
     return ModoRiesgo.ACTIVE if evento is None else ModoRiesgo(str(evento.contenido["mode"]))
+
+
+def _detenida_por(diario: DiarioSqlite, agregado: str) -> str | None:
+    """Whose wish that the session ends has not been done yet."""
+    evento = diario.ultimo(agregado, "STOP_REQUESTED", "SESSION_STARTED", "SESSION_ENDED")
+    return str(evento.contenido["by"]) if evento is not None and evento.tipo == "STOP_REQUESTED" else None
 
 
 def _memoria_de(diario: DiarioSqlite, agregado: str, ultima: EventoDiario | None) -> MemoriaAgente:
