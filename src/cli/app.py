@@ -17,7 +17,7 @@ from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
-from src.cli.mandar import stop
+from src.cli.mandar import order, stop
 from src.cli.monitor_stops import monitor_stops
 from src.cli.operar import (
     account,
@@ -74,6 +74,7 @@ app.add_typer(users, name="users")
 app.add_typer(alerts, name="alerts")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
+app.add_typer(order, name="order")
 
 
 @app.callback()

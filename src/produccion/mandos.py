@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -181,6 +181,8 @@ class OidorMandos:
             that it raises ends the service, after the command was answered as failed.
         ritmo: How often.
         hora_ms: Time of day, by which ``vence_ms`` is.
+        recordar: Says what became of a command that an earlier run took and did not answer; ``None`` when
+            nobody knows.
     """
 
     def __init__(
@@ -190,8 +192,10 @@ class OidorMandos:
         atender: Callable[[MandoGuardado], Awaitable[Respuesta]],
         ritmo: Ritmo | None = None,
         hora_ms: Callable[[], int] | None = None,
+        recordar: Callable[[MandoGuardado], Awaitable[Respuesta | None]] | None = None,
     ) -> None:
         self._almacen = almacen
+        self._recordar = recordar or _nadie_sabe
         self._demonio = demonio
         self._quien = f"{demonio.account_id}:{demonio.symbol}"
         self._atender = atender
@@ -204,7 +208,8 @@ class OidorMandos:
         with HiloSuelto("mandos") as hilo:
             tareas: list[asyncio.Task[None]] = []
             try:
-                await self._insistir(hilo, self._recoger)
+                heredados = await self._insistir(hilo, self._recoger)
+                tareas.append(asyncio.create_task(self._rematar(hilo, heredados), name="rematar"))
                 for parte in (self._escuchar, self._latir, self._vencer):
                     tareas.append(asyncio.create_task(parte(hilo), name=parte.__name__))
                 acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
@@ -292,14 +297,18 @@ class OidorMandos:
                 self._caido = False
                 return resultado
 
-    def _recoger(self) -> None:
-        """Answer what an earlier run took and did not finish; whether it was done, nobody knows here."""
+    def _recoger(self) -> Sequence[MandoGuardado]:
+        """What an earlier run took and did not answer."""
         presentarse(self._almacen, self._demonio)
-        for mando in mandos_tomados(self._almacen, self._quien):
+        return mandos_tomados(self._almacen, self._quien)
+
+    async def _rematar(self, hilo: HiloSuelto, heredados: Sequence[MandoGuardado]) -> None:
+        """Answer what an earlier run left; then there is nothing more to do."""
+        for mando in heredados:
             log.warning("mando_a_medias", id=mando.id, accion=mando.action)
-            terminar_mando(
-                self._almacen, mando.id, False, Desenlace(exito=False, mensaje=_A_MEDIAS).como_json()
-            )
+            desenlace = await self._recordar(mando)
+            await self._responder(hilo, mando, desenlace or Desenlace(exito=False, mensaje=_A_MEDIAS))
+        await asyncio.Event().wait()
 
     def _tomar(self) -> MandoGuardado | None:
         # One at a time: what waits behind a slow one may still expire.
@@ -324,6 +333,10 @@ class OidorMandos:
             despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
+
+
+async def _nadie_sabe(_mando: MandoGuardado) -> Respuesta | None:
+    return None
 
 
 def _hora_pared_ms() -> int:

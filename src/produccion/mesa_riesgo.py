@@ -98,6 +98,7 @@ class Recepcion:
         guardian: Takes what is about the position.
         mesa: Takes what is about risk.
         otras: Who takes which other action.
+        recordar: Says what became of a command of an earlier run; ``None`` when nobody knows.
     """
 
     def __init__(
@@ -105,7 +106,9 @@ class Recepcion:
         guardian: Atender,
         mesa: MesaRiesgo,
         otras: Mapping[AccionMando, Atender] = MappingProxyType({}),
+        recordar: Callable[[MandoGuardado], Awaitable[Respuesta | None]] | None = None,
     ) -> None:
+        self.recordar = recordar
         self._guardian = guardian
         self._mesa = mesa
         self._otras = {accion.value: atender for accion, atender in otras.items()}

@@ -157,6 +157,14 @@ class Orquestador:
         """What waits to be done."""
         return self._cola.qsize()
 
+    @property
+    def edad_mark_s(self) -> float:
+        """Wall seconds since a mark price was heard; 0 where the market waits for its agents."""
+        oido_s = self.oidos_s.get("mark_price")
+        if self.espera_agentes or oido_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - oido_s
+
     def parar(self, motivo: Motivo = Motivo.INTERRUMPIDO) -> None:
         """End after the step in progress."""
         self._poner(_Parar(motivo))

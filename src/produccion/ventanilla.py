@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.mesa_ordenes import MesaOrdenes
     from src.produccion.mesa_riesgo import Recepcion
     from src.produccion.vallas import VigiaVallas
 
@@ -160,10 +161,16 @@ class Ventanilla:
             self._m.reloj,
             _hora_pared_ms,
         )
+        ordenes = self._mesa_ordenes(orquestador)
         recepcion = Recepcion(
             guardian.atender,
             MesaRiesgo(self._ciclo.control, self._m.reloj),
-            {AccionMando.DETENER: fin.atender},
+            {
+                AccionMando.DETENER: fin.atender,
+                AccionMando.ABRIR: ordenes.abrir,
+                AccionMando.CANCELAR: ordenes.cancelar,
+            },
+            ordenes.recordar,
         )
         tareas = [asyncio.create_task(self._escuchar(recepcion))]
         if espejo.activo:
@@ -181,6 +188,17 @@ class Ventanilla:
     async def _escuchar(self, recepcion: Recepcion) -> None:
         almacen = await self._insistir_en_abrir()
         await _escuchar(almacen, self._m.titular, recepcion)
+
+    def _mesa_ordenes(self, orquestador: Orquestador) -> MesaOrdenes:
+        from src.produccion.mesa_ordenes import MesaOrdenes, Precios
+
+        m = self._m
+        precios = Precios(
+            lambda: m.bolsa.precio_mark(m.mercado.simbolo),
+            lambda: orquestador.edad_mark_s,
+            orquestador.ajustes.edad_maxima_vela_s,
+        )
+        return MesaOrdenes(self._ciclo, orquestador.pedir, precios, m.reloj, _hora_pared_ms)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas
@@ -246,7 +264,7 @@ async def _escuchar(almacen: Engine, titular: Titular, recepcion: Recepcion) -> 
         client_id=titular.client_id,
         user_id=titular.user_id,
     )
-    await OidorMandos(almacen, demonio, recepcion.atender).correr()
+    await OidorMandos(almacen, demonio, recepcion.atender, recordar=recepcion.recordar).correr()
 
 
 def _hora_pared_ms() -> int:

@@ -10,6 +10,7 @@ from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.registro import Fila
 from src.nucleo.riesgo import ModoRiesgo
 from src.nucleo.vida_orden import VidaOrden
+from src.produccion.a_mano import AGREGADO_A_MANO, MemoriaAMano, recordar_a_mano
 from src.produccion.diario.diario import DiarioSqlite, EventoDiario
 from src.produccion.diario.memoria import INSTANTANEAS, MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ordenes_recordadas import plegar
@@ -40,6 +41,7 @@ class Recuerdo(NamedTuple):
     equity_inicial: float | None = None  # of the newest session
     cuadro: MemoriaCuadro = MemoriaCuadro()
     modo: ModoRiesgo = ModoRiesgo.ACTIVE
+    a_mano: MemoriaAMano = MemoriaAMano()
     detenida_por: str | None = None  # who wanted the session ended that was cut short before it had
 
 
@@ -67,6 +69,7 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         None if iniciada is None else float(str(iniciada.contenido["equity"])),
         _cuadro_de(diario),
         _modo_de(diario),
+        recordar_a_mano(diario.ultimo(AGREGADO_A_MANO)),
         _detenida_por(diario, agregado),
     )
 

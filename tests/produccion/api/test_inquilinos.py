@@ -57,6 +57,7 @@ CON_CUERPO: dict[str, object] = {
     "/api/v1/positions/{symbol}/close": {"user_id": "Ajena"},
     "/api/v1/forceexit": {"user_id": "Ajena"},
     "/api/v1/stop": {"user_id": "Ajena"},
+    "/api/v1/orders/create": {"symbol": AJENO, "side": "BUY", "quantity": "1"},
 }
 
 
@@ -79,7 +80,8 @@ async def impaciente(motor: Engine) -> AsyncIterator[Api]:
 
 
 def camino_de(ruta: Ruta, mando: str) -> str:
-    return ruta.camino.replace("{command_id}", mando).replace("{symbol}", AJENO)
+    camino = ruta.camino.replace("{command_id}", mando).replace("{symbol}", AJENO)
+    return camino.replace("{order_id}", "tm-otros-0")
 
 
 @pytest.mark.parametrize("ruta", RUTAS, ids=str)
