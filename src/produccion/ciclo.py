@@ -371,9 +371,7 @@ class Ciclo:
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
         self._vetar(novedades.ajenos)
-        abierta = self._p.a_mano.abierta
-        if abierta is not None and self._p.cuenta.estado.posicion is None:
-            self._acabar_a_mano(abierta)
+        self._acabar_a_mano()
         self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
@@ -516,7 +514,9 @@ class Ciclo:
                 " account; close it first"
             )
         p.control.exigir_entrada()
-        if p.control.enclavado or p.ejecutor.hay_incierta:
+        if p.control.enclavado:
+            raise LimiteDeRiesgo("account and symbol are locked after an emergency")
+        if p.ejecutor.hay_incierta:
             raise LimiteDeRiesgo(f"nothing is opened or increased now: {Bloqueo.INCIERTO.value}")
         plan = planificar_a_mano(pedida, self.mark, self._r.limites)
         equity, tick = equity_de(cuenta, self.mark), mercado.filtros.escala_tick
@@ -553,8 +553,7 @@ class Ciclo:
             return
         if p.cuenta.estado.posicion is not None and not abierta.puesta:
             await self._proteger_a_mano(abierta)
-        if p.cuenta.estado.posicion is None:
-            self._acabar_a_mano(abierta)
+        self._acabar_a_mano()
 
     async def _proteger_a_mano(self, abierta: OperacionAMano) -> None:
         ahora_ms = self._p.reloj.ahora_ms()
@@ -578,7 +577,11 @@ class Ciclo:
             log.warning("stop_pedido_mas_flojo", motivo=str(fallo), efecto="the tighter one stays")
             self._querer(None, objetivo, ahora_ms)
 
-    def _acabar_a_mano(self, abierta: OperacionAMano) -> None:
+    def _acabar_a_mano(self) -> None:
+        """What a person opened is over when the account is flat, and nothing may come of its order."""
+        abierta = self._p.a_mano.abierta
+        if abierta is None or self._p.cuenta.estado.posicion is not None or self.hay_incierta:
+            return
         vida = self._p.ejecutor.vida_de(abierta.id_cliente)
         abrio = abierta.puesta or (vida is not None and vida.ejecutada > 0.0)
         motivo = "" if abrio else "it was never sent" if vida is None else vida.motivo
@@ -586,7 +589,7 @@ class Ciclo:
 
     async def _anotar_reduccion(self, informe: Informe, ahora_ms: int) -> None:
         """Book what was given up by hand: it is done, whatever cannot be read of it now."""
-        self._vetar([await self._anotar_a_mano(informe, ahora_ms)])
+        await self._anotar_a_mano(informe, ahora_ms)
         try:
             await self._explicar(exigente=True)
             await self._revisar_proteccion()
@@ -602,6 +605,7 @@ class Ciclo:
             movimiento = self._p.cuenta.sin_leer(informe.transacciones)
         self._p.cuenta.en_vuelo = False
         ajeno = Ajeno(movimiento, StatusFila.MANUAL, ahora_ms, informe.transacciones[-1].precio)
+        self._vetar([ajeno])
         self._p.cronica.anotar_ajenos([ajeno])
         return ajeno
 

@@ -177,7 +177,8 @@ class Cronica:
 
     async def anotar_detencion(self, quien: str, motivo: str | None, mando: str) -> None:
         """Somebody wants the daemon to end; returns when that is on disk, or cannot be."""
-        contenido = {"session": self._registro.sello, "by": quien, "reason": motivo, "command": mando}
+        contenido: dict[str, object] = {"by": quien, "reason": motivo, "command": mando}
+        contenido["session"] = self._registro.sello
         self._anotar("STOP_REQUESTED", contenido)
         try:
             await self._diario.asentar()
