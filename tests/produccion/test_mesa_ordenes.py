@@ -516,6 +516,26 @@ async def test_lo_que_ya_acabo_o_no_es_suyo_no_se_cancela(abrir: Abrir):
         await mesa.cancelar("tm-ajena")
 
 
+async def test_una_orden_que_se_lleno_mientras_se_cancelaba_no_es_un_fallo(abrir: Abrir):
+    mesa = await abrir(0.0)
+    bolsa = mesa.banco.bolsa
+    bolsa.fallos.append(Acuse.NEW)
+    bolsa.consultas_en_curso = True
+    with pytest.raises(ResultadoIncierto):
+        await mesa.abrir(stop=STOP)
+    (orden,) = bolsa.enviadas
+
+    async def se_llena(_simbolo: str, _id_cliente: str) -> None:
+        bolsa.consultas_en_curso = False
+        raise OrdenRechazada("unknown order sent (code -2011)", codigo=-2011)
+
+    bolsa.cancelar_orden = se_llena  # type: ignore[method-assign]
+    desenlace = await mesa.cancelar(orden.id_cliente)
+
+    assert "0.1 of 0.1 filled" in desenlace.mensaje
+    assert 29_400.0 in mesa.gatillos("STOP_MARKET")
+
+
 async def test_una_orden_que_sigue_viva_se_cancela_en_la_bolsa(abrir: Abrir):
     mesa = await abrir(0.0)
     bolsa = mesa.banco.bolsa

@@ -203,6 +203,8 @@ class Ejecutor:
         except OrdenRechazada as fallo:
             if fallo.codigo != _YA_NO_ESPERA:
                 raise
+        except ResultadoIncierto as fallo:
+            log.warning("cancelacion_incierta", id_cliente=id_cliente, motivo=str(fallo))
         await self.resolver_pendientes(deprisa=True)
         vida = self._ordenes[id_cliente]
         if not vida.terminada:
