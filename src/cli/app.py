@@ -17,6 +17,7 @@ from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
+from src.cli.mandar import order, stop
 from src.cli.monitor_stops import monitor_stops
 from src.cli.operar import (
     account,
@@ -62,7 +63,7 @@ app = typer.Typer(
 for comando in (
     *(train, evaluate, live, simulator, report, replay, doctor, api),
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
-    *(login, logout, positions, price, account, orders, trades, status, close, stopentry),
+    *(login, logout, positions, price, account, orders, trades, status, close, stopentry, stop),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
 app.add_typer(journal, name="journal")
@@ -73,6 +74,7 @@ app.add_typer(users, name="users")
 app.add_typer(alerts, name="alerts")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
+app.add_typer(order, name="order")
 
 
 @app.callback()

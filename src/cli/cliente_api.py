@@ -78,13 +78,19 @@ class Cliente:
         guardada = self._sesion.url if self._sesion is not None else URL_POR_DEFECTO
         self.url = comprobar_url(url or entorno.get(URL_API) or guardada)
 
-    def pedir(self, metodo: str, ruta: str, cuerpo: object = None) -> Respuesta:
+    def pedir(self, metodo: str, ruta: str, cuerpo: object = None, clave: str | None = None) -> Respuesta:
         """Ask, and read the answer.
+
+        Args:
+            metodo: HTTP method.
+            ruta: Path, with its query.
+            cuerpo: Sent as JSON; nothing when ``None``.
+            clave: Idempotency key.
 
         Raises:
             FalloApi: It is an error, or there is none.
         """
-        return pedir(self.url, metodo, ruta, cuerpo, self._ficha or self._acceso())
+        return pedir(self.url, metodo, ruta, cuerpo, self._ficha or self._acceso(), clave)
 
     def salir(self) -> None:
         """End the log-in here and there."""
@@ -151,7 +157,9 @@ def comprobar_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def pedir(url: str, metodo: str, ruta: str, cuerpo: object, ficha: str | None) -> Respuesta:
+def pedir(
+    url: str, metodo: str, ruta: str, cuerpo: object, ficha: str | None, clave: str | None = None
+) -> Respuesta:
     """One request.
 
     Raises:
@@ -160,6 +168,8 @@ def pedir(url: str, metodo: str, ruta: str, cuerpo: object, ficha: str | None) -
     cabeceras = {"Content-Type": "application/json", "Accept": "application/json"}
     if ficha is not None:
         cabeceras["Authorization"] = f"Bearer {ficha}"
+    if clave is not None:
+        cabeceras["Idempotency-Key"] = clave
     datos = None if cuerpo is None else orjson.dumps(cuerpo)
     peticion = urllib.request.Request(url + ruta, data=datos, headers=cabeceras, method=metodo)
     try:

@@ -140,10 +140,20 @@ def orders(
     como_json: OpcionJson = False,
     api_url: OpcionApi = None,
 ) -> None:
-    """List the daemons' orders, newest first."""
+    """List the daemons' orders, stops and targets, newest first."""
     solo = "true" if open_only else None
     cuerpo = _leer(api_url, "/api/v1/orders", limit=str(limit), symbol=symbol, open_only=solo)
-    campos = ("created_at", "symbol", "side", "status", "quantity", "average_price", "id")
+    campos = (
+        "created_at",
+        "symbol",
+        "side",
+        "type",
+        "status",
+        "quantity",
+        "trigger_price",
+        "average_price",
+        "id",
+    )
     _listar(cuerpo, "orders", campos, como_json=como_json)
 
 
@@ -186,14 +196,7 @@ def close(
         typer.confirm(f"Close {symbol.upper()} at market?", abort=True, err=True)
     ruta = f"/api/v1/positions/{quote(symbol.upper(), safe='')}/close"
     cuerpo = cliente.pedir("POST", ruta, {} if user is None else {"user_id": user}).cuerpo
-    if como_json:
-        _escribir_json(cuerpo)
-    else:
-        for uno in cuerpo["results"]:
-            dicho = uno["message"] or uno["error"] or f"command {uno['command_id']} is not over yet"
-            _consola().print(f"{uno['user_id']} {uno['symbol']}: {dicho}")
-    if cuerpo["success"] is not True:
-        raise typer.Exit(SIN_SABER if cuerpo["success"] is None else RECHAZADO)
+    contar_resultados(cuerpo, como_json=como_json)
 
 
 def stopentry(
@@ -211,6 +214,22 @@ def stopentry(
         _consola().print("entries allowed")
     else:
         _consola().print(f"entries stopped: {hecho['trading_paused_reason']}")
+
+
+def contar_resultados(cuerpo: Any, *, como_json: bool) -> None:
+    """Tell what came of each account's command, and end with the exit code that says so.
+
+    Raises:
+        typer.Exit: Not all of them were done, or that is not known yet.
+    """
+    if como_json:
+        _escribir_json(cuerpo)
+    else:
+        for uno in cuerpo["results"]:
+            dicho = uno["message"] or uno["error"] or f"command {uno['command_id']} is not over yet"
+            _consola().print(f"{uno['user_id']} {uno['symbol']}: {dicho}")
+    if cuerpo["success"] is not True:
+        raise typer.Exit(SIN_SABER if cuerpo["success"] is None else RECHAZADO)
 
 
 def _leer(api_url: str | None, ruta: str, **campos: str | None) -> Any:

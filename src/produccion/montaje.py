@@ -368,6 +368,13 @@ class Montaje:
         )
         if ventanilla is not None:
             orquestador.servicios = (*orquestador.servicios, *ventanilla.servicios(orquestador))
+        if self._recuerdo.detenida_por is not None:
+            log.warning(
+                "detencion_pendiente",
+                de=self._recuerdo.detenida_por,
+                efecto="the session that was to end ends now; the next start trades again",
+            )
+            orquestador.parar(Motivo.DETENIDO)
         log.info(
             "sesion_iniciada",
             agente=self._agente,

@@ -1,9 +1,9 @@
-"""What people change through the bot: entries paused and let again, positions closed; each with its audit."""
+"""What people change through the bot: entries paused and let again, positions closed, daemons ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -48,6 +48,18 @@ class Plazos(NamedTuple):
     mirar_s: float = 0.2
 
 
+class _Que(NamedTuple):
+    """What daemons are asked for."""
+
+    accion: AccionMando
+    contenido: Mapping[str, object]
+    hecho: str  # what was done, in a word
+
+
+_CIERRE = _Que(AccionMando.CERRAR, contenido_de(Solicitud("", AccionGuardian.CERRAR)), "closed")
+_FIN = _Que(AccionMando.DETENER, {}, "stopped")
+
+
 def pausar_entradas(conexion: Connection, encargo: Encargo) -> str:
     """Block the tenant's entries."""
     motivo = f"asked by {encargo.de}"
@@ -85,18 +97,30 @@ async def cerrar_posiciones(libro: Libro, encargo: Encargo, simbolo: str, plazos
     """
     demonios = await libro.llamando(lambda m: demonios_de(m, encargo.client_id, simbolo))
     sueltas = await libro.llamando(lambda m: sin_demonio(m, encargo.client_id, simbolo, demonios))
-    lineas = await asyncio.gather(*(_cerrar_una(libro, encargo, uno, plazos) for uno in demonios))
+    lineas = await asyncio.gather(*(_pedir_a_uno(libro, encargo, _CIERRE, uno, plazos) for uno in demonios))
     lineas += [f"{suelta}: no daemon trades it; close it at the exchange" for suelta in sueltas]
     return "\n".join(lineas or ["no daemon trades that; nothing was done"])
 
 
-async def _cerrar_una(libro: Libro, encargo: Encargo, demonio: DemonioVivo, plazos: Plazos) -> str:
-    solicitud = Solicitud(demonio.symbol, AccionGuardian.CERRAR)
+async def parar_demonios(libro: Libro, encargo: Encargo, simbolo: str, plazos: Plazos) -> str:
+    """Ask each daemon to end by its exit policy, and say what it answers.
+
+    Raises:
+        AlmacenCaido: The store does not answer; commands may have been given.
+    """
+    demonios = await libro.llamando(lambda m: demonios_de(m, encargo.client_id, simbolo))
+    lineas = await asyncio.gather(*(_pedir_a_uno(libro, encargo, _FIN, uno, plazos) for uno in demonios))
+    return "\n".join(lineas or ["no daemon trades that; nothing was done"])
+
+
+async def _pedir_a_uno(
+    libro: Libro, encargo: Encargo, que: _Que, demonio: DemonioVivo, plazos: Plazos
+) -> str:
     nuevo = MandoNuevo(
         user_id=demonio.user_id,
         symbol=demonio.symbol,
-        action=AccionMando.CERRAR.value,
-        payload=contenido_de(solicitud),
+        action=que.accion.value,
+        payload=que.contenido,
         requested_by=encargo.de,
         plazo_ms=plazos.tomar_ms,
         account_id=demonio.account_id,
@@ -108,7 +132,7 @@ async def _cerrar_una(libro: Libro, encargo: Encargo, demonio: DemonioVivo, plaz
     while not mando.status.es_final and asyncio.get_running_loop().time() < limite_s:
         await asyncio.sleep(plazos.mirar_s)
         mando = await libro.llamando(partial(_releer, antes=mando))
-    return f"{demonio.symbol} ({demonio.account_id}): {_desenlace(mando)}"
+    return f"{demonio.symbol} ({demonio.account_id}): {_desenlace(mando, que.hecho)}"
 
 
 def _releer(motor: Engine, antes: MandoGuardado) -> MandoGuardado:
@@ -117,15 +141,15 @@ def _releer(motor: Engine, antes: MandoGuardado) -> MandoGuardado:
     return leer_mando(motor, antes.id) or antes
 
 
-def _desenlace(mando: MandoGuardado) -> str:
+def _desenlace(mando: MandoGuardado, hecho: str) -> str:
     campos = mando.outcome or {}
     match mando.status:
         case EstadoMando.DONE:
-            return str(campos.get("message") or "closed")
+            return str(campos.get("message") or hecho)
         case EstadoMando.FAILED:
-            return f"NOT closed: {campos.get('error') or 'the daemon did not say why'}"
+            return f"NOT {hecho}: {campos.get('error') or 'the daemon did not say why'}"
         case EstadoMando.EXPIRED:
-            return "NOT closed: the daemon did not take the command in time, and will not carry it out"
+            return f"NOT {hecho}: the daemon did not take the command in time, and will not carry it out"
         case EstadoMando.PENDING | EstadoMando.CLAIMED:
             return "the daemon is at it and has not said yet; look with /status"
 

@@ -34,6 +34,7 @@ VIEJO_S = 120.0
 _OTRO_ESCUCHA_S = 30.0
 _ESPERA_MAXIMA_S = 30.0
 _DESCONOCIDOS = 1_000
+_ESPERAN = frozenset({Orden.FORCEEXIT, Orden.STOP})  # for daemons
 _SIN_ALMACEN = "the shared store does not answer; "
 
 log = structlog.get_logger(__name__)
@@ -120,7 +121,7 @@ class Oyente:
         peticion, rechazo = self._pedida(recado, chat)
         if rechazo:
             await self._decir(recado, rechazo)
-        elif peticion is not None and peticion.orden is Orden.FORCEEXIT:
+        elif peticion is not None and peticion.orden in _ESPERAN:
             grupo.create_task(self._responder(recado, chat, peticion))
         elif peticion is not None:
             await self._responder(recado, chat, peticion)
@@ -155,8 +156,6 @@ class Oyente:
             return "this chat may only read"
         if self._es_viejo(recado):
             return "that was asked while nobody listened; nothing was done: ask again"
-        if peticion.orden is Orden.STOP:
-            return "not available yet: /stopentry pauses entries, /forceexit closes positions"
         codigo = self._confirmaciones.pedir(recado.autor, peticion, time.monotonic())
         que = " ".join(("/" + peticion.orden.value, *filter(None, (peticion.argumento.upper(),))))
         return f"{que}: {peticion.orden.para}\nsend {codigo} within {PLAZO_S:g} s to confirm"
@@ -204,7 +203,9 @@ class Oyente:
                 return await escribir(lambda c: actos.permitir_entradas(c, encargo))
             case Orden.FORCEEXIT:
                 return await actos.cerrar_posiciones(self._libro, encargo, argumento.upper(), self._plazos)
-            case Orden.HELP | Orden.STOP:
+            case Orden.STOP:
+                return await actos.parar_demonios(self._libro, encargo, argumento.upper(), self._plazos)
+            case Orden.HELP:
                 return "\n".join(f"/{orden.value} {orden.para}" for orden in Orden)
 
     async def _decir(self, recado: Recado, texto: str) -> None:

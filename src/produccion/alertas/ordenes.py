@@ -53,7 +53,7 @@ _PARA = {
     Orden.STOPENTRY: "pause entries; exits go on",
     Orden.STARTENTRY: "let entries again",
     Orden.FORCEEXIT: "[symbol] close positions at market",
-    Orden.STOP: "end the daemons",
+    Orden.STOP: "[symbol] end the daemons by their exit policy",
 }
 
 

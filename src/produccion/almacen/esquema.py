@@ -114,6 +114,20 @@ orders = Table(
     Index("ix_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
 )
 
+stop_orders = Table(
+    "stop_orders",
+    metadatos,
+    *(_clave("account_id"), _clave("client_order_id")),
+    *(_texto("client_id"), _texto("user_id"), _texto("agent_id", nulo=True)),
+    *(_texto("symbol"), _texto("side"), _texto("type"), _texto("status")),
+    _numero("trigger_price", nulo=False),
+    _numero("quantity"),  # null closes the whole position
+    *(_ms("exchange_order_id", nulo=True), _texto("reason", nulo=True), Column("code", Integer)),
+    *_de_diario(),
+    *(_ms("created_at_ms"), _ms("updated_at_ms")),
+    Index("ix_stop_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
+)
+
 stop_events = Table(
     "stop_events",
     metadatos,

@@ -18,6 +18,7 @@ from src.produccion.almacen import (
     filas_disyuntor,
     filas_orden,
     filas_proteccion,
+    filas_stop,
 )
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
@@ -36,7 +37,8 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "ROWS": (filas_cuenta.escribir_filas, filas_proteccion.escribir_ejecucion),
     "LEVEL_SET": (filas_proteccion.escribir_nivel,),
     "LEVEL_CLEARED": (filas_proteccion.escribir_cierre,),
-    "STOP_TRIGGERED": (filas_proteccion.escribir_disparo,),
+    **dict.fromkeys(filas_stop.TIPOS, (filas_stop.escribir_stop,)),
+    "STOP_TRIGGERED": (filas_stop.escribir_stop, filas_proteccion.escribir_disparo),
     **dict.fromkeys(filas_alerta.DE_RIESGO, (filas_alerta.escribir_riesgo,)),
     **dict.fromkeys(filas_alerta.DE_SESION, (filas_alerta.escribir_sesion,)),
     "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),

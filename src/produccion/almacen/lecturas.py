@@ -17,6 +17,7 @@ from src.produccion.almacen.esquema import (
     daemons,
     orders,
     positions,
+    stop_orders,
     system_metrics,
     trades,
 )
@@ -25,6 +26,9 @@ from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada,
 _CERROJOS = ("LATCHED", "UNLOCKED")
 _METRICAS_MIRADAS = 20_000
 _CIERRA = "cerrar"
+
+ORDENES_ABIERTAS = ("INTENT", "SENT", "ACCEPTED", "PARTIAL", "UNCERTAIN")
+"""How orders stand of which something may still come."""
 
 
 class Tramo(NamedTuple):
@@ -116,24 +120,37 @@ def pagina(
 def pagina_ordenes(
     conexion: Connection, client_id: str, tramo: Tramo, antes_de: str | None, *, abiertas: bool
 ) -> Sequence[RowMapping]:
-    """Orders, newest first; ``antes_de`` is the client id of the last one that is known."""
-    c = orders.c
-    donde = [*_de(orders, client_id, tramo)]
-    if abiertas:
-        donde.append(c.status.in_(("INTENT", "SENT", "ACCEPTED", "PARTIAL", "UNCERTAIN")))
+    """Orders, stops and targets, newest first; ``antes_de`` is the client id of the last one known."""
+    desde: tuple[int, str] | None = None
     if antes_de is not None:
-        ultima = select(c.created_at_ms).where(c.client_id == client_id, c.client_order_id == antes_de)
-        instante_ms = conexion.execute(ultima).scalar()
-        if instante_ms is None:
+        ultima = leer_orden(conexion, client_id, antes_de)
+        if ultima is None:
             return ()
-        donde.append(
-            or_(
-                c.created_at_ms < instante_ms,
-                and_(c.created_at_ms == instante_ms, c.client_order_id < antes_de),
-            )
-        )
-    consulta = select(orders).where(*donde).order_by(c.created_at_ms.desc(), c.client_order_id.desc())
-    return conexion.execute(consulta.limit(tramo.limite)).mappings().all()
+        desde = (ultima["created_at_ms"], antes_de)
+    filas: list[RowMapping] = []
+    for tabla in (orders, stop_orders):
+        c = tabla.c
+        donde = [*_de(tabla, client_id, tramo)]
+        if abiertas:
+            donde.append(c.status.in_(ORDENES_ABIERTAS))
+        if desde is not None:
+            mismo_instante = and_(c.created_at_ms == desde[0], c.client_order_id < desde[1])
+            donde.append(or_(c.created_at_ms < desde[0], mismo_instante))
+        consulta = select(tabla).where(*donde).order_by(c.created_at_ms.desc(), c.client_order_id.desc())
+        filas += conexion.execute(consulta.limit(tramo.limite)).mappings()
+    filas.sort(key=lambda fila: (fila["created_at_ms"], fila["client_order_id"]), reverse=True)
+    return filas[: tramo.limite]
+
+
+def leer_orden(conexion: Connection, client_id: str, id_cliente: str) -> RowMapping | None:
+    """A tenant's order, stop or target by its client id; ``None`` when it has none of that name."""
+    for tabla in (orders, stop_orders):
+        c = tabla.c
+        suya = select(tabla).where(c.client_id == client_id, c.client_order_id == id_cliente)
+        fila = conexion.execute(suya).mappings().first()
+        if fila is not None:
+            return fila
+    return None
 
 
 def posiciones_abiertas(

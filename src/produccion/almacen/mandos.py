@@ -37,6 +37,9 @@ class AccionMando(StrEnum):
     REANUDAR = "tenant.resume"
     CERRAR_DISYUNTOR = "breaker.reset"
     MODO_RIESGO = "risk.mode"
+    ABRIR = "order.create"
+    CANCELAR = "order.cancel"
+    DETENER = "daemon.stop"
 
 
 class EstadoMando(StrEnum):

@@ -18,6 +18,7 @@ from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import commands
 from src.produccion.almacen.mandos import (
+    AccionMando,
     EstadoMando,
     MandoGuardado,
     MandoNuevo,
@@ -51,11 +52,19 @@ class Plazos(NamedTuple):
     mirar_s: float = 0.2  # between two looks
 
 
+class Peticion(NamedTuple):
+    """What is asked of a daemon and is none of the guardian's."""
+
+    simbolo: str
+    accion: AccionMando
+    contenido: Mapping[str, object]
+
+
 class Encargo(NamedTuple):
     """A request that was found in order, and the accounts it is for."""
 
     quien: Usuario
-    solicitud: Solicitud
+    solicitud: Solicitud | Peticion
     destinos: Sequence[str]
     para_todos: bool
     clave: str | None  # Idempotency-Key
@@ -66,21 +75,45 @@ class Encargo(NamedTuple):
     def contenido(self) -> dict[str, object]:
         """Payload of its commands: what tells one request from another."""
         nombrada = {} if self.account_id is None else {"account_id": self.account_id}
-        return {**contenido_de(self.solicitud), "all_users": self.para_todos, **nombrada}
+        pedido = self.solicitud
+        propio = pedido.contenido if isinstance(pedido, Peticion) else contenido_de(pedido)
+        return {**propio, "all_users": self.para_todos, **nombrada}
+
+    @property
+    def accion(self) -> str:
+        """What is asked, as commands name it."""
+        pedido = self.solicitud
+        return pedido.accion.value if isinstance(pedido, Peticion) else accion_de(pedido.accion)
+
+    @property
+    def pausa_s(self) -> float:
+        """Wall seconds between the commands of two accounts."""
+        return 0.0 if isinstance(self.solicitud, Peticion) else PAUSA_S[self.solicitud.accion]
 
     def es_para(self, demonio: DemonioVivo, user_id: str) -> bool:
         """Whether the request may mean a daemon's account; a dry run's only where it is asked for."""
         mio = (demonio.client_id, demonio.user_id, demonio.symbol)
         if mio != (self.quien.client_id, user_id, self.solicitud.simbolo):
             return False
-        if self.account_id is not None:
-            return demonio.account_id == self.account_id
-        entorno, pedido = entorno_de(demonio.account_id), self.entornos.get(user_id)
-        return entorno != Modo.SIMULADO if pedido is None else entorno == pedido
+        return puede_ser(demonio, self.entornos.get(user_id), self.account_id)
 
     def aparta_ensayos(self, user_id: str) -> bool:
         """Whether nothing says that a dry run of that user may be meant."""
         return self.account_id is None and user_id not in self.entornos
+
+
+def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None) -> bool:
+    """Whether a request may mean a daemon's account; a dry run's only where it is asked for.
+
+    Args:
+        demonio: Of the tenant, user and symbol that the request is about.
+        entorno: Where the user trades, as far as it is written down.
+        account_id: The account, where the request names it.
+    """
+    if account_id is not None:
+        return demonio.account_id == account_id
+    suyo = entorno_de(demonio.account_id)
+    return suyo != Modo.SIMULADO if entorno is None else suyo == entorno
 
 
 class Encargos:
@@ -107,11 +140,10 @@ class Encargos:
 
     async def cumplir(self, encargo: Encargo, *, esperar: bool = True) -> list[Resultado]:
         """Give every account its command, one pause apart, and wait for all of them if that is wanted."""
-        pausa_s = PAUSA_S[encargo.solicitud.accion]
         return list(
             await asyncio.gather(
                 *(
-                    self._uno(encargo, user_id, i * pausa_s, esperar=esperar)
+                    self._uno(encargo, user_id, i * encargo.pausa_s, esperar=esperar)
                     for i, user_id in enumerate(encargo.destinos)
                 )
             )
@@ -155,7 +187,7 @@ class Encargos:
         nuevo = MandoNuevo(
             user_id=user_id,
             symbol=encargo.solicitud.simbolo,
-            action=accion_de(encargo.solicitud.accion),
+            action=encargo.accion,
             payload=encargo.contenido,
             requested_by=encargo.quien.nombre,
             plazo_ms=_NUNCA_MS,
@@ -193,7 +225,7 @@ class Encargos:
 
     def _comparar(self, encargo: Encargo, clave: str) -> bool:
         anteriores = self.dados(encargo.quien, clave)
-        esperado = (encargo.solicitud.simbolo, accion_de(encargo.solicitud.accion), encargo.contenido)
+        esperado = (encargo.solicitud.simbolo, encargo.accion, encargo.contenido)
         for mando in anteriores:
             suyo = encargo.para_todos or mando.user_id in encargo.destinos
             if not suyo or (mando.symbol, mando.action, mando.payload) != esperado:

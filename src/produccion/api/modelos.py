@@ -11,13 +11,18 @@ from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer
 from src.produccion.api.formas import Escrito, legible
 
 
-def _no_es_logico(valor: Any) -> Any:
+def no_es_logico(valor: Any) -> Any:
+    """Anything but true or false, which JSON's numbers are not.
+
+    Raises:
+        ValueError: It is one of them.
+    """
     if isinstance(valor, bool):
         raise ValueError("a number is needed, not true or false")
     return valor
 
 
-Numero = Annotated[float, BeforeValidator(_no_es_logico)]
+Numero = Annotated[float, BeforeValidator(no_es_logico)]
 """A JSON number or decimal text; whether it can be a price is asked in the core."""
 
 Simbolo = Annotated[
@@ -45,7 +50,7 @@ class ContextoMercado(BaseModel):
     trigger_price: Numero | None = Field(
         default=None, description="Mark it acted on: 1 % of drift is allowed."
     )
-    timestamp: Annotated[datetime, BeforeValidator(_no_es_logico)] | None = Field(
+    timestamp: Annotated[datetime, BeforeValidator(no_es_logico)] | None = Field(
         default=None,
         description="When, by the asker's clock: Unix seconds or milliseconds, or ISO 8601."
         " Close 60 s, adjust 45 s, half 90 s.",

@@ -57,16 +57,18 @@ class Posiciones(BaseModel):
 
 
 class Orden(BaseModel):
-    """An order of a daemon."""
+    """An order of a daemon: one at market, or a stop or target that waits for its trigger."""
 
     id: str = Field(description="Client order id; `before` of the next page")
     account_id: str
     user_id: str
     symbol: str
     side: str
+    type: str = Field(description="MARKET, STOP_MARKET or TAKE_PROFIT_MARKET")
     status: str
-    quantity: Cantidad
-    executed_quantity: Cantidad
+    quantity: Cantidad = Field(description="Null: a stop that closes the whole position")
+    trigger_price: Precio = Field(description="Mark price that triggers it; null at market")
+    executed_quantity: Cantidad = Field(description="Null: what a stop became is an order of its own")
     average_price: Precio
     reduce_only: bool
     exchange_order_id: int | None

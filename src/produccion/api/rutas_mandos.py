@@ -35,11 +35,12 @@ from src.produccion.api.rutas_guardian import Clave
 from src.produccion.api.rutas_mercado import SimboloRuta
 from src.produccion.api.usuarios import Usuario
 
-_SIN_ESPERAR = "respond-async"
+SIN_ESPERAR = "respond-async"
+"""What `Preferencia` holds when nobody wants to wait."""
+
 _EN_MARCHA = 202
 _SIN_ALMACEN = 503
 _NADA_QUE_CERRAR = "No open position to close"
-_ERRORES = problemas(400, 401, 403, 404, 409, 413, 415, 422, 503, 504)
 
 log = structlog.get_logger(__name__)
 rutas_mandos = APIRouter(prefix="/api/v1", tags=["commands"])
@@ -116,14 +117,15 @@ class ConfigNueva(BaseModel):
     max_executions_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
-_RESPUESTAS: dict[int | str, dict[str, Any]] = {
+ERRORES = problemas(400, 401, 403, 404, 409, 413, 415, 422, 503, 504)
+RESPUESTAS: dict[int | str, dict[str, Any]] = {
     200: {"model": ResultadoMandos, "description": "Done, by every account asked"},
     202: {"model": ResultadoMandos, "description": "Given; not over yet"},
     207: {"model": ResultadoMandos, "description": "The accounts did not all end alike"},
 }
 
 
-@rutas_mandos.post("/positions/{symbol}/close", response_model=None, responses=_RESPUESTAS | _ERRORES)
+@rutas_mandos.post("/positions/{symbol}/close", response_model=None, responses=RESPUESTAS | ERRORES)
 async def close_position(
     symbol: SimboloRuta,
     usuario: Autorizado,
@@ -140,11 +142,11 @@ async def close_position(
     return await auditar(
         entorno.almacen,
         acto,
-        lambda: _cerrar(entorno, usuario, symbol, pedido.user_id, clave, esperar=prefer != _SIN_ESPERAR),
+        lambda: _cerrar(entorno, usuario, symbol, pedido.user_id, clave, esperar=prefer != SIN_ESPERAR),
     )
 
 
-@rutas_mandos.post("/forceexit", response_model=None, responses=_RESPUESTAS | _ERRORES)
+@rutas_mandos.post("/forceexit", response_model=None, responses=RESPUESTAS | ERRORES)
 async def forceexit(
     usuario: Autorizado,
     entorno: Compartido,
@@ -159,9 +161,7 @@ async def forceexit(
     return await auditar(
         entorno.almacen,
         acto,
-        lambda: _cerrar(
-            entorno, usuario, pedido.symbol, pedido.user_id, None, esperar=prefer != _SIN_ESPERAR
-        ),
+        lambda: _cerrar(entorno, usuario, pedido.symbol, pedido.user_id, None, esperar=prefer != SIN_ESPERAR),
     )
 
 
@@ -258,14 +258,14 @@ async def _cerrar(
             destinos,
             user_id is None,
             clave,
-            _entornos(entorno, destinos),
+            entornos_de(entorno, destinos),
         )
         for simbolo, destinos in lugares.items()
     ]
     for encargo in encargos:
         await entorno.encargos.es_repetido(encargo)
     hechos = await asyncio.gather(*(entorno.encargos.cumplir(e, esperar=esperar) for e in encargos))
-    return _respuesta(list(lugares), hechos)
+    return respuesta_de(list(lugares), hechos)
 
 
 def _lugares(
@@ -285,12 +285,13 @@ def _lugares(
     return {simbolo: [quien for s, quien in elegidos if s == simbolo] for simbolo, _ in elegidos}
 
 
-def _entornos(entorno: Entorno, destinos: Sequence[str]) -> dict[str, str]:
+def entornos_de(entorno: Entorno, destinos: Sequence[str]) -> dict[str, str]:
+    """Where each account trades, as far as it is written down."""
     modos = {nombre: entorno.cuentas.entorno_de(nombre) for nombre in destinos}
     return {nombre: modo.value for nombre, modo in modos.items() if modo is not None}
 
 
-def _respuesta(simbolos: Sequence[str], hechos: Sequence[Sequence[Resultado]]) -> RespuestaJson:
+def respuesta_de(simbolos: Sequence[str], hechos: Sequence[Sequence[Resultado]]) -> RespuestaJson:
     """All results, under the status that they share."""
     pares = [(simbolo, uno) for simbolo, suyos in zip(simbolos, hechos, strict=True) for uno in suyos]
     if any(uno.exito for _, uno in pares):

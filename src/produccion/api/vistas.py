@@ -17,18 +17,21 @@ _DIA_S = 86_400
 
 
 def orden(fila: RowMapping) -> dict[str, Any]:
-    """An order of a daemon."""
+    """An order of a daemon: one at market, or a stop or target that waits for its trigger."""
+    es_stop = "trigger_price" in fila
     return {
         "id": fila["client_order_id"],
         "account_id": fila["account_id"],
         "user_id": fila["user_id"],
         "symbol": fila["symbol"],
         "side": fila["side"],
+        "type": fila["type"] if es_stop else "MARKET",
         "status": fila["status"],
         "quantity": cantidad(fila["quantity"]),
-        "executed_quantity": cantidad(fila["executed_quantity"]),
-        "average_price": precio(fila["average_price"]),
-        "reduce_only": fila["reduce_only"],
+        "trigger_price": precio(fila["trigger_price"]) if es_stop else None,
+        "executed_quantity": None if es_stop else cantidad(fila["executed_quantity"]),
+        "average_price": None if es_stop else precio(fila["average_price"]),
+        "reduce_only": es_stop or fila["reduce_only"],
         "exchange_order_id": fila["exchange_order_id"],
         "reason": fila["reason"],
         "code": fila["code"],

@@ -216,6 +216,14 @@ class BinanceConnector:
             raise
         return orden.id_cliente
 
+    async def cancelar_orden(self, simbolo: str, id_cliente: str) -> None:
+        """Cancel one order."""
+        await self._escribir(
+            _VISTAZO,
+            lambda: self._cliente.futures_cancel_order(symbol=simbolo, origClientOrderId=id_cliente),
+            _tal_cual,
+        )
+
     async def cancelar_todas(self, simbolo: str) -> None:
         """Cancel every resting order of the symbol."""
         await self._escribir(

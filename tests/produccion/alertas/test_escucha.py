@@ -183,6 +183,29 @@ async def test_cerrar_pide_a_cada_demonio_del_inquilino_lo_suyo(motor: Engine, l
     assert (len(otros), len(ajenos)) == (1, 0)
 
 
+async def test_parar_pide_a_cada_demonio_que_acabe_y_solo_con_su_codigo(motor: Engine, libro: Libro):
+    acaba = Desenlace(exito=True, mensaje="the daemon ends after its step")
+    async with (
+        un_oyente(libro) as bot,
+        un_demonio(motor, acaba) as atendidos,
+        un_demonio(motor, Desenlace(exito=False, mensaje="no"), "ETHUSDT") as otros,
+        un_demonio(motor, acaba, "XRPUSDT", client_id="ajeno") as ajenos,
+    ):
+        assert f"send {CODIGO} within 60 s" in await preguntar(bot, "/stop")
+        assert (len(atendidos), len(otros)) == (0, 0)
+        respuesta = await preguntar(bot, CODIGO)
+
+        assert respuesta.splitlines() == [
+            "BTCUSDT (sim-1): the daemon ends after its step",
+            "ETHUSDT (sim-1): NOT stopped: no",
+        ]
+        await preguntar(bot, "/stop btcusdt")
+        await preguntar(bot, CODIGO)
+
+    assert [(m.action, m.requested_by) for m in atendidos] == [("daemon.stop", "telegram:eva:7")] * 2
+    assert (len(otros), ajenos) == (1, [])
+
+
 async def test_un_demonio_callado_y_una_posicion_sin_demonio_se_dicen(motor: Engine, libro: Libro):
     presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 1, "aqui"))
     with escribir(motor) as conexion:
@@ -198,10 +221,10 @@ async def test_un_demonio_callado_y_una_posicion_sin_demonio_se_dicen(motor: Eng
     assert [estado for _, estado, _ in mandos(motor)] == ["EXPIRED"]
 
 
-async def test_quien_solo_lee_no_cambia_nada_y_parar_no_se_puede_aun(motor: Engine, libro: Libro):
+async def test_quien_solo_lee_no_cambia_nada_ni_lo_que_se_pidio_hace_rato(motor: Engine, libro: Libro):
     async with un_oyente(libro) as bot:
         assert await preguntar(bot, "/forceexit", chat=8) == "this chat may only read\n"
-        assert "not available yet" in await preguntar(bot, "/stop")
+        assert await preguntar(bot, "/stop", chat=8) == "this chat may only read\n"
         assert "while nobody listened" in await preguntar(bot, "/stopentry", hace_s=500)
         await preguntar(bot, "/stopentry")
         assert "too late" in await preguntar(bot, CODIGO, hace_s=500)

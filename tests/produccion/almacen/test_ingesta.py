@@ -22,6 +22,7 @@ from src.produccion.almacen.esquema import (
     positions,
     stop_events,
     stop_executions,
+    stop_orders,
     trades,
 )
 from src.produccion.almacen.eventos_stop import ejecucion_de
@@ -110,6 +111,31 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
         ("INFO", "position_closed", "closed long 0.5 at 94.9: -2.67 after commission (proteccion)"),
         ("CRITICAL", "LATCHED", "drawdown"),
     ]
+
+
+def test_cada_stop_tiene_su_fila_con_lo_ultimo_que_se_supo(motor: Engine, ruta: Path):
+    ficha = {"token": "r", "side": "SELL", "trigger": 95.5, "quantity": None, "type": "STOP_MARKET"}
+    meta = ficha | {"trigger": 110.0, "quantity": 0.5, "type": "TAKE_PROFIT_MARKET"}
+    anadir(
+        ruta,
+        ("stop:tm-a", "STOP_INTENT", ficha),
+        ("stop:tm-a", "STOP_PLACED", {"algo_id": 3}),
+        ("stop:tm-a", "STOP_TRIGGERED", {"order_id": 12}),
+        ("stop:tm-b", "STOP_INTENT", meta),
+        ("stop:tm-b", "STOP_REJECTED", {"code": -2021, "reason": "would trigger at once"}),
+        ("stop:tm-hallado", "STOP_PLACED", ficha | {"algo_id": 4}),
+    )
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        filas_ = conexion.execute(select(stop_orders)).mappings().all()
+    vistas = {f["client_order_id"]: f for f in filas_}
+    disparado, negada, hallado = vistas["tm-a"], vistas["tm-b"], vistas["tm-hallado"]
+    assert (disparado["status"], disparado["exchange_order_id"]) == ("TRIGGERED", 12)
+    assert (disparado["trigger_price"], disparado["quantity"]) == (Decimal("95.5"), None)
+    assert (negada["status"], negada["code"], negada["quantity"]) == ("REJECTED", -2021, Decimal("0.5"))
+    assert (negada["type"], negada["reason"]) == ("TAKE_PROFIT_MARKET", "would trigger at once")
+    assert (hallado["status"], hallado["account_id"]) == ("ACCEPTED", "sim-1")
 
 
 def test_una_posicion_que_se_cierra_por_no_tener_stop_es_una_alerta(motor: Engine, ruta: Path):

@@ -17,6 +17,7 @@ from src.produccion.almacen.esquema import (
     circuit_breaker_state,
     orders,
     positions,
+    stop_orders,
     system_metrics,
     trades,
 )
@@ -73,6 +74,7 @@ def poblar(
         poner(conexion, positions, {**quien, "agent_id": agente, "symbol": simbolo, **posicion})
         for i in range(3):
             _orden(conexion, quien, simbolo, f"tm-{client_id}-{i}", INICIO_MS + i)
+        _stop(conexion, quien, simbolo, f"tm-{client_id}-stop")
         _fills(conexion, quien, agente, simbolo, operacion.operation_id)
         for saldo in ("1000.005", "1010.5"):
             fila = {
@@ -128,6 +130,16 @@ def _orden(conexion: Any, quien: dict[str, str], simbolo: str, nombre: str, inst
             "created_at_ms": instante_ms,
             "updated_at_ms": instante_ms,
         },
+    )
+
+
+def _stop(conexion: Any, quien: dict[str, str], simbolo: str, nombre: str) -> None:
+    fila = {"symbol": simbolo, "side": "SELL", "type": "STOP_MARKET", "status": "ACCEPTED"}
+    instantes = {"created_at_ms": INICIO_MS - 1, "updated_at_ms": INICIO_MS - 1}
+    poner(
+        conexion,
+        stop_orders,
+        {**quien, **fila, **instantes, "client_order_id": nombre, "trigger_price": "87061.16"},
     )
 
 

@@ -201,12 +201,13 @@ async def test_las_ordenes_del_mismo_instante_no_se_pierden_entre_paginas(
 ):
     with motor.begin() as conexion:
         conexion.execute(update(trades).values(executed_at_ms=1))
-        conexion.exec_driver_sql("UPDATE orders SET created_at_ms = 5")
+        for tabla in ("orders", "stop_orders"):
+            conexion.exec_driver_sql(f"UPDATE {tabla} SET created_at_ms = 5")
 
     primera = (await leer(con_mercado, "/api/v1/orders?limit=1", ficha))["orders"]
     resto = (await leer(con_mercado, f"/api/v1/orders?before={primera[0]['id']}", ficha))["orders"]
 
-    assert [o["id"] for o in primera + resto] == ["tm-default-2", "tm-default-1", "tm-default-0"]
+    assert [o["id"] for o in primera + resto] == [f"tm-default-{cual}" for cual in ("stop", 2, 1, 0)]
 
 
 async def test_lo_que_impide_abrir_esta_todo_en_un_sitio(con_mercado: Api, ficha: str):
