@@ -168,8 +168,10 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     pausa = f"no: {cuerpo['trading_paused_reason']}" if not cuerpo["trading_enabled"] else "yes"
     consola = _consola()
     consola.print(f"entries allowed: {pausa}")
-    for nombre in ("open_positions", "open_breakers", "latches"):
-        consola.print(f"{nombre.replace('_', ' ')}: {cuerpo[nombre]}")
+    consola.print(f"open positions: {cuerpo['open_positions']}")
+    consola.print(f"held back by: {len(cuerpo['locks']) or 'nothing'}")
+    for candado in cuerpo["locks"]:
+        consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
     _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
 
 

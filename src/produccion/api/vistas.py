@@ -84,32 +84,6 @@ def metrica(fila: RowMapping) -> dict[str, Any]:
     }
 
 
-def disyuntor(fila: RowMapping) -> dict[str, Any]:
-    """A breaker as it was written last."""
-    return {
-        "symbol": fila["symbol"],
-        "kind": "stop_execution",
-        "state": fila["state"],
-        "failures": fila["failures"],
-        "opened_at": segundos(fila["opened_at_ms"]),
-        "updated_at": segundos(fila["updated_at_ms"]),
-    }
-
-
-def cambio_de_disyuntor(fila: RowMapping) -> dict[str, Any]:
-    """A breaker that changed."""
-    return {
-        "id": fila["id"],
-        "symbol": fila["symbol"],
-        "exchange": fila["exchange"],
-        "kind": fila["kind"],
-        "state": fila["state"],
-        "failures": fila["failures"],
-        "reason": fila["reason"],
-        "occurred_at": segundos(fila["occurred_at_ms"]),
-    }
-
-
 def alerta(fila: RowMapping) -> dict[str, Any]:
     """Something that a person should know."""
     return {
