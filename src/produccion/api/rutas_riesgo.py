@@ -21,6 +21,7 @@ from src.produccion.api.rutas import problemas
 from src.produccion.api.rutas_cuenta import leyendo
 from src.produccion.api.rutas_guardian import Clave
 from src.produccion.api.rutas_mandos import Preferencia
+from src.produccion.api.vistas import cambio_de_disyuntor
 from src.produccion.monitor.candados import candados_de
 
 _SIN_ESPERAR = "respond-async"
@@ -103,7 +104,7 @@ async def history_breakers(
         entorno,
         lambda c: historia_de(c, usuario.client_id, symbol, clase, account_id, limite=limit, antes_de=before),
     )
-    return RespuestaJson({"circuit_breakers": [vistas.cambio_de_disyuntor(fila) for fila in filas]})
+    return RespuestaJson({"circuit_breakers": [cambio_de_disyuntor(fila._asdict()) for fila in filas]})
 
 
 @rutas_riesgo.get("/locks", response_model=m.Candados, responses=_LEER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +82,26 @@ def metrica(fila: RowMapping) -> dict[str, Any]:
         "name": fila["name"],
         "value": fila["value"],
         "taken_at": segundos(fila["taken_at_ms"]),
+    }
+
+
+def cambio_de_disyuntor(fila: Mapping[str, Any]) -> dict[str, Any]:
+    """A breaker that changed."""
+    return {
+        "id": fila["id"],
+        "account_id": fila["account_id"],
+        "exchange": fila["exchange"],
+        "symbol": fila["symbol"],
+        "kind": fila["kind"],
+        "state": fila["state"],
+        "previous_state": fila["previous_state"],
+        "value": fila["value"],
+        "limit": fila["limit_value"],
+        "unit": fila["unit"],
+        "failures": fila["failures"],
+        "reason": fila["reason"],
+        "by": fila["requested_by"],
+        "occurred_at": segundos(fila["occurred_at_ms"]),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from src.produccion.almacen.modos import ModoVigente
-from src.produccion.almacen.tipos_disyuntor import CambioGuardado, DisyuntorGuardado
+from src.produccion.almacen.tipos_disyuntor import DisyuntorGuardado
 from src.produccion.api.formas import segundos
 from src.produccion.monitor.candados import Candado
 
@@ -30,26 +30,6 @@ def disyuntor(uno: DisyuntorGuardado) -> dict[str, Any]:
         "opened_at": segundos(uno.opened_at_ms),
         "until": segundos(uno.hasta_ms),
         "how_to_close": uno.como_se_cierra or None,
-    }
-
-
-def cambio_de_disyuntor(uno: CambioGuardado) -> dict[str, Any]:
-    """A breaker that changed."""
-    return {
-        "id": uno.id,
-        "account_id": uno.account_id,
-        "exchange": uno.exchange,
-        "symbol": uno.symbol,
-        "kind": uno.kind,
-        "state": uno.state,
-        "previous_state": uno.previous_state,
-        "value": uno.value,
-        "limit": uno.limit_value,
-        "unit": uno.unit,
-        "failures": uno.failures,
-        "reason": uno.reason,
-        "by": uno.requested_by,
-        "occurred_at": segundos(uno.occurred_at_ms),
     }
 
 

@@ -165,7 +165,9 @@ def _fills(conexion: Any, quien: dict[str, str], agente: str, simbolo: str, abie
 
 def _de_riesgo(conexion: Any, client_id: str, user_id: str, cuenta: str, simbolo: str) -> None:
     disyuntor = {"client_id": client_id, "symbol": simbolo, "state": "OPEN"}
-    conexion.execute(insert(circuit_breaker_state).values(**disyuntor, failures=3, opened_at_ms=INICIO_MS))
+    # It cools down by the market's time while a daemon lives, by the database's afterwards: open by both.
+    abierto_ms = time.time_ns() // 1_000_000
+    conexion.execute(insert(circuit_breaker_state).values(**disyuntor, failures=3, opened_at_ms=abierto_ms))
     conexion.execute(
         insert(circuit_breaker_events).values(
             **disyuntor, kind="stop_execution", failures=3, occurred_at_ms=INICIO_MS
