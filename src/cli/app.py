@@ -17,9 +17,11 @@ from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
+from src.cli.logs import logs
 from src.cli.mandar import order, stop
 from src.cli.monitor_stops import monitor_stops
 from src.cli.operar import (
+    CODIGOS_DE_SALIDA,
     account,
     close,
     login,
@@ -63,9 +65,13 @@ app = typer.Typer(
 for comando in (
     *(train, evaluate, live, simulator, report, replay, doctor, api),
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
-    *(login, logout, positions, price, account, orders, trades, status, close, stopentry, stop),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
+for pregunta in (
+    *(login, logout, positions, price, account, orders, trades, status, logs),
+    *(close, stopentry, stop),
+):
+    app.command(name=pregunta.__name__, epilog=CODIGOS_DE_SALIDA)(con_codigo_de_salida(pregunta))
 app.add_typer(journal, name="journal")
 app.add_typer(db, name="db")
 app.add_typer(projections, name="projections")

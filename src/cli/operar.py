@@ -44,6 +44,12 @@ OpcionLimite = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Ho
 OpcionSimbolo = Annotated[str | None, typer.Option("--symbol", help="One symbol only.")]
 Simbolo = Annotated[str, typer.Argument(metavar="SYMBOL", help="Like BTCUSDT.", show_default=False)]
 
+CODIGOS_DE_SALIDA = (
+    "Exit codes: 0 done, 1 refused or failed, 2 bad input, 6 nobody there, 7 not logged in or not allowed,"
+    " 8 given but its outcome is not known yet."
+)
+"""Of every command here."""
+
 _ENTRE_PRECIOS_S = 1.0
 _NO_SE_SABE = "–"
 _LADOS = {"BUY": "LONG", "SELL": "SHORT"}
@@ -51,6 +57,7 @@ _LADOS = {"BUY": "LONG", "SELL": "SHORT"}
 
 def login(
     username: Annotated[str | None, typer.Option("--username", "-u", help="Asked for if omitted.")] = None,
+    como_json: Annotated[bool, typer.Option("--json", help="Say as whom as JSON; no token.")] = False,
     api_url: OpcionApi = None,
 ) -> None:
     """Log in to the API; the tokens are kept in a file that only you can read. The password is asked for."""
@@ -58,6 +65,10 @@ def login(
     nombre = username or typer.prompt("User", err=True)
     ruta = ruta_de_sesion()
     cuerpo = entrar(url, nombre, _pedir_contrasena(), ruta)
+    if como_json:
+        quien = {campo: cuerpo[campo] for campo in ("role", "client_id", "refresh_expires_at")}
+        _escribir_json({"api_url": url, "username": nombre, **quien})
+        return
     consola_de_mensajes().print(
         f"logged in at {url} as {nombre} ({cuerpo['role']}, tenant {cuerpo['client_id']}); kept in {ruta}",
         markup=False,
@@ -178,8 +189,10 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     pausa = f"no: {cuerpo['trading_paused_reason']}" if not cuerpo["trading_enabled"] else "yes"
     consola = _consola()
     consola.print(f"entries allowed: {pausa}")
-    for nombre in ("open_positions", "open_breakers", "latches"):
-        consola.print(f"{nombre.replace('_', ' ')}: {cuerpo[nombre]}")
+    consola.print(f"open positions: {cuerpo['open_positions']}")
+    consola.print(f"held back by: {len(cuerpo['locks']) or 'nothing'}")
+    for candado in cuerpo["locks"]:
+        consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
     _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
 
 

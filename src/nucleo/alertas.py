@@ -43,6 +43,8 @@ class Clase(StrEnum):
     TRADING_PAUSED = "trading_paused"
     TRADING_RESUMED = "trading_resumed"
     DAEMON_SILENT = "daemon_silent"
+    EXCHANGE_DISCONNECTED = "exchange_disconnected"
+    EXCHANGE_CONNECTED = "exchange_connected"
     TEST = "test"
 
 

@@ -8,7 +8,13 @@ from typing import NamedTuple
 
 from src.nucleo.errores import EmergenciaOperacional, SolicitudInvalida
 from src.produccion.almacen.mandos import AccionMando, MandoGuardado
-from src.produccion.almacen.mandos_riesgo import PeticionCierre, PeticionModo, leer_cierre, leer_modo
+from src.produccion.almacen.mandos_riesgo import (
+    PeticionCierre,
+    PeticionModo,
+    leer_cierre,
+    leer_modo,
+    texto_cerrado,
+)
 from src.produccion.mandos import Respuesta
 from src.produccion.puertos import Reloj
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
@@ -70,9 +76,7 @@ class MesaRiesgo:
             "state": cambio.ahora.estado.value,
             "previous_state": cambio.antes.value,
         }
-        return DesenlaceRiesgo(
-            True, cambio.instante_ms, campos, f"the {peticion.clase.value} breaker is closed"
-        )
+        return DesenlaceRiesgo(True, cambio.instante_ms, campos, texto_cerrado(peticion.clase))
 
     async def _cambiar(self, peticion: PeticionModo, mando: MandoGuardado) -> DesenlaceRiesgo:
         anterior = self._control.modo

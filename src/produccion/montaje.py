@@ -48,6 +48,7 @@ from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
+from src.produccion.enlaces import Enlace, Enlaces
 from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
@@ -347,12 +348,16 @@ class Montaje:
             self._aviso.estado(estado)
 
         flujos = self._lugar.destino.direcciones.flujos
-        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos())
+        enlaces, ajustes = self._enlaces(), self._ajustes_flujos()
+        de_mercado, de_cuenta = (
+            None if enlaces is None else enlaces.testigo(cual) for cual in (Enlace.MERCADO, Enlace.CUENTA)
+        )
+        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, ajustes, de_mercado)
         sensores = self._sensores(ciclo)
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
             fuente=fuente if sensores is None else FuenteMedida(fuente, sensores),
-            fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, self._ajustes_flujos()),
+            fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, ajustes, de_cuenta),
             datos=escena.datos,
             ciclo=ciclo,
             reloj=c.reloj,
@@ -360,7 +365,11 @@ class Montaje:
             paciencia=self._paciencia,
             progreso=self._progreso,
             tras_vela=tras_vela,
-            servicios=[*self._servicios(), *self._de_los_sensores(sensores, ciclo)],
+            servicios=[
+                *self._servicios(),
+                *self._de_los_sensores(sensores, ciclo),
+                *self._de_los_enlaces(enlaces),
+            ],
             hora=c.bolsa.hora_ms,
             mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
             cortesia=self._cortesia,
@@ -490,6 +499,19 @@ class Montaje:
 
             servicios.append(Servicio("libro", mirar_el_libro, esencial=False))
         return servicios
+
+    def _enlaces(self) -> Enlaces | None:
+        """What follows the connection; a market that waits for its agents may be silent for long."""
+        umbral_s, c = self._lugar.ajustes.alerts.connection_lost_s, self._conexiones
+        if umbral_s is None or self._espera_agentes:
+            return None
+        return Enlaces(c.diario, c.reloj, umbral_s)
+
+    def _de_los_enlaces(self, enlaces: Enlaces | None) -> list[Servicio]:
+        if enlaces is None:
+            return []
+        self._conexiones.bolsa.escuchar(enlaces.tomar_llamada)
+        return [Servicio("enlaces", enlaces.mirar_siempre, esencial=False)]
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones

@@ -26,7 +26,7 @@ from tests.produccion.api.banco import HECHO, PLAZOS, DemonioFalso
 from tests.produccion.api.poblacion import poblar
 
 CONTRASENA = "correct horse battery"
-LECTURAS = ("positions", "account", "orders", "trades", "status", "price BTCUSDT")
+LECTURAS = ("positions", "account", "orders", "trades", "status", "logs", "price BTCUSDT")
 
 
 @pytest.fixture(autouse=True)
@@ -282,3 +282,25 @@ def test_lo_que_no_es_una_sesion_se_dice(fichero: Path):
 def test_sin_decir_donde_se_guarda_en_la_configuracion_del_usuario():
     assert ruta_de_sesion({"XDG_CONFIG_HOME": "/c"}) == Path("/c/timonel/session.json")
     assert ruta_de_sesion({"TIMONEL_TOKEN_FILE": "/t"}) == Path("/t")
+
+
+def test_el_estado_dice_lo_que_retiene_las_entradas_y_como_se_quita(dentro: Servida):
+    dicho = " ".join(orden("status").stdout.split())
+
+    assert "entries allowed: no: by default" in dicho
+    assert "held back by: 5" in dicho
+    assert "circuit breaker sim-User_1 BTCUSDT spread OPEN: the book of default is thin" in dicho
+    assert "timonel breakers reset spread" in dicho
+
+
+def test_entrar_dice_en_json_quien_es_y_ninguna_ficha(servida: Servida, fichero: Path):
+    resultado = orden(f"login --username ana --api-url {servida.url} --json", CONTRASENA + "\n")
+
+    dicho = json.loads(resultado.stdout)
+    assert (dicho["username"], dicho["role"], dicho["client_id"]) == ("ana", "operator", "default")
+    assert not {"access_token", "refresh_token"} & dicho.keys()
+
+
+@pytest.mark.parametrize("cual", ["positions", "logs", "status", "close", "login"])
+def test_cada_orden_dice_sus_codigos_de_salida(cual: str):
+    assert "Exit codes: 0 done" in orden(f"{cual} --help").stdout

@@ -65,6 +65,19 @@ class RelojFalso:
         self.instante_ms = servidor_ms
 
 
+class OyenteFalso:
+    """Remembers what a stream told of itself."""
+
+    def __init__(self) -> None:
+        self.oidos: list[str] = []
+
+    def cae(self, _motivo: str) -> None:
+        self.oidos.append("cae")
+
+    def vuelve(self) -> None:
+        self.oidos.append("vuelve")
+
+
 class DiarioFalso:
     """A journal in memory; ``roto`` makes it fail as a full disk does."""
 

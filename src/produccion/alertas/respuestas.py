@@ -9,9 +9,6 @@ from itertools import groupby
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from src.nucleo.disparos import REGLA_EJECUCIONES
-from src.nucleo.disyuntores import Disyuntor, EstadoDisyuntor
-from src.nucleo.riesgo import ModoRiesgo
 from src.produccion.alertas.bandeja import TEMA
 from src.produccion.alertas.estadistica import contar, sin_repartir
 from src.produccion.almacen.demonios import VIVO_MS
@@ -19,15 +16,13 @@ from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
     balance_snapshots,
-    breakers,
-    circuit_breaker_state,
     daemons,
     positions,
-    risk_modes,
     trades,
 )
 from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada, operaciones_activas
 from src.produccion.almacen.tipos_sql import Cantidad, texto_numero
+from src.produccion.monitor.candados import ClaseCandado, candados_de
 from src.produccion.monitor.reglas import leer_reglas
 
 _DIA_MS = 86_400_000
@@ -101,11 +96,11 @@ def saldos(conexion: Connection, client_id: str) -> str:
 
 
 def cerrojos(conexion: Connection, client_id: str) -> str:
-    """What keeps entries from being made: the tenant's pause, risk modes, breakers, latches."""
-    reglas = leer_reglas(conexion, client_id)
-    lineas = [] if reglas.opera else [f"paused: {reglas.motivo_pausa}; undo: /startentry"]
-    for otras in (_modos, _de_ejecuciones, _medidos, _enclavados):
-        lineas += otras(conexion, client_id)
+    """What keeps entries from being made, and what takes each away."""
+    lineas = [
+        f"{uno.texto}; {'undo: /startentry' if uno.clase is ClaseCandado.PAUSA else uno.remedio}"
+        for uno in candados_de(conexion, client_id)
+    ]
     return "\n".join(lineas or ["nothing is locked"])
 
 
@@ -177,60 +172,6 @@ def _trades(conexion: Connection, client_id: str, desde_ms: int) -> Iterator[Row
 
 def _neto(fila: RowMapping) -> Decimal:
     return Decimal(fila["realized_pnl"] or 0) - Decimal(fila["commission"] or 0)
-
-
-def _modos(conexion: Connection, client_id: str) -> list[str]:
-    c = risk_modes.c
-    consulta = select(c.account_id, c.symbol, c.mode, c.requested_by, c.reason)
-    consulta = consulta.where(c.client_id == client_id, c.mode != ModoRiesgo.ACTIVE.value)
-    return [
-        f"risk mode {cuenta} {simbolo}: {modo}, set by {quien}: {motivo}"
-        for cuenta, simbolo, modo, quien, motivo in conexion.execute(
-            consulta.order_by(c.account_id, c.symbol)
-        )
-    ]
-
-
-def _de_ejecuciones(conexion: Connection, client_id: str) -> list[str]:
-    """Breakers of failed stop executions; they cool down by the database's clock here."""
-    ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
-    c = circuit_breaker_state.c
-    consulta = select(c.symbol, c.state, c.failures, c.opened_at_ms).where(c.client_id == client_id)
-    lineas = []
-    for simbolo, guardado, fallos, abierto_ms in conexion.execute(consulta.order_by(c.symbol)):
-        disyuntor = Disyuntor(EstadoDisyuntor(guardado), fallos=fallos, abierto_ms=abierto_ms)
-        estado = disyuntor.en(ahora_ms, REGLA_EJECUCIONES).estado
-        if estado is not EstadoDisyuntor.CLOSED:
-            lineas.append(f"breaker {simbolo}: {estado.value} after {fallos} failures")
-    return lineas
-
-
-def _medidos(conexion: Connection, client_id: str) -> list[str]:
-    """Breakers of what daemons measure, as their journals told them last."""
-    c = breakers.c
-    consulta = select(c.account_id, c.symbol, c.kind, c.state, c.reason)
-    consulta = consulta.where(c.client_id == client_id, c.state != EstadoDisyuntor.CLOSED.value)
-    return [
-        f"breaker {cuenta} {simbolo} {clase}: {estado}, {motivo or 'no reason told'}"
-        for cuenta, simbolo, clase, estado, motivo in conexion.execute(
-            consulta.order_by(c.account_id, c.symbol, c.kind)
-        )
-    ]
-
-
-def _enclavados(conexion: Connection, client_id: str) -> list[str]:
-    """Accounts and symbols whose last word about the latch was that it closed."""
-    c = alerts.c
-    ultimas = (
-        select(func.max(c.id))
-        .where(c.client_id == client_id, c.kind.in_(("LATCHED", "UNLOCKED")))
-        .group_by(c.account_id, c.symbol)
-    )
-    consulta = select(c.account_id, c.symbol, c.message).where(c.id.in_(ultimas), c.kind == "LATCHED")
-    return [
-        f"latched {cuenta} {simbolo}: {motivo}; undo on its machine: live --unlock"
-        for cuenta, simbolo, motivo in conexion.execute(consulta.order_by(c.account_id, c.symbol))
-    ]
 
 
 def _demonio(fila: RowMapping, ahora_ms: int) -> str:

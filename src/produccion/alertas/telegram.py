@@ -63,6 +63,11 @@ class BotTelegram:
         resultado = await self._pedir("getUpdates", campos, espera_s + self._plazo_s + _MARGEN_S)
         return [uno for uno in resultado if isinstance(uno, dict)] if isinstance(resultado, list) else []
 
+    async def nombre(self) -> str:
+        """What Telegram calls the bot; asks nothing of any chat."""
+        yo = await self._pedir("getMe", {}, self._plazo_s)
+        return f"@{yo['username']}" if isinstance(yo, dict) and "username" in yo else "without a name"
+
     async def _enviar(self, chat_id: int, campos: Mapping[str, Any]) -> None:
         sin_vista = {"link_preview_options": {"is_disabled": True}}
         await self._pedir("sendMessage", {"chat_id": chat_id, **campos, **sin_vista}, self._plazo_s)

@@ -224,6 +224,7 @@ breakers = Table(
     *(Column("value", Float(53)), Column("limit_value", Float(53)), _texto("unit", nulo=True)),
     *(_texto("reason", nulo=True), _texto("requested_by", nulo=True)),
     *(_ms("opened_at_ms", nulo=True), _ms("changed_at_ms", nulo=True), _ms("updated_at_ms")),
+    _ms("cool_down_ms", nulo=True),
     CheckConstraint("state IN ('CLOSED', 'OPEN', 'HALF_OPEN')", name="ck_breakers_state"),
 )
 

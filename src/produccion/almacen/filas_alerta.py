@@ -18,8 +18,14 @@ from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.tipos_sql import texto_numero
 
 DE_RIESGO = ("EMERGENCY", "PROTECTION_LOST", "LATCHED", "UNLOCKED")
+DE_ENLACE = ("EXCHANGE_DISCONNECTED", "EXCHANGE_CONNECTED")
 DE_SESION = ("SESSION_STARTED", "SESSION_RESUMED", "SESSION_ENDED")
 
+_ENLACES = {
+    "market_stream": "the market stream",
+    "user_stream": "the user stream",
+    "rest": "the REST interface",
+}
 _ABRE, _CIERRA = "abrir_", "cerrar_"
 _FILLS = 500  # of one position, at most
 
@@ -43,6 +49,19 @@ def escribir_sesion(conexion: Connection, titular: Titular, diario: str, apunte:
         case _:
             nivel, clase = Nivel.INFO, Clase.SHUTDOWN
             texto = f"{sesion} has ended: {contenido.get('reason', 'no reason told')}"
+    _alertar(conexion, titular, apunte, nivel, clase, texto, contenido, diario)
+
+
+def escribir_enlace(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """The exchange has been out of reach for long enough to be told, or is reached again."""
+    contenido = apunte.contenido
+    cual, duracion = _ENLACES.get(contenido["link"], contenido["link"]), f"{contenido['gap_s']:.0f} s"
+    if apunte.tipo == DE_ENLACE[0]:
+        nivel, clase = Nivel.ERROR, Clase.EXCHANGE_DISCONNECTED
+        texto = f"{cual} of the exchange has been down for {duracion}: {contenido['reason']}"
+    else:
+        nivel, clase = Nivel.INFO, Clase.EXCHANGE_CONNECTED
+        texto = f"{cual} of the exchange is back after {duracion}"
     _alertar(conexion, titular, apunte, nivel, clase, texto, contenido, diario)
 
 

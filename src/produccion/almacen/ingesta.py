@@ -41,6 +41,7 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "STOP_TRIGGERED": (filas_stop.escribir_stop, filas_proteccion.escribir_disparo),
     **dict.fromkeys(filas_alerta.DE_RIESGO, (filas_alerta.escribir_riesgo,)),
     **dict.fromkeys(filas_alerta.DE_SESION, (filas_alerta.escribir_sesion,)),
+    **dict.fromkeys(filas_alerta.DE_ENLACE, (filas_alerta.escribir_enlace,)),
     "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),
     "BREAKER_OPENED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
     "BREAKER_HALF_OPEN": (filas_disyuntor.escribir_cambio,),

@@ -13,7 +13,6 @@ from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
     balance_snapshots,
-    circuit_breaker_state,
     daemons,
     orders,
     positions,
@@ -228,13 +227,6 @@ def cerrojos_de(conexion: Connection, client_id: str) -> list[Cerrojo]:
             consulta.order_by(c.account_id, c.symbol)
         )
     ]
-
-
-def disyuntores_de(conexion: Connection, client_id: str) -> list[RowMapping]:
-    """The breakers of the tenant's symbols, as they were written last."""
-    c = circuit_breaker_state.c
-    consulta = select(circuit_breaker_state).where(c.client_id == client_id).order_by(c.symbol)
-    return list(conexion.execute(consulta).mappings())
 
 
 def rendimientos(conexion: Connection, client_id: str, desde_ms: int | None) -> list[Rendimiento]:

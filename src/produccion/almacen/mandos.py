@@ -113,10 +113,12 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
     return _leer(fila)
 
 
-def anotar_mando(conexion: Connection, mando: MandoNuevo, outcome: Mapping[str, object]) -> None:
-    """Write down a command that was carried out in this transaction: nobody takes it."""
+def anotar_mando(conexion: Connection, mando: MandoNuevo, outcome: Mapping[str, object]) -> str:
+    """Write down a command that was carried out in this transaction, which nobody takes; its id."""
     hecho = {"outcome_json": orjson.dumps(outcome).decode(), "finished_at_ms": ahora_bd()}
-    conexion.execute(_insercion(conexion, mando, status=EstadoMando.DONE.value, **hecho))
+    orden = _insercion(conexion, mando, status=EstadoMando.DONE.value, **hecho).returning(commands.c.id)
+    id_ = conexion.execute(orden).scalar()
+    return str(id_ if id_ is not None else conexion.execute(_repetido(mando)).mappings().one()["id"])
 
 
 def _insercion(conexion: Connection, mando: MandoNuevo, **mas: Any) -> Insert:

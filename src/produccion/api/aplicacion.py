@@ -16,6 +16,7 @@ from src.produccion.api.rutas_mandos import rutas_mandos
 from src.produccion.api.rutas_mercado import rutas_mercado
 from src.produccion.api.rutas_metricas import instalar_metricas
 from src.produccion.api.rutas_ordenes import rutas_ordenes
+from src.produccion.api.rutas_riesgo import rutas_riesgo
 from src.produccion.api.rutas_semilla import rutas_semilla
 from src.produccion.api.rutas_sistema import rutas_sistema
 from src.produccion.api.rutas_token import rutas_token
@@ -48,7 +49,7 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
     aplicacion.add_middleware(SinBarra)
     for router in (
         *(rutas, rutas_token, rutas_sistema, rutas_mercado, rutas_cuenta, rutas_semilla),
-        *(rutas_guardian, rutas_mandos, rutas_ordenes),
+        *(rutas_guardian, rutas_mandos, rutas_ordenes, rutas_riesgo),
     ):
         aplicacion.include_router(router)
     instalar_metricas(aplicacion)

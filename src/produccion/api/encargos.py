@@ -39,6 +39,8 @@ PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
 )
 """Wall seconds between the commands of two accounts."""
 
+CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
+
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
 
 log = structlog.get_logger(__name__)
@@ -152,23 +154,48 @@ class Encargos:
     async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float, *, esperar: bool) -> Resultado:
         await asyncio.sleep(pausa_s)
         try:
-            mando = await asyncio.to_thread(self._pedir, encargo, user_id)
-        except (DBAPIError, SinConexion) as fallo:
-            log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
-            error = "failed: the shared store did not answer; whether the command was given is unknown"
-            return Resultado(user_id, "", 503, {}, error, 0, None)
+            mando = await self._dar(lambda: self._pedir(encargo, user_id), user_id)
         except _Ambiguo as fallo:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
             return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
-        log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
+        if isinstance(mando, Resultado):
+            return mando
         matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
         if encargo.account_id is not None:
             matiz = f" on {encargo.account_id}"
-        resultado = _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
+        resultado = await self._seguir(mando, matiz, esperar=esperar)
         if mando.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
         return resultado._replace(campos={**resultado.campos, "account_id": mando.account_id})
+
+    async def encargar(
+        self, pedir: Callable[[int], MandoGuardado], user_id: str, *, esperar: bool = True
+    ) -> Resultado:
+        """Give one command and wait for its outcome if that is wanted.
+
+        Args:
+            pedir: Gives it, or finds the one that was given before. Called off the loop with the
+                milliseconds that a daemon has to take it.
+            user_id: Whose command it is.
+            esperar: Whether to wait.
+        """
+        mando = await self._dar(lambda: pedir(self._plazos.tomar_ms), user_id)
+        return mando if isinstance(mando, Resultado) else await self._seguir(mando, "", esperar=esperar)
+
+    async def _dar(self, pedir: Callable[[], MandoGuardado], user_id: str) -> MandoGuardado | Resultado:
+        """The command, or what there is to say where the store did not answer."""
+        try:
+            mando = await asyncio.to_thread(pedir)
+        except (DBAPIError, SinConexion) as fallo:
+            log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
+            error = "failed: the shared store did not answer; whether the command was given is unknown"
+            return Resultado(user_id, "", 503, {}, error, 0, None)
+        log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
+        return mando
+
+    async def _seguir(self, mando: MandoGuardado, matiz: str, *, esperar: bool) -> Resultado:
+        return _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
 
     async def _esperar(self, mando: MandoGuardado) -> MandoGuardado:
         inicio_s = time.monotonic()
@@ -229,7 +256,7 @@ class Encargos:
         for mando in anteriores:
             suyo = encargo.para_todos or mando.user_id in encargo.destinos
             if not suyo or (mando.symbol, mando.action, mando.payload) != esperado:
-                raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
+                raise Problema(422, CLAVE_USADA)
         return bool(anteriores)
 
 

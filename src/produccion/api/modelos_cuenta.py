@@ -232,42 +232,6 @@ class Dias(BaseModel):
     daily: list[Dia]
 
 
-class Disyuntor(BaseModel):
-    """A breaker."""
-
-    symbol: str
-    kind: str
-    state: str = Field(description="CLOSED, OPEN or HALF_OPEN")
-    failures: int
-    opened_at: Instante
-    updated_at: Instante
-
-
-class Disyuntores(BaseModel):
-    """Those that were ever counted on; all others are closed."""
-
-    breakers: list[Disyuntor]
-
-
-class CambioDisyuntor(BaseModel):
-    """A breaker that changed."""
-
-    id: int
-    symbol: str
-    exchange: str | None
-    kind: str
-    state: str
-    failures: int
-    reason: str | None
-    occurred_at: Instante
-
-
-class HistoriaDisyuntores(BaseModel):
-    """Newest first."""
-
-    circuit_breakers: list[CambioDisyuntor]
-
-
 class Alerta(BaseModel):
     """Something that a person should know."""
 
@@ -334,22 +298,6 @@ class Cerrojos(BaseModel):
     """Those that were ever set; all others are open."""
 
     latches: list[Cerrojo]
-
-
-class Candado(BaseModel):
-    """Something that keeps positions from being opened or increased; exits pass."""
-
-    account_id: str | None
-    symbol: str | None
-    kind: str = Field(description="tenant_paused, circuit_breaker or latch")
-    reason: str | None
-    since: Instante
-
-
-class Candados(BaseModel):
-    """``GET /api/v1/locks``."""
-
-    locks: list[Candado]
 
 
 class Modelo(BaseModel):

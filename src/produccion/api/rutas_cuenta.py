@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
@@ -16,11 +16,9 @@ from src.produccion.almacen.esquema import (
     alerts,
     audit_log,
     balance_snapshots,
-    circuit_breaker_events,
     stop_events,
     trades,
 )
-from src.produccion.almacen.inquilinos import leer_config
 from src.produccion.almacen.lecturas import Tramo, pagina
 from src.produccion.almacen.operaciones import operaciones_activas
 from src.produccion.api import modelos_cuenta as m
@@ -163,13 +161,6 @@ async def daily(
     return RespuestaJson({"daily": [vistas.dia(uno) for uno in filas]})
 
 
-@rutas_cuenta.get("/breakers", response_model=m.Disyuntores)
-async def breakers(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
-    """Breakers of the tenant's symbols."""
-    filas = await leyendo(entorno, lambda c: lecturas.disyuntores_de(c, usuario.client_id))
-    return RespuestaJson({"breakers": [vistas.disyuntor(fila) for fila in filas]})
-
-
 @rutas_cuenta.get("/latch", response_model=m.Cerrojos)
 async def latch(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
     """Latches that a drawdown emergency sets; `live --unlock` opens them, on the machine itself."""
@@ -277,28 +268,6 @@ async def history_balance(
     return RespuestaJson({"balances": filas})
 
 
-@rutas_cuenta.get("/history/circuit-breakers", response_model=m.HistoriaDisyuntores)
-async def history_breakers(
-    usuario: Autenticado,
-    entorno: Compartido,
-    limit: Limite = 100,
-    before: AntesDe = None,
-    symbol: SimboloPedido = None,
-    _exchange: Bolsa = None,
-) -> RespuestaJson:
-    """Changes of breakers."""
-    tramo = Tramo(limit, before, None, symbol)
-    ver = vistas.cambio_de_disyuntor
-    filas = await _lista(entorno, usuario.client_id, circuit_breaker_events, "id", tramo, ver)
-    return RespuestaJson({"circuit_breakers": filas})
-
-
-@rutas_cuenta.get("/locks", response_model=m.Candados)
-async def locks(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
-    """What keeps positions from being opened or increased now, as far as the store knows."""
-    return RespuestaJson({"locks": await leyendo(entorno, lambda c: _candados(c, usuario.client_id))})
-
-
 @rutas_cuenta.get("/audit", response_model=m.Auditoria, responses=problemas(403))
 async def audit(
     usuario: Administrador, entorno: Compartido, limit: Limite = 100, before: AntesDe = None
@@ -319,27 +288,3 @@ async def _alertas(
 ) -> list[dict[str, Any]]:
     tramo = Tramo(limit, before, account_id, symbol)
     return await _lista(entorno, client_id, alerts, "id", tramo, vistas.alerta)
-
-
-def _candados(conexion: Connection, client_id: str) -> Sequence[dict[str, Any]]:
-    config = leer_config(conexion, client_id)
-    filas: list[tuple[str | None, str | None, str, str | None, int | None]] = []
-    if not config.trading_enabled:
-        filas.append((None, None, "tenant_paused", config.trading_paused_reason, config.updated_at_ms))
-    for fila in lecturas.disyuntores_de(conexion, client_id):
-        if fila["state"] == "OPEN":
-            fallos = f"{fila['failures']} failures in a row"
-            filas.append((None, fila["symbol"], "circuit_breaker", fallos, fila["opened_at_ms"]))
-    for uno in lecturas.cerrojos_de(conexion, client_id):
-        if uno.puesto:
-            filas.append((uno.account_id, uno.symbol, "latch", uno.motivo, uno.desde_ms))
-    return [
-        {
-            "account_id": cuenta,
-            "symbol": simbolo,
-            "kind": clase,
-            "reason": motivo,
-            "since": segundos(desde_ms),
-        }
-        for cuenta, simbolo, clase, motivo, desde_ms in filas
-    ]

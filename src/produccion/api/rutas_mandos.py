@@ -298,7 +298,7 @@ def respuesta_de(simbolos: Sequence[str], hechos: Sequence[Sequence[Resultado]])
         # Whoever is flat has what is wanted already, as long as somebody was not.
         pares = [(simbolo, _cumplido(uno)) for simbolo, uno in pares]
     todos = [uno for _, uno in pares]
-    filas = [_fila(simbolo, uno) for simbolo, uno in pares]
+    filas = [fila_de(simbolo, uno) for simbolo, uno in pares]
     exitos = [fila["success"] for fila in filas]
     exito = False if False in exitos else None if None in exitos else True
     cuerpo: dict[str, Any] = {"success": exito, "results": filas}
@@ -316,7 +316,8 @@ def _cumplido(uno: Resultado) -> Resultado:
     return uno._replace(estado=200, campos={**uno.campos, "message": uno.error}, error="")
 
 
-def _fila(simbolo: str, uno: Resultado) -> dict[str, Any]:
+def fila_de(simbolo: str, uno: Resultado) -> dict[str, Any]:
+    """What became of one command, as answers tell it."""
     pendiente = bool(uno.mando_id) and uno.acabado_ms is None
     # Without an answer of the store nobody knows whether the command was given.
     ignorado = not uno.mando_id and uno.estado == _SIN_ALMACEN

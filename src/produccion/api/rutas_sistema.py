@@ -21,13 +21,15 @@ from sqlalchemy import Connection
 from src.nucleo.importes import cociente_porcentaje, porcentaje
 from src.produccion.almacen import lecturas
 from src.produccion.almacen.inquilinos import leer_config
-from src.produccion.api import vistas
+from src.produccion.api import vistas, vistas_riesgo
 from src.produccion.api.acceso import Autenticado, Compartido, Entorno
 from src.produccion.api.mercados import Plaza
 from src.produccion.api.modelos import Salud
+from src.produccion.api.modelos_riesgo import Candado
 from src.produccion.api.problemas import RespuestaJson
 from src.produccion.api.rutas import almacen_responde, problemas
 from src.produccion.api.rutas_cuenta import leyendo
+from src.produccion.monitor.candados import ClaseCandado, candados_de
 
 rutas_sistema = APIRouter(tags=["system"])
 _ERRORES = problemas(401, 503)
@@ -100,8 +102,9 @@ class EstadoSistema(BaseModel):
     trading_enabled: bool
     trading_paused_reason: str | None
     open_positions: int
-    open_breakers: int
+    open_breakers: int = Field(description="Those that hold entries")
     latches: int
+    locks: list[Candado] = Field(description="The same as GET /api/v1/locks")
     daemons: list[DemonioVisto]
     markets: list[MercadoVisto]
 
@@ -174,14 +177,14 @@ async def system_status(usuario: Autenticado, entorno: Compartido) -> RespuestaJ
 
 
 def _estado(conexion: Connection, client_id: str) -> dict[str, Any]:
-    config = leer_config(conexion, client_id)
-    disyuntores = lecturas.disyuntores_de(conexion, client_id)
+    config, candados = leer_config(conexion, client_id), candados_de(conexion, client_id)
     return {
         "trading_enabled": config.trading_enabled,
         "trading_paused_reason": config.trading_paused_reason,
         "open_positions": len(lecturas.posiciones_abiertas(conexion, client_id)),
-        "open_breakers": sum(fila["state"] == "OPEN" for fila in disyuntores),
-        "latches": sum(uno.puesto for uno in lecturas.cerrojos_de(conexion, client_id)),
+        "open_breakers": sum(uno.clase is ClaseCandado.DISYUNTOR for uno in candados),
+        "latches": sum(uno.clase is ClaseCandado.CERROJO for uno in candados),
+        "locks": [vistas_riesgo.candado(uno) for uno in candados],
         "daemons": [vistas.demonio(uno) for uno in lecturas.demonios_de(conexion, client_id)],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,28 +88,22 @@ def metrica(fila: RowMapping) -> dict[str, Any]:
     }
 
 
-def disyuntor(fila: RowMapping) -> dict[str, Any]:
-    """A breaker as it was written last."""
-    return {
-        "symbol": fila["symbol"],
-        "kind": "stop_execution",
-        "state": fila["state"],
-        "failures": fila["failures"],
-        "opened_at": segundos(fila["opened_at_ms"]),
-        "updated_at": segundos(fila["updated_at_ms"]),
-    }
-
-
-def cambio_de_disyuntor(fila: RowMapping) -> dict[str, Any]:
+def cambio_de_disyuntor(fila: Mapping[str, Any]) -> dict[str, Any]:
     """A breaker that changed."""
     return {
         "id": fila["id"],
-        "symbol": fila["symbol"],
+        "account_id": fila["account_id"],
         "exchange": fila["exchange"],
+        "symbol": fila["symbol"],
         "kind": fila["kind"],
         "state": fila["state"],
+        "previous_state": fila["previous_state"],
+        "value": fila["value"],
+        "limit": fila["limit_value"],
+        "unit": fila["unit"],
         "failures": fila["failures"],
         "reason": fila["reason"],
+        "by": fila["requested_by"],
         "occurred_at": segundos(fila["occurred_at_ms"]),
     }
 

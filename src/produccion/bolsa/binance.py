@@ -80,7 +80,7 @@ class BinanceConnector:
 
     def escuchar(self, al_acabar: Callable[[float, bool], None]) -> None:
         """Have each request told: how many wall seconds it took, and whether no usable answer came."""
-        self._mensajero.al_acabar = al_acabar
+        self._mensajero.al_acabar.append(al_acabar)
 
     async def cerrar(self) -> None:
         """Close the connections."""

@@ -90,6 +90,7 @@ class SeccionAlertas(_Seccion):
     """Who is told what, and how often."""
 
     large_loss_fraction: Annotated[float, Field(gt=0, le=1)] = PERDIDA_GRANDE
+    connection_lost_s: Annotated[float, Field(ge=1)] | None = 30.0
     poll_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     throttle_per_kind: Annotated[int, Field(ge=1)] = 5
     throttle_window_s: Annotated[float, Field(gt=0)] = 300.0

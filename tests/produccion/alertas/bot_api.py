@@ -121,6 +121,8 @@ class BotApi:
         match peticion.match_info["metodo"]:
             case "sendMessage":
                 return await self._enviar(peticion, campos)
+            case "getMe":
+                return _bien({"id": 123456, "is_bot": True, "username": "timonel_de_prueba"})
             case "getUpdates":
                 return await self._escuchar(campos)
             case _:

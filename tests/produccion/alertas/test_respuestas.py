@@ -138,9 +138,11 @@ def test_se_dice_todo_lo_que_impide_entrar(motor: Engine, tmp_path: Path):
             tras_un_resultado(conexion, "default", "ETHUSDT", ahora_ms, bien=False)
 
     assert decir(motor, respuestas.cerrojos) == [
-        "paused: holidays; undo: /startentry",
-        "breaker ETHUSDT: OPEN after 3 failures",
-        "latched sim-1 BTCUSDT: drawdown; undo on its machine: live --unlock",
+        "tenant paused: holidays; undo: /startentry",
+        "circuit breaker ETHUSDT stop_execution OPEN: 3 executions failed in a row; 300 s to cool down;"
+        " an exit that succeeds closes it; by hand:"
+        " timonel breakers reset stop_execution --symbol ETHUSDT --reason WHY",
+        'latch sim-1 BTCUSDT: drawdown; on its machine: timonel live --train-id ID --unlock "reason"',
     ]
     abierto = ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1})
     anadir(tmp_path / "diario.sqlite", abierto)
@@ -160,8 +162,10 @@ def test_los_disyuntores_medidos_y_los_modos_que_pone_alguien_se_dicen(motor: En
         conexion.execute(insert(risk_modes).values(suyo | modo | {"mode": "ACTIVE", "symbol": "ETHUSDT"}))
 
     assert decir(motor, respuestas.cerrojos) == [
-        "risk mode sim-1 BTCUSDT: HALTED, set by eva: news",
-        "breaker sim-1 BTCUSDT volatility: OPEN, too much of it",
+        "risk mode sim-1 BTCUSDT HALTED: set by eva: news;"
+        " timonel risk mode ACTIVE --symbol BTCUSDT --account sim-1 --reason WHY",
+        "circuit breaker sim-1 BTCUSDT volatility OPEN: too much of it; healthy samples close it;"
+        " by hand: timonel breakers reset volatility --symbol BTCUSDT --account sim-1 --reason WHY",
     ]
     assert decir(motor, respuestas.cerrojos, client_id="ajeno") == ["nothing is locked"]
 

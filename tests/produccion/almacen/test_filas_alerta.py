@@ -125,3 +125,22 @@ def test_cada_alerta_pide_su_entrega_en_la_misma_transaccion(motor: Engine, ruta
     with leer(motor) as conexion:
         pedidas = conexion.execute(select(outbox.c.topic, outbox.c.key).order_by(outbox.c.id)).all()
     assert [tuple(pedida) for pedida in pedidas] == [("alerts", str(a["id"])) for a in hechos]
+
+
+def test_una_bolsa_que_no_se_alcanza_es_un_aviso_y_otro_cuando_vuelve(motor: Engine, ruta: Path):
+    caida = {"link": "user_stream", "since_ms": 1, "gap_s": 30.4, "reason": "ClientError: no route"}
+    hechos = avisos(
+        motor,
+        ruta,
+        ("exchange", "EXCHANGE_DISCONNECTED", caida),
+        ("exchange", "EXCHANGE_CONNECTED", caida | {"gap_s": 81.9}),
+    )
+
+    assert [(a["level"], a["kind"], a["message"]) for a in hechos] == [
+        (
+            "ERROR",
+            "exchange_disconnected",
+            "the user stream of the exchange has been down for 30 s: ClientError: no route",
+        ),
+        ("INFO", "exchange_connected", "the user stream of the exchange is back after 82 s"),
+    ]

@@ -13,10 +13,12 @@ from src.produccion.almacen.esquema import (
     alerts,
     audit_log,
     balance_snapshots,
+    breakers,
     circuit_breaker_events,
     circuit_breaker_state,
     orders,
     positions,
+    risk_modes,
     stop_orders,
     system_metrics,
     trades,
@@ -87,7 +89,7 @@ def poblar(
             anadir(conexion, balance_snapshots, {**quien, **fila, "taken_at_ms": INICIO_MS})
         metrica = {"symbol": simbolo, "name": "mark_price_quote", "value": 89_000.5, "taken_at_ms": INICIO_MS}
         conexion.execute(insert(system_metrics).values(client_id=client_id, account_id=cuenta, **metrica))
-        _de_riesgo(conexion, client_id, cuenta, simbolo)
+        _de_riesgo(conexion, client_id, user_id, cuenta, simbolo)
         cambiar_config(
             conexion, client_id, {"trading_enabled": False, "trading_paused_reason": f"by {client_id}"}
         )
@@ -173,12 +175,37 @@ def _fills(conexion: Any, quien: dict[str, str], agente: str, simbolo: str, abie
         anadir(conexion, trades, {**comunes, **fila, "executed_at_ms": INICIO_MS + dia_ms + i})
 
 
-def _de_riesgo(conexion: Any, client_id: str, cuenta: str, simbolo: str) -> None:
+def _de_riesgo(conexion: Any, client_id: str, user_id: str, cuenta: str, simbolo: str) -> None:
     disyuntor = {"client_id": client_id, "symbol": simbolo, "state": "OPEN"}
-    conexion.execute(insert(circuit_breaker_state).values(**disyuntor, failures=3, opened_at_ms=INICIO_MS))
+    # It cools down by the market's time while a daemon lives, by the database's afterwards: open by both.
+    abierto_ms = time.time_ns() // 1_000_000
+    conexion.execute(insert(circuit_breaker_state).values(**disyuntor, failures=3, opened_at_ms=abierto_ms))
     conexion.execute(
         insert(circuit_breaker_events).values(
             **disyuntor, kind="stop_execution", failures=3, occurred_at_ms=INICIO_MS
+        )
+    )
+    quien = {"client_id": client_id, "account_id": cuenta, "symbol": simbolo}
+    medido = {"value": 31.5, "limit_value": 20.0, "unit": "bps", "failures": 3, "cool_down_ms": 60_000}
+    instantes = dict.fromkeys(("opened_at_ms", "changed_at_ms", "updated_at_ms"), INICIO_MS)
+    conexion.execute(
+        insert(breakers).values(
+            **(quien | medido | instantes),
+            exchange="binance",
+            kind="spread",
+            state="OPEN",
+            reason=f"the book of {client_id} is thin",
+            requested_by="daemon",
+        )
+    )
+    conexion.execute(
+        insert(risk_modes).values(
+            **quien,
+            user_id=user_id,
+            mode="REDUCING",
+            reason="thin market",
+            requested_by=f"de-{client_id}",
+            changed_at_ms=INICIO_MS,
         )
     )
     conexion.execute(

@@ -213,11 +213,19 @@ async def test_las_ordenes_del_mismo_instante_no_se_pierden_entre_paginas(
 async def test_lo_que_impide_abrir_esta_todo_en_un_sitio(con_mercado: Api, ficha: str):
     candados = (await leer(con_mercado, "/api/v1/locks", ficha))["locks"]
 
-    assert [(c["kind"], c["symbol"], c["reason"]) for c in candados] == [
-        ("tenant_paused", None, "by default"),
-        ("circuit_breaker", "BTCUSDT", "3 failures in a row"),
-        ("latch", "BTCUSDT", "drawdown of default"),
+    assert [(c["kind"], c["symbol"], c["name"], c["reason"]) for c in candados] == [
+        ("tenant_paused", None, None, "by default"),
+        ("risk_mode", "BTCUSDT", "REDUCING", "set by de-default: thin market"),
+        (
+            "circuit_breaker",
+            "BTCUSDT",
+            "stop_execution",
+            "3 executions failed in a row; 300 s to cool down",
+        ),
+        ("circuit_breaker", "BTCUSDT", "spread", "the book of default is thin"),
+        ("latch", "BTCUSDT", None, "drawdown of default"),
     ]
+    assert all(c["text"] and c["how_to_remove"] for c in candados)
 
 
 async def test_el_estado_cuenta_demonios_y_frenos(con_mercado: Api, ficha: str):
@@ -227,9 +235,10 @@ async def test_el_estado_cuenta_demonios_y_frenos(con_mercado: Api, ficha: str):
     assert (estado["status"], estado["open_positions"], estado["open_breakers"], estado["latches"]) == (
         "ok",
         1,
-        1,
+        2,
         1,
     )
+    assert estado["locks"] == (await leer(con_mercado, "/api/v1/locks", ficha))["locks"]
     assert [(d["account_id"], d["alive"]) for d in estado["daemons"]] == [("sim-1", True)]
     assert estado["markets"][0]["price_requests"] == 1
 

@@ -38,6 +38,9 @@ RUTAS = [
     "/api/v1/candles/BTCUSDT?interval={}",
     "/api/market/price/{}",
     "/api/v1/commands/{}",
+    "/api/v1/breakers?symbol={}",
+    "/api/v1/history/circuit-breakers?kind={}",
+    "/api/v1/risk/mode?account_id={}",
     "/api/portfolio/patrimony?environment={}",
 ]
 
@@ -69,9 +72,14 @@ async def test_en_un_cuerpo_es_solo_texto(con_mercado: Api, motor: Engine, mala:
         ("/api/v1/token/login", {"username": mala, "password": mala}),
         ("/api/v1/token/refresh", {"refresh_token": mala}),
         ("/api/v1/stopentry", {"reason": mala}),
+        (f"/api/v1/breakers/{quote(mala, safe='')}/reset", {"reason": mala}),
+        ("/api/v1/breakers/a:b:C:spread/reset", {"reason": mala}),
     ]
+    modo = {"mode": "HALTED", "reason": "x"}
+    modos = [modo | {campo: mala} for campo in ("mode", "reason", "symbol", "user_id")]
 
     estados = [(await con_mercado.pedir("POST", ruta, cuerpo, ficha)).estado for ruta, cuerpo in pedidos]
+    estados += [(await con_mercado.pedir("PUT", "/api/v1/risk/mode", uno, ficha)).estado for uno in modos]
 
     assert set(estados) <= {200, 400, 401, 404, 422, 503}, estados
     with leer(motor) as conexion:

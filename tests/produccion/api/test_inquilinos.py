@@ -58,7 +58,10 @@ CON_CUERPO: dict[str, object] = {
     "/api/v1/forceexit": {"user_id": "Ajena"},
     "/api/v1/stop": {"user_id": "Ajena"},
     "/api/v1/orders/create": {"symbol": AJENO, "side": "BUY", "quantity": "1"},
+    "/api/v1/breakers/{breaker_id}/reset": {"reason": "not mine"},
+    "/api/v1/risk/mode": {"mode": "HALTED", "reason": "not mine", "account_id": "sim-ajena"},
 }
+DISYUNTORES = (f"sim-ajena:binance:{AJENO}:spread", f"::{AJENO}:stop_execution")
 
 
 @pytest.fixture
@@ -79,9 +82,9 @@ async def impaciente(motor: Engine) -> AsyncIterator[Api]:
         yield suya
 
 
-def camino_de(ruta: Ruta, mando: str) -> str:
+def camino_de(ruta: Ruta, mando: str, disyuntor: str = DISYUNTORES[0]) -> str:
     camino = ruta.camino.replace("{command_id}", mando).replace("{symbol}", AJENO)
-    return camino.replace("{order_id}", "tm-otros-0")
+    return camino.replace("{breaker_id}", disyuntor).replace("{order_id}", "tm-otros-0")
 
 
 @pytest.mark.parametrize("ruta", RUTAS, ids=str)
@@ -127,6 +130,16 @@ async def test_lo_de_otro_inquilino_no_existe(impaciente: Api, motor: Engine, ru
     assert _filas(motor) == antes
 
 
+@pytest.mark.parametrize("disyuntor", DISYUNTORES)
+async def test_un_disyuntor_ajeno_no_existe(impaciente: Api, motor: Engine, disyuntor: str):
+    poblar(motor, "otros", "Ajena", "sim-ajena", AJENO)
+    antes, camino = _filas(motor), f"/api/v1/breakers/{disyuntor}/reset"
+
+    respuesta = await impaciente.pedir("POST", camino, {"reason": "x"}, impaciente.ficha("ana", Rol.ADMIN))
+
+    assert (respuesta.estado, _filas(motor)) == (404, antes)
+
+
 @pytest.mark.parametrize("ruta", [r for r in RUTAS if r.metodo == "GET"], ids=str)
 async def test_lo_propio_si_se_ve(impaciente: Api, motor: Engine, ruta: Ruta):
     """Otherwise the test above would pass with routes that tell nobody anything."""
@@ -164,10 +177,16 @@ def _filas(motor: Engine) -> list[Any]:
     """The other tenant's rows in the tables that commands change."""
     from sqlalchemy import select
 
-    from src.produccion.almacen.esquema import commands, tenant_config
+    from src.produccion.almacen.esquema import (
+        breakers,
+        circuit_breaker_state,
+        commands,
+        risk_modes,
+        tenant_config,
+    )
 
     with motor.connect() as conexion:
         return [
             conexion.execute(select(tabla).where(tabla.c.client_id == "otros")).all()
-            for tabla in (commands, tenant_config)
+            for tabla in (commands, tenant_config, breakers, circuit_breaker_state, risk_modes)
         ]
