@@ -1,0 +1,255 @@
+"""Who may open a socket, and when it has to close."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from src.produccion.almacen.esquema import api_tokens, sessions
+from src.produccion.api.acceso import GALLETA_ACCESO, Entorno
+from src.produccion.api.encargos import Encargos
+from src.produccion.api.firma import Acceso
+from src.produccion.api.identificacion import Rol
+from src.produccion.api.mensajes.contrato import Cierre, LimitesMensajes
+from src.produccion.api.sesiones import abrir_sesion, cerrar_sesion
+from src.produccion.api.usuarios import Usuario, anadir_usuario, habilitar, revocar_fichas
+from tests.produccion.api.banco import CUENTAS, PLAZOS, SIN_MAS_BASES, Api, una_api
+from tests.produccion.api.mensajes.escucha import RUTA, escuchando, rechazo
+
+RED = True
+LIMITES = LimitesMensajes(
+    credenciales_s=0.05, ocioso_s=0.3, latido_s=0.1, mensajes_por_minuto=5, por_inquilino=2
+)
+
+
+@pytest.fixture
+async def api(motor: Engine) -> AsyncIterator[Api]:
+    entorno = Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mensajes=LIMITES)
+    async with una_api(entorno) as suya:
+        yield suya
+
+
+class Sesion:
+    """A log-in of a browser."""
+
+    def __init__(self, api: Api, hace_ms: int = 0) -> None:
+        entorno = api.entorno
+        anadir_usuario(entorno.almacen, "ana", Rol.LECTOR, "default", None)
+        usuario = Usuario("ana", Rol.LECTOR, "default", False, 0)
+        self.id = abrir_sesion(entorno.almacen, usuario).sesion
+        acceso = Acceso("ana", "default", self.id)
+        self.ficha, _ = entorno.firmante.firmar(acceso, "viewer", entorno.ahora_ms() - hace_ms)
+        self.csrf = entorno.firmante.csrf(self.id)
+        self.origen = api.url
+
+    def cabeceras(self, **otras: str) -> dict[str, str]:
+        return {"Cookie": f"{GALLETA_ACCESO}={self.ficha}", "Origin": self.origen} | otras
+
+
+@SIN_MAS_BASES
+async def test_sin_ficha_buena_no_se_entra(api: Api):
+    sesion = Sesion(api, hace_ms=900_001)
+
+    assert [await rechazo(api, ficha) for ficha in (None, "tml_inventada", "a.b.c", sesion.ficha)] == [
+        401
+    ] * 4
+    assert await rechazo(api, headers=sesion.cabeceras()) == 401
+
+
+@SIN_MAS_BASES
+async def test_una_ficha_en_la_direccion_no_sirve_ni_se_apunta(
+    api: Api, bitacora: list[dict[str, object]], caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    ficha = api.ficha()
+
+    assert await rechazo(api, campos=f"?token={ficha}") == 422
+    assert await rechazo(api, ficha, f"?access_token={ficha}") == 422
+    assert ficha not in f"{bitacora} {caplog.text}"
+
+
+async def test_una_sesion_y_una_ficha_de_programa_entran_por_la_cabecera(api: Api):
+    for ficha in (Sesion(api).ficha, api.ficha("robot", Rol.SERVICIO)):
+        async with escuchando(api, ficha) as una:
+            await una.pedir("alerts")
+            await una.hasta("subscribed")
+
+
+@SIN_MAS_BASES
+async def test_una_galleta_necesita_una_pagina_de_casa(api: Api):
+    sesion = Sesion(api)
+    puerto = api.url.rpartition(":")[2]
+    ajenos = [
+        "http://evil.example",
+        f"https://127.0.0.1:{puerto}",
+        "http://127.0.0.1:1",
+        f"http://127.0.0.1.evil.example:{puerto}",
+        "null",
+        "",
+    ]
+    malas = [await rechazo(api, headers=sesion.cabeceras(Origin=origen)) for origen in ajenos]
+    sin_origen = {k: v for k, v in sesion.cabeceras().items() if k != "Origin"}
+
+    assert malas == [403] * len(ajenos)
+    assert await rechazo(api, headers=sin_origen) == 403
+
+
+@SIN_MAS_BASES
+async def test_un_intermediario_con_tls_dice_de_donde_es_la_pagina(api: Api):
+    sesion = Sesion(api)
+    host = api.url.removeprefix("http://")
+    por_tls = {"X-Forwarded-Proto": "https", "Origin": f"https://{host}"}
+    async with escuchando(api, headers=sesion.cabeceras(**por_tls)) as una:
+        await una.pedir("alerts", csrf_token=sesion.csrf)
+        await una.hasta("subscribed")
+
+
+@SIN_MAS_BASES
+async def test_una_galleta_prueba_de_quien_es_la_pagina_con_el_subprotocolo(api: Api):
+    sesion = Sesion(api)
+    buenos, malos = ("timonel.v1", f"timonel.csrf.{sesion.csrf}"), ("timonel.v1", "timonel.csrf.00")
+    async with escuchando(api, headers=sesion.cabeceras(), protocols=buenos) as una:
+        assert una.socket.protocol == "timonel.v1"
+        await una.pedir("alerts")
+        await una.hasta("subscribed")
+
+    assert await rechazo(api, headers=sesion.cabeceras(), protocols=malos) == 403
+
+
+@SIN_MAS_BASES
+@pytest.mark.parametrize("primero", [{"subscribe": ["alerts"]}, {"csrf_token": "00"}, "nonsense", b"\0"])
+async def test_una_galleta_sin_su_csrf_se_cierra_sin_contar_nada(api: Api, primero: Any):
+    async with escuchando(api, None, "?subscribe=alerts", headers=Sesion(api).cabeceras()) as una:
+        await una.decir(primero)
+
+        assert await una.cierre() == Cierre.CSRF
+    assert una.de("snapshot") == []
+
+
+@SIN_MAS_BASES
+async def test_una_galleta_prueba_de_quien_es_la_pagina_con_el_primer_mensaje(api: Api):
+    sesion = Sesion(api)
+    async with escuchando(api, None, "?subscribe=alerts", headers=sesion.cabeceras()) as una:
+        await una.decir({"csrf_token": sesion.csrf})
+
+        assert (await una.hasta("subscribed"))["payload"]["channels"] == ["alerts"]
+
+
+@SIN_MAS_BASES
+async def test_una_ficha_de_programa_no_sirve_de_galleta(api: Api):
+    cabeceras = {"Cookie": f"{GALLETA_ACCESO}={api.ficha()}", "Origin": api.url}
+
+    assert await rechazo(api, headers=cabeceras) == 401
+
+
+@pytest.mark.parametrize("fin", ["logout", "expired session", "disabled user", "expired token"])
+async def test_una_sesion_que_acaba_cierra_su_socket(api: Api, motor: Engine, fin: str):
+    hace_ms = 899_000 if fin == "expired token" else 0
+    sesion = Sesion(api, hace_ms)
+    async with escuchando(api, sesion.ficha) as una:
+        await una.pedir("alerts")
+        await una.hasta("subscribed")
+        match fin:
+            case "logout":
+                cerrar_sesion(motor, sesion.id)
+            case "expired session":
+                with motor.begin() as conexion:
+                    conexion.execute(update(sessions).values(expires_at_ms=1))
+            case "disabled user":
+                habilitar(motor, "ana", si=False)
+
+        assert await una.cierre() == Cierre.FICHA
+
+
+@pytest.mark.parametrize("fin", ["revoked", "expired"])
+async def test_una_ficha_de_programa_que_acaba_cierra_su_socket_y_los_demas_siguen(
+    api: Api, motor: Engine, fin: str
+):
+    ficha, otra = api.ficha("robot", Rol.SERVICIO), Sesion(api).ficha
+    async with escuchando(api, ficha) as una, escuchando(api, otra) as sigue:
+        for cada in (una, sigue):
+            await cada.pedir("alerts")
+            await cada.hasta("subscribed")
+        if fin == "revoked":
+            revocar_fichas(motor, "robot")
+        else:
+            with motor.begin() as conexion:
+                conexion.execute(update(api_tokens).values(expires_at_ms=1))
+
+        assert await una.cierre() == Cierre.FICHA
+        await sigue.hasta("heartbeat")
+
+
+@SIN_MAS_BASES
+async def test_quien_no_quiere_nada_no_se_queda(api: Api):
+    ficha = api.ficha()
+    async with escuchando(api, ficha) as callada, escuchando(api, ficha) as harta:
+        await harta.pedir("alerts")
+        await harta.hasta("subscribed")
+        await harta.pedir()
+
+        assert await callada.cierre() == Cierre.OCIOSO
+        assert await harta.cierre() == Cierre.OCIOSO
+
+
+@SIN_MAS_BASES
+async def test_lo_que_no_se_entiende_se_dice_y_lo_demasiado_se_corta(api: Api):
+    async with escuchando(api, api.ficha()) as una:
+        for malo in (
+            "nonsense",
+            b"\0",
+            {"subscribe": ["secrets"]},
+            {"subscribe": ["prices"], "environment": "live"},
+        ):
+            await una.decir(malo)
+        detalles = [(await una.hasta("error"))["payload"]["detail"] for _ in range(4)]
+        for _ in range(2):
+            await una.decir("[]")
+
+        assert await una.cierre() == Cierre.PARLANCHIN
+    assert detalles[0] == detalles[1] == "the message is not JSON text"
+    assert detalles[2].startswith("subscribe.0: Input should be 'prices'")
+    assert "secrets" not in detalles[2]
+    assert detalles[3] == "environment: there is no market data of 'live'"
+
+
+@SIN_MAS_BASES
+async def test_un_mensaje_enorme_cierra_el_socket(api: Api):
+    async with escuchando(api, api.ficha()) as una:
+        await una.decir("x" * 17_000)
+
+        assert await una.cierre() == 1009
+
+
+@SIN_MAS_BASES
+async def test_un_inquilino_no_pasa_de_sus_sockets(api: Api):
+    ficha = api.ficha()
+    async with escuchando(api, ficha), escuchando(api, ficha):
+        assert await rechazo(api, ficha) == 429
+        async with escuchando(api, api.ficha("eva", Rol.OPERADOR, "otros")) as otra:
+            await otra.pedir("alerts")
+            await otra.hasta("subscribed")
+    async with escuchando(api, ficha) as una:
+        await una.pedir("alerts")
+        await una.hasta("subscribed")
+
+
+@SIN_MAS_BASES
+async def test_un_almacen_caido_no_deja_entrar(motor: Engine, tmp_path: Any):
+    motor.dispose()
+    entorno = Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mensajes=LIMITES)
+    async with una_api(entorno) as api:
+        ficha = api.ficha()
+        (tmp_path / "timonel.sqlite").rename(tmp_path / "apartado")
+        motor.dispose()
+
+        assert await rechazo(api, ficha) == 503
+
+
+@SIN_MAS_BASES
+async def test_lo_que_no_es_un_socket_no_existe_ahi(api: Api):
+    assert (await api.pedir("GET", RUTA, ficha=api.ficha())).estado == 404
