@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,11 +39,12 @@ class Buzon:
     """The queue of one client.
 
     Args:
-        limite: Messages that matter and may wait.
+        limite: Messages that matter and may wait, besides those that were owed at once.
     """
 
     def __init__(self, limite: int) -> None:
         self._limite = limite
+        self._debidas = 0  # of those that wait
         self._sucesos: deque[Carta] = deque()
         self._estados: OrderedDict[str, Carta] = OrderedDict()
         self._hay = asyncio.Event()
@@ -57,11 +59,17 @@ class Buzon:
 
     def poner_suceso(self, carta: Carta) -> bool:
         """Let something that matters wait; whether there was room for it."""
-        if len(self._sucesos) >= self._limite:
+        if len(self._sucesos) >= self._limite + self._debidas:
             return False
         self._sucesos.append(carta)
         self._hay.set()
         return True
+
+    def poner_debidas(self, cartas: Sequence[Carta]) -> None:
+        """Let what a client is owed wait: its beginning, and what it missed, which has a bound of its own."""
+        self._sucesos.extend(cartas)
+        self._debidas += len(cartas)
+        self._hay.set()
 
     def poner_estado(self, clave: str, carta: Carta) -> None:
         """Let the state of something wait; an older one that still does is gone, and leaves its turn."""
@@ -80,6 +88,7 @@ class Buzon:
     def sacar(self) -> Carta | None:
         """The next message; ``None`` when there is none."""
         if self._sucesos:
+            self._debidas = max(0, self._debidas - 1)
             return self._sucesos.popleft()
         if self._estados:
             return self._estados.popitem(last=False)[1]

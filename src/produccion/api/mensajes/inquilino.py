@@ -127,10 +127,12 @@ class Inquilino:
             await self._esperar(pausa_s)
 
     async def _mirar(self) -> None:
-        for suceso in await self._en_hilo(partial(self._lector.novedades, time.monotonic())):
-            self._contar(suceso)
-        # Only now: what is behind this position has to be in the queues.
-        self._posicion = self._lector.posicion
+        hay_mas = True
+        while hay_mas:
+            for suceso in await self._en_hilo(partial(self._lector.novedades, time.monotonic())):
+                self._contar(suceso)
+            # Only now: what is behind this position has to be in the queues.
+            self._posicion, hay_mas = self._lector.posicion, self._lector.atrasado
         await self._mirar_propios()
         for cliente, peticion in list(self._peticiones.items()):
             cartas = await self._en_hilo(partial(self._respuesta, cliente, peticion))
@@ -206,8 +208,7 @@ class Inquilino:
         if cartas[-1].posicion is None and not (desde is not None and len(cartas) == 1):
             # Who is cut off before the last snapshot has to begin anew.
             cartas[-1] = cartas[-1]._replace(posicion=self._posicion)
-        for carta in cartas:
-            cliente.contar(carta)
+        cliente.buzon.poner_debidas(cartas)
         self._clientes.add(cliente)
         self._al_unirse(cliente)
 

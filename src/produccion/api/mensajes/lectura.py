@@ -14,9 +14,11 @@ from src.produccion.almacen.lecturas import Tramo, pagina_ordenes, simbolos_de
 from src.produccion.api import vistas
 from src.produccion.api.formas import segundos
 from src.produccion.api.mensajes.contrato import Canal
-from src.produccion.api.mensajes.posicion import TARDANZA_S, Marca, Posicion, Secuencia
+from src.produccion.api.mensajes.posicion import Marca, Posicion, Secuencia
 
 _PAGINA = 500
+_HUECOS = 200
+"""How far below the greatest number one is looked for that nobody has yet."""
 
 
 class Fuente(NamedTuple):
@@ -56,6 +58,14 @@ class Suceso(NamedTuple):
         return symbol
 
 
+class _Tramo(NamedTuple):
+    """Rows to be told, up to where that is all of them, and which numbers nobody has."""
+
+    filas: list[RowMapping]
+    hasta: int
+    huecos: frozenset[int]
+
+
 class Lector:
     """Reads what is new of one tenant, each row once, from now on.
 
@@ -68,6 +78,8 @@ class Lector:
         self._almacen = almacen
         self._client_id = client_id
         self._secuencias: dict[str, Secuencia] = {}
+        self.atrasado = False
+        """Whether there is more than the last reading told."""
 
     @property
     def posicion(self) -> Posicion:
@@ -75,7 +87,7 @@ class Lector:
         return {letra: secuencia.marca for letra, secuencia in self._secuencias.items()}
 
     def novedades(self, ahora_s: float) -> list[Suceso]:
-        """The rows that were not told yet; at the first call there are none.
+        """The rows that were not told yet, some hundreds at most; at the first call there are none.
 
         Args:
             ahora_s: A clock that never runs back.
@@ -83,19 +95,25 @@ class Lector:
         with leer(self._almacen) as conexion:
             maximos = {fuente.letra: _maximo(conexion, fuente) for fuente in FUENTES}
             if not self._secuencias:
-                tardanza_s = 0.0 if conexion.dialect.name == "sqlite" else TARDANZA_S
-                self._secuencias = {letra: Secuencia(m, tardanza_s) for letra, m in maximos.items()}
+                self._secuencias = {
+                    fuente.letra: _secuencia(conexion, fuente, maximos[fuente.letra], ahora_s)
+                    for fuente in FUENTES
+                }
                 return []
-            leidas = {
+            tramos = {
                 fuente.letra: self._nuevas(conexion, fuente, maximos[fuente.letra]) for fuente in FUENTES
             }
+        self.atrasado = any(tramo.hasta < maximos[letra] for letra, tramo in tramos.items())
         sucesos = []
+        posicion = self.posicion
         for fuente in FUENTES:
-            secuencia, (filas, hasta) = self._secuencias[fuente.letra], leidas[fuente.letra]
-            for fila in filas:
-                if secuencia.decir(fila[fuente.numero]):
-                    sucesos.append(Suceso(fuente, fila, self.posicion))
-            secuencia.avanzar(hasta, ahora_s)
+            letra, tramo = fuente.letra, tramos[fuente.letra]
+            for fila in tramo.filas:
+                marca = posicion[letra].tras(fila[fuente.numero], tramo.huecos)
+                posicion = {**posicion, letra: marca}
+                sucesos.append(Suceso(fuente, fila, posicion))
+            self._secuencias[letra].avanzar(tramo.hasta, ahora_s, tramo.huecos)
+            posicion = {**posicion, letra: self._secuencias[letra].marca}
         return sucesos
 
     def perdidos(
@@ -110,23 +128,17 @@ class Lector:
             tope: How many rows at most.
         """
         antes, ahora = desde[fuente.letra], self._secuencias[fuente.letra].marca
-        if antes.ultimo > self._secuencias[fuente.letra].visto:
+        if antes.hasta > ahora.hasta:
             return "unknown_id"  # of another store, or from before a backup was restored
         with leer(self._almacen) as conexion:
-            filas = self._rango(
-                conexion, fuente, antes.hasta, ahora.ultimo, simbolos, tope + len(antes.sueltos) + 1
-            )
-        suyas = [fila for fila in filas if not antes.incluye(fila[fuente.numero])]
-        if len(suyas) > tope:
+            filas = self._rango(conexion, fuente, antes, ahora.hasta, simbolos, tope + 1)
+        if len(filas) > tope:
             return "too_many"
-        dichos = set(antes.sueltos)
-        sucesos = []
-        for fila in suyas:
+        sucesos, marca = [], antes
+        for fila in filas:
             numero = fila[fuente.numero]
             if ahora.incluye(numero):  # the rest comes by itself
-                dichos.add(numero)
-                hasta = max(antes.hasta, min(numero, ahora.hasta))
-                marca = Marca(hasta, frozenset(n for n in dichos if n > hasta))
+                marca = marca.tras(numero, ahora.huecos)
                 sucesos.append(Suceso(fuente, fila, {**desde, fuente.letra: marca}))
         return sucesos
 
@@ -147,27 +159,32 @@ class Lector:
             filas = self._recientes(conexion, simbolos, recientes)
         return {str(canal): [vistas.alerta(fila) for fila in filas]}
 
-    def _nuevas(self, conexion: Connection, fuente: Fuente, maximo: int) -> tuple[list[RowMapping], int]:
-        """Rows that may be new, and up to where that is all of them."""
-        secuencia = self._secuencias[fuente.letra]
-        hasta = secuencia.marca.hasta
-        if maximo <= hasta:
-            return [], maximo
-        limite = _PAGINA + secuencia.repasados
-        filas = self._rango(conexion, fuente, hasta, maximo, None, limite)
-        return filas, maximo if len(filas) < limite else filas[-1][fuente.numero]
+    def _nuevas(self, conexion: Connection, fuente: Fuente, maximo: int) -> _Tramo:
+        antes = self._secuencias[fuente.letra].marca
+        if maximo <= antes.hasta and not antes.huecos:
+            return _Tramo([], antes.hasta, frozenset())
+        # Before the rows: one that is seen in between is among them, and is none that nobody has.
+        candidatos = antes.huecos.union(range(max(antes.hasta, maximo - _HUECOS) + 1, maximo))
+        sin_nadie = _huecos(conexion, fuente, candidatos)
+        filas = self._rango(conexion, fuente, antes, maximo, None, _PAGINA)
+        numeros = {fila[fuente.numero] for fila in filas}
+        hasta = max(antes.hasta, max(numeros) if len(filas) == _PAGINA else maximo)
+        return _Tramo(filas, hasta, frozenset(n for n in sin_nadie - numeros if n < hasta))
 
     def _rango(
         self,
         conexion: Connection,
         fuente: Fuente,
-        tras: int,
+        tras: Marca,
         hasta: int,
         simbolos: frozenset[str] | None,
         limite: int,
     ) -> list[RowMapping]:
         tabla, numero = fuente.tabla, fuente.tabla.c[fuente.numero]
-        consulta = select(tabla).where(tabla.c.client_id == self._client_id, numero > tras, numero <= hasta)
+        nuevas = (numero > tras.hasta) & (numero <= hasta)
+        if tras.huecos:
+            nuevas = or_(nuevas, numero.in_(tras.huecos))
+        consulta = select(tabla).where(tabla.c.client_id == self._client_id, nuevas)
         if simbolos is not None:
             consulta = consulta.where(_de_simbolos(tabla, simbolos))
         return list(conexion.execute(consulta.order_by(numero).limit(limite)).mappings())
@@ -193,6 +210,22 @@ def _de_simbolos(tabla: Table, simbolos: frozenset[str]) -> ColumnElement[bool]:
 def _maximo(conexion: Connection, fuente: Fuente) -> int:
     """The greatest number of a table, whoever's the row is: nothing of it but this is looked at."""
     return conexion.execute(select(func.max(fuente.tabla.c[fuente.numero]))).scalar() or 0
+
+
+def _secuencia(conexion: Connection, fuente: Fuente, hasta: int, ahora_s: float) -> Secuencia:
+    candidatos = frozenset(range(max(0, hasta - _HUECOS) + 1, hasta))
+    return Secuencia(hasta, ahora_s, _huecos(conexion, fuente, candidatos))
+
+
+def _huecos(conexion: Connection, fuente: Fuente, candidatos: frozenset[int]) -> frozenset[int]:
+    """Those of some numbers that no row has, whoever's it is: nothing of a row but its number is looked at.
+
+    SQLite has one writer at a time: its numbers are seen in their order.
+    """
+    if not candidatos or conexion.dialect.name == "sqlite":
+        return frozenset()
+    numero = fuente.tabla.c[fuente.numero]
+    return candidatos.difference(conexion.execute(select(numero).where(numero.in_(candidatos))).scalars())
 
 
 def _disyuntor(uno: DisyuntorGuardado) -> dict[str, Any]:

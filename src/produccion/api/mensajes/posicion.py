@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 TABLAS = "abos"
 """Letters of the sequences: alerts, breakers, orders, stops."""
 
-TARDANZA_S = 10.0
+TARDANZA_S = 30.0
 """Wall seconds for which PostgreSQL may show a row with a number that is smaller than one shown before."""
 
-_SUELTOS_MAXIMOS = 50
 _NO_SE_SABE = "0"
+_HUECOS_ESCRITOS = 50
 _ID = re.compile(r"(\d{16})-([a-z0-9.+]+)")
-_PARTE = re.compile(r"([a-z])(\d{1,18})((?:\+\d{1,9})*)")
+_PARTE = re.compile(r"([a-z])(\d{1,18})((?:\+\d{1,18})*)")
 
 
 class Marca(NamedTuple):
-    """How much of a table was told: every row up to a number, and some beyond."""
+    """How much of a table was told: every row up to a number, but some that could not be seen yet."""
 
     hasta: int
-    sueltos: frozenset[int] = frozenset()
+    huecos: frozenset[int] = frozenset()  # numbers below
 
     def incluye(self, numero: int) -> bool:
-        """Whether a row is among them."""
-        return numero <= self.hasta or numero in self.sueltos
+        """Whether a row was told, if there is one of this number."""
+        return numero <= self.hasta and numero not in self.huecos
 
-    @property
-    def ultimo(self) -> int:
-        """The greatest of them."""
-        return max(self.sueltos, default=self.hasta)
+    def tras(self, numero: int, huecos: Iterable[int]) -> Marca:
+        """The mark after a row was told, of those that follow in their order or were not seen before.
+
+        Args:
+            numero: The row's.
+            huecos: What cannot be seen yet.
+        """
+        if numero <= self.hasta:
+            return self._replace(huecos=self.huecos - {numero})
+        return Marca(numero, self.huecos | {h for h in huecos if self.hasta < h < numero})
 
     def __str__(self) -> str:
-        # More of them would make a long id: what is left out is told twice.
-        cercanos = sorted(self.sueltos)[:_SUELTOS_MAXIMOS]
-        return f"{self.hasta}" + "".join(f"+{numero - self.hasta}" for numero in cercanos)
+        primeros, huecos = self.hasta, sorted(self.huecos)
+        if len(huecos) > _HUECOS_ESCRITOS:  # an id stays short: what is beyond is told twice
+            primeros, huecos = huecos[_HUECOS_ESCRITOS] - 1, huecos[:_HUECOS_ESCRITOS]
+        return f"{primeros}" + "".join(f"+{primeros - hueco}" for hueco in huecos)
 
 
 Posicion = Mapping[str, Marca]
@@ -69,54 +75,31 @@ def leer_id(texto: str) -> IdLeido | None:
         if visto is None:
             return None
         hasta = int(visto[2])
-        sueltos = frozenset(hasta + int(lejos) for lejos in visto[3].split("+")[1:])
-        posicion[visto[1]] = Marca(hasta, sueltos)
+        posicion[visto[1]] = Marca(hasta, frozenset(hasta - int(n) for n in visto[3].split("+")[1:]))
     return IdLeido(int(entero[1]), posicion) if set(posicion) == set(TABLAS) else None
 
 
 class Secuencia:
-    """The rows of a table that were told already.
+    """How much of a table was told.
 
     Numbers are given when a row is written and seen when its transaction ends: on PostgreSQL a smaller one
-    may be seen after a greater one. So what is younger than a while is looked at again.
+    may be seen after a greater one. So a number that nobody has is looked for again for a while.
 
     Args:
         hasta: Every row up to here counts as told.
-        tardanza_s: How long is a while; 0.0 where rows are seen in their order.
+        ahora_s: A clock that never runs back.
+        huecos: Numbers up to there that nobody has.
     """
 
-    def __init__(self, hasta: int, tardanza_s: float) -> None:
-        self._hasta = self.visto = hasta
-        """`visto`: the greatest number that was looked at."""
-        self._tardanza_s = tardanza_s
-        self._dichos: set[int] = set()
-        self._topes: deque[tuple[float, int]] = deque()
+    def __init__(self, hasta: int, ahora_s: float, huecos: Iterable[int] = ()) -> None:
+        self.marca = Marca(hasta, frozenset(huecos))
+        self._desde_s = dict.fromkeys(self.marca.huecos, ahora_s)
 
-    @property
-    def marca(self) -> Marca:
-        """How much was told."""
-        return Marca(self._hasta, frozenset(self._dichos))
-
-    @property
-    def repasados(self) -> int:
-        """How many of those told are looked at again."""
-        return len(self._dichos)
-
-    def decir(self, numero: int) -> bool:
-        """Count a row as told, the smaller ones first; whether it was not before."""
-        if numero <= self._hasta or numero in self._dichos:
-            return False
-        if self._tardanza_s:
-            self._dichos.add(numero)
-        else:
-            self._hasta = numero
-        return True
-
-    def avanzar(self, maximo: int, ahora_s: float) -> None:
-        """Everything up to a number has been looked at now."""
-        if maximo > self.visto:
-            self.visto = maximo
-            self._topes.append((ahora_s, maximo))
-        while self._topes and ahora_s - self._topes[0][0] >= self._tardanza_s:
-            self._hasta = max(self._hasta, self._topes.popleft()[1])
-        self._dichos = {numero for numero in self._dichos if numero > self._hasta}
+    def avanzar(self, hasta: int, ahora_s: float, huecos: Iterable[int] = ()) -> None:
+        """All rows up to a number were told, but those that nobody has of these numbers."""
+        self._desde_s = {
+            hueco: desde_s
+            for hueco in huecos
+            if ahora_s - (desde_s := self._desde_s.get(hueco, ahora_s)) < TARDANZA_S
+        }
+        self.marca = Marca(hasta, frozenset(self._desde_s))

@@ -53,9 +53,9 @@ class Escucha:
     async def cierre(self) -> int | None:
         """The code that the socket ends with."""
         async with asyncio.timeout(PLAZO_S):
-            while (await self.socket.receive()).type is aiohttp.WSMsgType.TEXT:
-                pass
-        return self.socket.close_code
+            while (ultimo := await self.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                self.vistos.append(orjson.loads(ultimo.data))
+        return ultimo.data if ultimo.type is aiohttp.WSMsgType.CLOSE else self.socket.close_code
 
     def de(self, tipo: str) -> list[dict[str, Any]]:
         """Payloads of the messages of a kind so far."""

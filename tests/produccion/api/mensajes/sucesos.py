@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, event, insert
+from sqlalchemy.exc import OperationalError
 
 from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import alerts, circuit_breaker_events, order_events
@@ -13,6 +16,20 @@ from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, Tip
 
 INICIO_MS = 1_700_000_000_000
 _CUENTA = itertools.count(1)
+
+
+@contextmanager
+def almacen_caido(motor: Engine) -> Iterator[None]:
+    """Within the block, nobody gets a connection."""
+
+    def negarse(*_: object) -> None:
+        raise OperationalError("connect", {}, ConnectionRefusedError())
+
+    event.listen(motor, "checkout", negarse)
+    try:
+        yield
+    finally:
+        event.remove(motor, "checkout", negarse)
 
 
 def alertar(motor: Engine, texto: str, client_id: str = "default", symbol: str | None = "BTCUSDT") -> None:

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
 
 from src.produccion.almacen.esquema import api_tokens, sessions
-from src.produccion.api.acceso import GALLETA_ACCESO, Entorno
-from src.produccion.api.encargos import Encargos
+from src.produccion.api.acceso import GALLETA_ACCESO
 from src.produccion.api.firma import Acceso
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.mensajes.contrato import Cierre, LimitesMensajes
 from src.produccion.api.sesiones import abrir_sesion, cerrar_sesion
 from src.produccion.api.usuarios import Usuario, anadir_usuario, habilitar, revocar_fichas
-from tests.produccion.api.banco import CUENTAS, PLAZOS, SIN_MAS_BASES, Api, una_api
+from tests.produccion.api.banco import SIN_MAS_BASES, Api
 from tests.produccion.api.mensajes.escucha import RUTA, escuchando, rechazo
+from tests.produccion.api.mensajes.sucesos import almacen_caido
 
 RED = True
-LIMITES = LimitesMensajes(
-    credenciales_s=0.05, ocioso_s=0.3, latido_s=0.1, mensajes_por_minuto=5, por_inquilino=2
-)
 
 
 @pytest.fixture
-async def api(motor: Engine) -> AsyncIterator[Api]:
-    entorno = Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mensajes=LIMITES)
-    async with una_api(entorno) as suya:
-        yield suya
+def limites() -> LimitesMensajes:
+    return LimitesMensajes(
+        sondeo_s=0.03, credenciales_s=0.05, ocioso_s=0.3, latido_s=0.1, mensajes_por_minuto=5, por_inquilino=2
+    )
 
 
 class Sesion:
@@ -239,14 +235,9 @@ async def test_un_inquilino_no_pasa_de_sus_sockets(api: Api):
 
 
 @SIN_MAS_BASES
-async def test_un_almacen_caido_no_deja_entrar(motor: Engine, tmp_path: Any):
-    motor.dispose()
-    entorno = Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mensajes=LIMITES)
-    async with una_api(entorno) as api:
-        ficha = api.ficha()
-        (tmp_path / "timonel.sqlite").rename(tmp_path / "apartado")
-        motor.dispose()
-
+async def test_un_almacen_caido_no_deja_entrar(api: Api, motor: Engine):
+    ficha = api.ficha()
+    with almacen_caido(motor):
         assert await rechazo(api, ficha) == 503
 
 
