@@ -38,6 +38,7 @@ class Cierre(IntEnum):
     CSRF = 4403
     OCIOSO = 4408  # nothing subscribed to
     LENTO = 4410  # what matters does not fit into the queue any more
+    OTRO_ALMACEN = 4412
     PARLANCHIN = 4429  # too many messages of the client
     DEFECTO = 4500
 
@@ -47,6 +48,7 @@ MOTIVOS: dict[Cierre, str] = {
     Cierre.CSRF: "a cookie needs the csrf_token of its log-in",
     Cierre.OCIOSO: "nothing is subscribed to",
     Cierre.LENTO: "too slow; come back with last_event_id",
+    Cierre.OTRO_ALMACEN: "the store has gone back, to a backup it seems; come back with last_event_id",
     Cierre.PARLANCHIN: "too many messages",
     Cierre.DEFECTO: "a defect of the server; its log says more",
 }

@@ -40,6 +40,7 @@ async def atender(socket: WebSocket, entorno: Entorno, central: Central) -> None
         entrada = await reconocer(socket, entorno)
         with central.cliente(entrada.portador) as cliente:
             await socket.accept(subprotocol=entrada.protocolo)
+            log.info("mensajes_abiertos", usuario=entrada.portador.nombre, sockets=len(central))
             cierre = await _Conversacion(socket, entorno, central, cliente, entrada).seguir()
     except Problema as problema:
         await _rechazar(socket, problema)

@@ -17,8 +17,15 @@ from src.produccion.api.acceso import Entorno
 from src.produccion.api.carteras import posicion_entera, valoradas
 from src.produccion.api.mensajes.buzon import Carta, escribir_carta
 from src.produccion.api.mensajes.cliente import Cliente, Deseo
-from src.produccion.api.mensajes.contrato import SIMBOLOS_MAXIMOS, Canal, LimitesMensajes
-from src.produccion.api.mensajes.lectura import CON_HISTORIA, FUENTES, Lector, Suceso, toca
+from src.produccion.api.mensajes.contrato import SIMBOLOS_MAXIMOS, Canal, Cierre, LimitesMensajes
+from src.produccion.api.mensajes.lectura import (
+    CON_HISTORIA,
+    FUENTES,
+    AlmacenRetrocedido,
+    Lector,
+    Suceso,
+    toca,
+)
 from src.produccion.api.mensajes.posicion import IdLeido, Posicion
 
 T = TypeVar("T")
@@ -122,6 +129,10 @@ class Inquilino:
                 pausa_s = min(2 * pausa_s, self._limites.descanso_s)
                 await asyncio.sleep(pausa_s)
                 continue
+            except AlmacenRetrocedido:
+                log.warning("mensajes_almacen_retrocedido", client_id=self._client_id)
+                for cliente in self._clientes:
+                    cliente.acabar(Cierre.OTRO_ALMACEN)
             self._decir_almacen(caido=False)
             pausa_s = self._limites.sondeo_s
             await self._esperar(pausa_s)

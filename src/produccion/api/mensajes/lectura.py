@@ -17,7 +17,7 @@ from src.produccion.api.mensajes.contrato import Canal
 from src.produccion.api.mensajes.posicion import Marca, Posicion, Secuencia
 
 _PAGINA = 500
-_HUECOS = 200
+_HUECOS, _HUECOS_AL_EMPEZAR = 200, 50
 """How far below the greatest number one is looked for that nobody has yet."""
 
 
@@ -58,6 +58,10 @@ class Suceso(NamedTuple):
         return symbol
 
 
+class AlmacenRetrocedido(Exception):
+    """The store has fewer rows than were told: it is another one, or a backup was restored."""
+
+
 class _Tramo(NamedTuple):
     """Rows to be told, up to where that is all of them, and which numbers nobody has."""
 
@@ -91,6 +95,9 @@ class Lector:
 
         Args:
             ahora_s: A clock that never runs back.
+
+        Raises:
+            AlmacenRetrocedido: What was told is not there any more; the next call begins anew.
         """
         with leer(self._almacen) as conexion:
             maximos = {fuente.letra: _maximo(conexion, fuente) for fuente in FUENTES}
@@ -100,6 +107,9 @@ class Lector:
                     for fuente in FUENTES
                 }
                 return []
+            if any(maximo < self._secuencias[letra].marca.hasta for letra, maximo in maximos.items()):
+                self._secuencias = {}
+                raise AlmacenRetrocedido
             tramos = {
                 fuente.letra: self._nuevas(conexion, fuente, maximos[fuente.letra]) for fuente in FUENTES
             }
@@ -213,7 +223,7 @@ def _maximo(conexion: Connection, fuente: Fuente) -> int:
 
 
 def _secuencia(conexion: Connection, fuente: Fuente, hasta: int, ahora_s: float) -> Secuencia:
-    candidatos = frozenset(range(max(0, hasta - _HUECOS) + 1, hasta))
+    candidatos = frozenset(range(max(0, hasta - _HUECOS_AL_EMPEZAR) + 1, hasta))
     return Secuencia(hasta, ahora_s, _huecos(conexion, fuente, candidatos))
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from src.produccion.api.acceso import Entorno
-from src.produccion.api.encargos import Encargos
+from src.produccion.api.encargos import Encargos, reloj_de_pared
 from src.produccion.api.mensajes.contrato import LimitesMensajes
 from src.produccion.api.mercados import Mercados, Plaza
 from src.produccion.bolsa.publico import MercadoPublico
@@ -24,9 +24,24 @@ def limites() -> LimitesMensajes:
     )
 
 
+class RelojAdelantado:
+    """Time of day, and some more."""
+
+    adelanto_ms = 0
+
+    def __call__(self) -> int:
+        return reloj_de_pared() + self.adelanto_ms
+
+
 @pytest.fixture
-def entorno(motor: Engine, limites: LimitesMensajes) -> Entorno:
-    return Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mensajes=limites)
+def reloj() -> RelojAdelantado:
+    return RelojAdelantado()
+
+
+@pytest.fixture
+def entorno(motor: Engine, limites: LimitesMensajes, reloj: RelojAdelantado) -> Entorno:
+    encargos = Encargos(motor, PLAZOS)
+    return Entorno(almacen=motor, cuentas=CUENTAS, encargos=encargos, mensajes=limites, ahora_ms=reloj)
 
 
 @pytest.fixture

@@ -8,16 +8,19 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, event, insert
+from sqlalchemy import Engine, delete, event, insert
 
 from src.produccion.almacen.esquema import alerts
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.mensajes.contrato import Cierre
 from tests.produccion.api.banco import SIN_MAS_BASES, Api, una_api
-from tests.produccion.api.mensajes.escucha import escuchando
-from tests.produccion.api.mensajes.sucesos import INICIO_MS, alertar, almacen_caido
+from tests.produccion.api.mensajes.escucha import PLAZO_S, escuchando
+from tests.produccion.api.mensajes.sucesos import INICIO_MS, alertar, almacen_caido, mover_orden
 
 RED = True
+CORTADO = 1006
+"""Where not even the close code could be sent in time."""
+
 GRANDE = "x" * 200_000
 
 
@@ -31,23 +34,23 @@ async def estrecha(entorno: Entorno) -> AsyncIterator[Api]:
 @SIN_MAS_BASES
 async def test_quien_no_lee_se_queda_fuera_y_vuelve_sin_perder_nada(estrecha: Api, motor: Engine):
     ficha = estrecha.ficha()
-    async with escuchando(estrecha, ficha) as lenta, escuchando(estrecha, ficha) as viva:
+    async with escuchando(estrecha, ficha, estrecho=True) as lenta, escuchando(estrecha, ficha) as viva:
         for cada in (lenta, viva):
             await cada.pedir("alerts")
             desde = (await cada.hasta("snapshot"))["id"]
-        for i in range(100):
+        for i in range(50):
             alertar(motor, f"{i} {GRANDE}")
             await viva.hasta("alert")  # the others are told all the same
-        assert await lenta.cierre() == Cierre.LENTO
+        assert await lenta.cierre() in (Cierre.LENTO, CORTADO)
         vistas = [alerta["message"].split()[0] for alerta in lenta.de("alert")]
         desde = lenta.vistos[-1]["id"]
-    assert 0 < len(vistas) < 100
+    assert 0 < len(vistas) < 50
 
     async with escuchando(estrecha, ficha) as otra:
         await otra.pedir("alerts", last_event_id=desde)
-        while len(vistas) < 100:
+        while len(vistas) < 50:
             vistas.append((await otra.hasta("alert"))["payload"]["message"].split()[0])
-    assert vistas == [str(i) for i in range(100)]
+    assert vistas == [str(i) for i in range(50)]
 
 
 async def test_un_almacen_caido_se_dice_y_al_volver_no_falta_nada(api: Api, motor: Engine):
@@ -102,13 +105,14 @@ async def test_una_fila_que_se_ve_despues_que_otra_mayor_no_se_pierde(api: Api, 
     assert sorted(alerta["message"] for alerta in otra.de("alert")) == ["last", "late"]
 
 
-async def test_el_almacen_se_lee_una_vez_por_inquilino_y_no_por_socket(api: Api, motor: Engine):
+@SIN_MAS_BASES
+async def test_una_fila_se_lee_una_vez_para_todos_los_sockets_del_inquilino(api: Api, motor: Engine):
     ficha = api.ficha()
-    leidas = 0
+    lecturas: list[str] = []
 
-    def contar(_c: object, _cur: object, orden: str, *_: object) -> None:
-        nonlocal leidas
-        leidas += "max(alerts.id)" in orden
+    def apuntar(_c: object, _cur: object, orden: str, *_: object) -> None:
+        if orden.startswith("SELECT alerts.id, "):
+            lecturas.append(orden)
 
     async with AsyncExitStack() as pila:
         sockets = [await pila.enter_async_context(escuchando(api, ficha)) for _ in range(12)]
@@ -116,14 +120,60 @@ async def test_el_almacen_se_lee_una_vez_por_inquilino_y_no_por_socket(api: Api,
             await cada.pedir("alerts")
         for cada in sockets:
             await cada.hasta("snapshot")
-        event.listen(motor, "before_cursor_execute", contar)
+        event.listen(motor, "before_cursor_execute", apuntar)
         alertar(motor, "once")
         for cada in sockets:
             await cada.hasta("alert")
-        event.remove(motor, "before_cursor_execute", contar)
+        event.remove(motor, "before_cursor_execute", apuntar)
 
-    assert 0 < leidas < 12
+    assert len(lecturas) == 1
     assert {cada.vistos[-1]["payload"]["message"] for cada in sockets} == {"once"}
+
+
+async def test_una_avalancha_llega_entera_y_en_su_orden(api: Api, motor: Engine):
+    """More rows than one reading takes."""
+    fila = {"client_id": "default", "level": "INFO", "kind": "startup", "payload_json": "{}"}
+    async with escuchando(api, api.ficha()) as una:
+        await una.pedir("alerts")
+        await una.hasta("snapshot")
+        with motor.begin() as conexion:
+            filas = [{**fila, "message": str(i), "created_at_ms": INICIO_MS} for i in range(1_100)]
+            conexion.execute(insert(alerts), filas)
+        await una.hasta("alert", lambda m: m["payload"]["message"] == "1099")
+
+    assert [alerta["message"] for alerta in una.de("alert")] == [str(i) for i in range(1_100)]
+
+
+async def test_un_almacen_que_retrocede_manda_volver(api: Api, motor: Engine):
+    ficha = api.ficha()
+    alertar(motor, "first")
+    async with escuchando(api, ficha) as una:
+        await una.pedir("alerts")
+        desde = (await una.hasta("snapshot"))["id"]
+        with motor.begin() as conexion:
+            conexion.execute(delete(alerts))
+
+        assert await una.cierre() == Cierre.OTRO_ALMACEN
+    async with escuchando(api, ficha) as otra:
+        await otra.pedir("alerts", last_event_id=desde)
+        assert (await otra.hasta("gap"))["payload"]["reason"] == "unknown_id"
+
+
+async def test_otro_proceso_sigue_donde_lo_dejo_el_anterior(entorno: Entorno, motor: Engine):
+    async with una_api(entorno) as api:
+        ficha = api.ficha()
+        async with escuchando(api, ficha) as una:
+            await una.pedir("alerts", "orders")
+            await una.hasta("snapshot")
+            desde = (await una.hasta("snapshot"))["id"]
+    alertar(motor, "meanwhile")
+    mover_orden(motor, "tm-meanwhile")
+    async with una_api(replace(entorno)) as api, escuchando(api, ficha) as otra:
+        await otra.pedir("alerts", "orders", last_event_id=desde)
+        await otra.hasta("order")
+
+    assert [alerta["message"] for alerta in otra.de("alert")] == ["meanwhile"]
+    assert otra.vistos[0]["id"] > desde
 
 
 @SIN_MAS_BASES
@@ -147,8 +197,11 @@ async def test_sin_sockets_nadie_lee(api: Api, motor: Engine):
     def apuntar(_c: object, _cur: object, orden: str, *_: object) -> None:
         lecturas.append(orden)
 
-    await asyncio.sleep(0.2)
     event.listen(motor, "before_cursor_execute", apuntar)
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(PLAZO_S):
+        while True:
+            lecturas.clear()
+            await asyncio.sleep(0.3)  # ten times as long as they wait between two looks
+            if not lecturas:
+                break
     event.remove(motor, "before_cursor_execute", apuntar)
-    assert lecturas == []

@@ -22,11 +22,14 @@ from tests.produccion.api.mensajes.sucesos import almacen_caido
 RED = True
 
 
+LIMITES = LimitesMensajes(
+    sondeo_s=0.03, credenciales_s=0.05, latido_s=0.1, mensajes_por_minuto=5, por_inquilino=2
+)
+
+
 @pytest.fixture
 def limites() -> LimitesMensajes:
-    return LimitesMensajes(
-        sondeo_s=0.03, credenciales_s=0.05, ocioso_s=0.3, latido_s=0.1, mensajes_por_minuto=5, por_inquilino=2
-    )
+    return LIMITES
 
 
 class Sesion:
@@ -143,9 +146,8 @@ async def test_una_ficha_de_programa_no_sirve_de_galleta(api: Api):
 
 
 @pytest.mark.parametrize("fin", ["logout", "expired session", "disabled user", "expired token"])
-async def test_una_sesion_que_acaba_cierra_su_socket(api: Api, motor: Engine, fin: str):
-    hace_ms = 899_000 if fin == "expired token" else 0
-    sesion = Sesion(api, hace_ms)
+async def test_una_sesion_que_acaba_cierra_su_socket(api: Api, motor: Engine, reloj: Any, fin: str):
+    sesion = Sesion(api)
     async with escuchando(api, sesion.ficha) as una:
         await una.pedir("alerts")
         await una.hasta("subscribed")
@@ -157,6 +159,8 @@ async def test_una_sesion_que_acaba_cierra_su_socket(api: Api, motor: Engine, fi
                     conexion.execute(update(sessions).values(expires_at_ms=1))
             case "disabled user":
                 habilitar(motor, "ana", si=False)
+            case "expired token":
+                reloj.adelanto_ms = 900_000
 
         assert await una.cierre() == Cierre.FICHA
 
@@ -181,15 +185,15 @@ async def test_una_ficha_de_programa_que_acaba_cierra_su_socket_y_los_demas_sigu
 
 
 @SIN_MAS_BASES
-async def test_quien_no_quiere_nada_no_se_queda(api: Api):
-    ficha = api.ficha()
-    async with escuchando(api, ficha) as callada, escuchando(api, ficha) as harta:
-        await harta.pedir("alerts")
-        await harta.hasta("subscribed")
-        await harta.pedir()
+@pytest.mark.parametrize("limites", [LIMITES._replace(ocioso_s=0.2)])
+@pytest.mark.parametrize("campos", ["", "?subscribe=alerts"])
+async def test_quien_no_quiere_nada_no_se_queda(api: Api, campos: str):
+    async with escuchando(api, api.ficha(), campos) as una:
+        if campos:
+            await una.hasta("heartbeat")
+            await una.pedir()
 
-        assert await callada.cierre() == Cierre.OCIOSO
-        assert await harta.cierre() == Cierre.OCIOSO
+        assert await una.cierre() == Cierre.OCIOSO
 
 
 @SIN_MAS_BASES
