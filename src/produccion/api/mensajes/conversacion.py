@@ -45,6 +45,8 @@ async def atender(socket: WebSocket, entorno: Entorno, central: Central) -> None
     except Problema as problema:
         await _rechazar(socket, problema)
         return
+    except WebSocketDisconnect:  # it went while it was looked at
+        return
     except (DBAPIError, SinConexion) as fallo:
         log.error("almacen_no_responde", ruta=socket.url.path, motivo=type(fallo).__name__)
         await _rechazar(socket, Problema(503, "the shared store cannot be reached"))

@@ -191,7 +191,7 @@ class Lector:
         limite: int,
     ) -> list[RowMapping]:
         tabla, numero = fuente.tabla, fuente.tabla.c[fuente.numero]
-        nuevas = (numero > tras.hasta) & (numero <= hasta)
+        nuevas: ColumnElement[bool] = (numero > tras.hasta) & (numero <= hasta)
         if tras.huecos:
             nuevas = or_(nuevas, numero.in_(tras.huecos))
         consulta = select(tabla).where(tabla.c.client_id == self._client_id, nuevas)
