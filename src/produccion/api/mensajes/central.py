@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -18,8 +18,9 @@ from src.produccion.api.mensajes.buzon import escribir_carta
 from src.produccion.api.mensajes.cliente import Cliente, Deseo, Portador
 from src.produccion.api.mensajes.contrato import Canal, Cierre
 from src.produccion.api.mensajes.credenciales import vigentes
-from src.produccion.api.mensajes.inquilino import Inquilino, Posiciones
+from src.produccion.api.mensajes.inquilino import Inquilino
 from src.produccion.api.mensajes.posicion import IdLeido
+from src.produccion.api.mensajes.posiciones import Posiciones
 from src.produccion.api.mensajes.precios import Bomba
 from src.produccion.api.problemas import Problema
 from src.produccion.config.config import Modo
@@ -32,6 +33,17 @@ _SEGUNDOS_LLENO = "10"
 log = structlog.get_logger(__name__)
 
 
+class _Servicio(Protocol):
+    """Something that runs while clients want it."""
+
+    @property
+    def clientes(self) -> Collection[Cliente]:
+        """Whom it serves."""
+
+    async def correr(self) -> None:
+        """Serve until nobody wants it."""
+
+
 class Central:
     """Knows every client, and keeps one reader of each kind at work while somebody wants what it reads.
 
@@ -40,15 +52,21 @@ class Central:
     """
 
     def __init__(self, entorno: Entorno) -> None:
-        self._entorno = entorno
+        self.entorno = entorno
         self._limites = entorno.mensajes
         self._clientes: set[Cliente] = set()
         self._por_inquilino: Counter[str] = Counter()
         self._inquilinos: dict[str, Inquilino] = {}
         self._posiciones: dict[str, Posiciones] = {}
         self._bombas: dict[Modo, Bomba] = {}
-        self._tareas: dict[object, asyncio.Task[None]] = {}
+        self._tareas: dict[_Servicio, asyncio.Task[None]] = {}
+        self._vigilante = _Vigilante(self)
         self._turno = asyncio.Semaphore(_LECTURAS_A_LA_VEZ)
+
+    @property
+    def clientes(self) -> Collection[Cliente]:
+        """Every socket."""
+        return self._clientes
 
     def __len__(self) -> int:
         """How many sockets are open."""
@@ -71,7 +89,7 @@ class Central:
         cliente = Cliente(portador, self._limites)
         self._por_inquilino[client_id] += 1
         self._clientes.add(cliente)
-        self._asegurar("vigilancia", self._vigilar)
+        self._asegurar(self._vigilante)
         try:
             yield cliente
         finally:
@@ -92,7 +110,7 @@ class Central:
             cliente.ocioso_desde_s = None
         inquilino = self._inquilino(cliente)
         inquilino.pedir(cliente, deseo, desde, perdido=perdido)
-        self._asegurar(inquilino, inquilino.correr)
+        self._asegurar(inquilino)
 
     def sellar(self, cliente: Cliente) -> str | None:
         """The next message of a client as it is sent; ``None`` when there is none."""
@@ -113,7 +131,7 @@ class Central:
         client_id = cliente.portador.client_id
         if client_id not in self._inquilinos:
             self._inquilinos[client_id] = Inquilino(
-                self._entorno, client_id, self._limites, self._en_hilo, self._unido
+                self.entorno, client_id, self._limites, self.en_hilo, self._unido
             )
         return self._inquilinos[client_id]
 
@@ -122,21 +140,21 @@ class Central:
         deseo, client_id = cliente.deseo, cliente.portador.client_id
         for bomba in self._bombas.values():
             bomba.quitar(cliente)
-        modo = deseo.entorno or self._entorno.mercados.por_defecto
-        plaza = self._entorno.mercados.una(modo)
+        modo = deseo.entorno or self.entorno.mercados.por_defecto
+        plaza = self.entorno.mercados.una(modo)
         if Canal.PRECIOS in deseo.canales and modo is not None and plaza is not None:
             if modo not in self._bombas:
                 self._bombas[modo] = Bomba(modo, plaza, self._simbolos_de, self._limites.precios_s)
             bomba = self._bombas[modo]
             bomba.poner(cliente)
-            self._asegurar(bomba, bomba.correr)
+            self._asegurar(bomba)
         posiciones = self._posiciones.setdefault(
-            client_id, Posiciones(self._entorno, client_id, self._limites.posiciones_s)
+            client_id, Posiciones(self.entorno, client_id, self._limites.posiciones_s)
         )
         posiciones.quitar(cliente)
         if Canal.POSICIONES in deseo.canales:
             posiciones.poner(cliente)
-            self._asegurar(posiciones, posiciones.correr)
+            self._asegurar(posiciones)
 
     def _simbolos_de(self, cliente: Cliente) -> frozenset[str] | None:
         return self._inquilinos[cliente.portador.client_id].simbolos_de(cliente)
@@ -157,59 +175,75 @@ class Central:
             self._inquilinos.pop(client_id, None)
             self._posiciones.pop(client_id, None)
 
-    async def _en_hilo(self, hacer: Callable[[], T]) -> T:
+    async def en_hilo(self, hacer: Callable[[], T]) -> T:
+        """Call something that blocks, off the loop, a few at a time."""
         async with self._turno:
             return await asyncio.to_thread(hacer)
 
-    def _asegurar(self, quien: object, correr: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _asegurar(self, quien: _Servicio) -> None:
         """Let something run, unless it does."""
         antes = self._tareas.get(quien)
         if antes is not None and not antes.done():
             return
-        tarea = asyncio.get_running_loop().create_task(correr())
+        tarea = asyncio.get_running_loop().create_task(quien.correr())
         self._tareas[quien] = tarea
         tarea.add_done_callback(lambda acabada: self._acabada(quien, acabada))
 
-    def _acabada(self, quien: object, tarea: asyncio.Task[None]) -> None:
+    def _acabada(self, quien: _Servicio, tarea: asyncio.Task[None]) -> None:
         if self._tareas.get(quien) is tarea:
             del self._tareas[quien]
         if tarea.cancelled() or tarea.exception() is None:
             return
         log.error("mensajes_interrumpidos", exc_info=tarea.exception())
-        for cliente in self._clientes:
+        for cliente in quien.clientes:
             cliente.acabar(Cierre.DEFECTO)
 
-    async def _vigilar(self) -> None:
-        """Tell clients that the line is alive; end those whose time is over."""
+
+class _Vigilante:
+    """Tells clients that the line is alive, and ends those whose time is over."""
+
+    def __init__(self, central: Central) -> None:
+        self._central = central
+
+    @property
+    def clientes(self) -> Collection[Cliente]:
+        """Every socket."""
+        return self._central.clientes
+
+    async def correr(self) -> None:
+        """Watch until there are none."""
+        limites = self._central.entorno.mensajes
         latido_s = time.monotonic()
-        while self._clientes:
-            await asyncio.sleep(self._limites.credenciales_s)
+        while self.clientes:
+            await asyncio.sleep(limites.credenciales_s)
             ahora_s = time.monotonic()
-            if ahora_s - latido_s >= self._limites.latido_s:
+            if ahora_s - latido_s >= limites.latido_s:
                 latido_s = ahora_s
                 self._latir()
-            self._despedir_ociosos(ahora_s)
+            self._despedir(ahora_s)
             # What cannot be looked up has not been revoked as far as anybody knows.
             with suppress(DBAPIError, SinConexion):
                 await self._comprobar()
 
     def _latir(self) -> None:
         carta = escribir_carta("heartbeat", None, {}, time.time())
-        for cliente in self._clientes:
+        for cliente in self.clientes:
             cliente.buzon.poner_estado("heartbeat", carta)
 
-    def _despedir_ociosos(self, ahora_s: float) -> None:
-        ahora_ms = self._entorno.ahora_ms()
-        for cliente in self._clientes:
+    def _despedir(self, ahora_s: float) -> None:
+        entorno = self._central.entorno
+        ahora_ms = entorno.ahora_ms()
+        for cliente in self.clientes:
             desde_s, vence_ms = cliente.ocioso_desde_s, cliente.portador.vence_ms
-            if desde_s is not None and ahora_s - desde_s >= self._limites.ocioso_s:
+            if desde_s is not None and ahora_s - desde_s >= entorno.mensajes.ocioso_s:
                 cliente.acabar(Cierre.OCIOSO)
             if vence_ms is not None and ahora_ms >= vence_ms:
                 cliente.acabar(Cierre.FICHA)
 
     async def _comprobar(self) -> None:
-        portadores = {cliente.portador for cliente in self._clientes}
-        buenos = await self._en_hilo(lambda: vigentes(self._entorno.almacen, portadores))
-        for cliente in self._clientes:
+        portadores = {cliente.portador for cliente in self.clientes}
+        almacen = self._central.entorno.almacen
+        buenos = await self._central.en_hilo(lambda: vigentes(almacen, portadores))
+        for cliente in self.clientes:
             if cliente.portador in portadores - buenos:
                 cliente.acabar(Cierre.FICHA)

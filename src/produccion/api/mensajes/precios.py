@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -47,9 +47,9 @@ class Bomba:
         self._hay_mas = asyncio.Event()
 
     @property
-    def vacia(self) -> bool:
-        """Whether nobody wants its prices."""
-        return not self._clientes
+    def clientes(self) -> Collection[Cliente]:
+        """Those who want its prices."""
+        return self._clientes
 
     def poner(self, cliente: Cliente) -> None:
         """Somebody wants prices, from a snapshot on."""

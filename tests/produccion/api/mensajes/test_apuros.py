@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -13,6 +13,9 @@ from sqlalchemy import Engine, delete, event, insert
 from src.produccion.almacen.esquema import alerts
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.mensajes.contrato import Cierre
+from src.produccion.api.mercados import Mercados, Plaza
+from src.produccion.bolsa.publico import Cotizacion, MercadoPublico
+from src.produccion.config.config import Modo
 from tests.produccion.api.banco import SIN_MAS_BASES, Api, una_api
 from tests.produccion.api.mensajes.escucha import PLAZO_S, escuchando
 from tests.produccion.api.mensajes.sucesos import INICIO_MS, alertar, almacen_caido, mover_orden
@@ -174,6 +177,30 @@ async def test_otro_proceso_sigue_donde_lo_dejo_el_anterior(entorno: Entorno, mo
 
     assert [alerta["message"] for alerta in otra.de("alert")] == ["meanwhile"]
     assert otra.vistos[0]["id"] > desde
+
+
+class PlazaRota(Plaza):
+    """One with a defect."""
+
+    async def cotizaciones(self) -> Mapping[str, Cotizacion]:
+        raise ZeroDivisionError
+
+
+@SIN_MAS_BASES
+async def test_un_defecto_acaba_con_quienes_lo_tenian_y_se_apunta(
+    entorno: Entorno, motor: Engine, bitacora: list[dict[str, object]]
+):
+    mercados = Mercados({Modo.SIMULADO: PlazaRota(MercadoPublico("http://127.0.0.1:1"))}, Modo.SIMULADO)
+    async with una_api(replace(entorno, mercados=mercados)) as api:
+        ficha = api.ficha()
+        async with escuchando(api, ficha) as una, escuchando(api, ficha) as otra:
+            await otra.pedir("alerts")
+            await una.pedir("prices")
+
+            assert await una.cierre() == Cierre.DEFECTO
+            alertar(motor, "still here")
+            await otra.hasta("alert")
+    assert "mensajes_interrumpidos" in {evento["event"] for evento in bitacora}
 
 
 @SIN_MAS_BASES
