@@ -20,6 +20,7 @@ from tests.produccion.api.mensajes.escucha import RUTA, escuchando, rechazo
 from tests.produccion.api.mensajes.sucesos import almacen_caido
 
 RED = True
+CONTRASENA = "correct horse battery"
 
 
 LIMITES = LimitesMensajes(
@@ -136,6 +137,23 @@ async def test_una_galleta_prueba_de_quien_es_la_pagina_con_el_primer_mensaje(ap
         await una.decir({"csrf_token": sesion.csrf})
 
         assert (await una.hasta("subscribed"))["payload"]["channels"] == ["alerts"]
+
+
+@SIN_MAS_BASES
+async def test_un_navegador_entra_con_lo_que_le_dio_el_ingreso(api: Api):
+    anadir_usuario(api.entorno.almacen, "ana", Rol.LECTOR, "default", CONTRASENA)
+    ingreso = {"username": "ana", "password": CONTRASENA, "cookie": True}
+    dado = await api.pedir("POST", "/api/v1/token/login", ingreso)
+    galletas = [una.split(";")[0] for una in dado.cabeceras.getall("Set-Cookie")]  # type: ignore[attr-defined]
+    cabeceras = {"Cookie": "; ".join(galletas), "Origin": api.url}
+    async with escuchando(api, headers=cabeceras) as una:
+        await una.pedir("alerts", csrf_token=dado.cuerpo["csrf_token"])
+        await una.hasta("subscribed")
+        await api.pedir(
+            "POST", "/api/v1/token/logout", headers=cabeceras | {"X-CSRF-Token": dado.cuerpo["csrf_token"]}
+        )
+
+        assert await una.cierre() == Cierre.FICHA
 
 
 @SIN_MAS_BASES
