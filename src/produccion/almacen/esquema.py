@@ -7,6 +7,7 @@ database's own clock.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -95,22 +96,30 @@ operations = Table(
     Index("ix_operations_account_id_symbol_status", "account_id", "symbol", "status"),
 )
 
+
+def _de_orden() -> tuple[Column[Any], ...]:
+    """What is known of an order after a step of its life."""
+    return (
+        *(_texto("client_id"), _texto("user_id"), _texto("agent_id", nulo=True)),
+        *(_texto("symbol"), _texto("side"), _texto("token"), _texto("status")),
+        _numero("quantity", nulo=False),
+        Column("reduce_only", Boolean, nullable=False),
+        _ms("exchange_order_id", nulo=True),
+        _numero("executed_quantity", nulo=False),
+        _numero("average_price"),
+        _entero("attempts", 0),
+        _texto("reason", nulo=True),
+        Column("code", Integer),
+        *_de_diario(),
+        *(_ms("created_at_ms"), _ms("updated_at_ms")),
+    )
+
+
 orders = Table(
     "orders",
     metadatos,
     *(_clave("account_id"), _clave("client_order_id")),
-    *(_texto("client_id"), _texto("user_id"), _texto("agent_id", nulo=True)),
-    *(_texto("symbol"), _texto("side"), _texto("token"), _texto("status")),
-    _numero("quantity", nulo=False),
-    Column("reduce_only", Boolean, nullable=False),
-    _ms("exchange_order_id", nulo=True),
-    _numero("executed_quantity", nulo=False),
-    _numero("average_price"),
-    _entero("attempts", 0),
-    _texto("reason", nulo=True),
-    Column("code", Integer),
-    *_de_diario(),
-    *(_ms("created_at_ms"), _ms("updated_at_ms")),
+    *_de_orden(),
     Index("ix_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
 )
 
@@ -126,6 +135,16 @@ stop_orders = Table(
     *_de_diario(),
     *(_ms("created_at_ms"), _ms("updated_at_ms")),
     Index("ix_stop_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
+)
+
+order_events = Table(
+    "order_events",
+    metadatos,
+    _serie("id"),
+    *(_texto("account_id"), _texto("client_order_id")),
+    *_de_orden(),
+    Index("ix_order_events_client_id_id", "client_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 stop_events = Table(

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from src.produccion.api.encargos import Encargos, Reloj, reloj_de_pared
 from src.produccion.api.firma import VIGENCIA_ACCESO_S, Firmante
 from src.produccion.api.identificacion import PREFIJO_FICHA, PUEDEN_ACTUAR, Rol
+from src.produccion.api.mensajes.contrato import LimitesMensajes
 from src.produccion.api.mercados import Mercados
 from src.produccion.api.portero import Portero
 from src.produccion.api.problemas import Problema
@@ -55,6 +56,7 @@ class Entorno:
     firmante: Firmante = field(default_factory=Firmante.de_una_vez)
     mercados: Mercados = field(default_factory=lambda: Mercados({}, None))
     escaparate: Mapping[str, object] = field(default_factory=dict)  # settings that anybody may see
+    mensajes: LimitesMensajes = LimitesMensajes()  # noqa: RUF009 -- immutable
     desde_s: float = field(default_factory=time.monotonic)
 
 

@@ -13,6 +13,7 @@ from src.produccion.api.rutas import rutas
 from src.produccion.api.rutas_cuenta import rutas_cuenta
 from src.produccion.api.rutas_guardian import rutas_guardian
 from src.produccion.api.rutas_mandos import rutas_mandos
+from src.produccion.api.rutas_mensajes import instalar_mensajes
 from src.produccion.api.rutas_mercado import rutas_mercado
 from src.produccion.api.rutas_metricas import instalar_metricas
 from src.produccion.api.rutas_ordenes import rutas_ordenes
@@ -26,6 +27,7 @@ from src.produccion.api.rutas_token import rutas_token
 async def _vida(aplicacion: FastAPI) -> AsyncIterator[None]:
     """What was opened while it served is closed with it."""
     yield
+    await aplicacion.state.central.cerrar()
     entorno: Entorno = aplicacion.state.entorno
     await entorno.mercados.cerrar()
 
@@ -52,5 +54,6 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
         *(rutas_guardian, rutas_mandos, rutas_ordenes, rutas_riesgo),
     ):
         aplicacion.include_router(router)
+    instalar_mensajes(aplicacion, entorno)
     instalar_metricas(aplicacion)
     return aplicacion

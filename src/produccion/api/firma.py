@@ -7,7 +7,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -64,8 +64,18 @@ class Firmante:
 
     def leer(self, texto: str, ahora_ms: int) -> Acceso | None:
         """What a token says; ``None`` when it is too old, altered, or signed by somebody else."""
+        carga = self._carga(texto, ahora_ms)
+        partes = () if carga is None else (carga["sub"], carga["client_id"], carga["sid"])
+        return Acceso(*partes) if partes and all(isinstance(parte, str) for parte in partes) else None
+
+    def vence_ms(self, texto: str, ahora_ms: int) -> int | None:
+        """Until when a token is good; ``None`` when it is not."""
+        carga = self._carga(texto, ahora_ms)
+        return None if carga is None else 1_000 * int(carga["exp"])
+
+    def _carga(self, texto: str, ahora_ms: int) -> dict[str, Any] | None:
         try:
-            carga = jwt.decode(
+            carga: dict[str, Any] = jwt.decode(
                 texto,
                 self._secreto,
                 algorithms=[_ALGORITMO],
@@ -74,9 +84,8 @@ class Firmante:
             )
         except jwt.InvalidTokenError:
             return None
-        vence_s, partes = carga["exp"], (carga["sub"], carga["client_id"], carga["sid"])
-        vigente = isinstance(vence_s, int) and ahora_ms < 1_000 * vence_s
-        return Acceso(*partes) if vigente and all(isinstance(parte, str) for parte in partes) else None
+        vence_s = carga["exp"]
+        return carga if isinstance(vence_s, int) and ahora_ms < 1_000 * vence_s else None
 
     def csrf(self, sesion: str) -> str:
         """What a page of ours knows of a session and another site does not."""

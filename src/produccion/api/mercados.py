@@ -73,10 +73,14 @@ class Plaza:
             return Cotizacion(simbolo, None, None, None, 0)
         return cotizacion
 
+    async def cotizaciones(self) -> Mapping[str, Cotizacion]:
+        """Of every symbol, at most a second old; raises `ErrorBolsa` as `cotizacion`."""
+        return await self.precios.dar(_TODOS)
+
     async def cotizaciones_o_nada(self) -> Mapping[str, Cotizacion]:
         """Of every symbol; empty when they cannot be known now."""
         try:
-            return await self.precios.dar(_TODOS)
+            return await self.cotizaciones()
         except ErrorBolsa as fallo:
             log.warning("sin_precios", bolsa=self.url, motivo=str(fallo))
             return {}

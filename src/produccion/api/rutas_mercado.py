@@ -140,7 +140,7 @@ async def market_price(
 ) -> RespuestaJson:
     """Bid, ask and last price of a symbol."""
     with bolsa_como_problema():
-        return RespuestaJson(_precio(await plaza_de(entorno, environment).cotizacion(symbol)))
+        return RespuestaJson(precio_publico(await plaza_de(entorno, environment).cotizacion(symbol)))
 
 
 @rutas_mercado.get("/api/v1/market-data", response_model=DatosMercado, responses=_ERRORES)
@@ -234,7 +234,8 @@ def _propios(entorno: Entorno, client_id: str) -> list[str]:
         return simbolos_de(conexion, client_id)[:_SIMBOLOS_MAXIMOS]
 
 
-def _precio(cotizacion: Cotizacion) -> dict[str, Any]:
+def precio_publico(cotizacion: Cotizacion) -> dict[str, Any]:
+    """Best prices and the last one as text."""
     return {
         "symbol": cotizacion.simbolo,
         "bid": precio(cotizacion.bid),
@@ -248,7 +249,7 @@ def _fila(cotizacion: Cotizacion) -> dict[str, Any]:
     bid, ask = cotizacion.bid, cotizacion.ask
     spread = None if bid is None or ask is None else ask - bid
     return {
-        **_precio(cotizacion),
+        **precio_publico(cotizacion),
         "spread": precio(spread),
         "spread_percent": porcentaje(cociente_porcentaje(spread, bid)),
     }

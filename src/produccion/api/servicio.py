@@ -22,6 +22,7 @@ from src.produccion.api.acceso import Entorno
 from src.produccion.api.aplicacion import crear_aplicacion
 from src.produccion.api.encargos import Encargos
 from src.produccion.api.firma import SECRETO_JWT, SECRETO_MINIMO, Firmante, secreto_jwt
+from src.produccion.api.mensajes.enchufe import MENSAJE_MAXIMO, PING_S, EnchufeWs
 from src.produccion.api.mercados import crear_mercados
 from src.produccion.config.cuentas import leer_cuentas
 from src.produccion.espejo import URL_REDIS
@@ -166,7 +167,11 @@ def crear_servidor(entorno: Entorno) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             lifespan="on",
-            ws="none",
+            ws=EnchufeWs,
+            ws_max_size=MENSAJE_MAXIMO,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
             server_header=False,
             timeout_graceful_shutdown=_ACABAR_S,
         )

@@ -18,6 +18,7 @@ from src.produccion.almacen.esquema import (
     alerts,
     balance_snapshots,
     journal_cursors,
+    order_events,
     orders,
     positions,
     stop_events,
@@ -62,6 +63,22 @@ def contar(motor: Engine) -> dict[str, int]:
             tabla.name: conexion.execute(select(func.count()).select_from(tabla)).scalar_one()
             for tabla in (orders, trades, balance_snapshots, positions, stop_events, alerts)
         }
+
+
+def test_cada_paso_de_una_orden_es_un_suceso_con_su_numero(motor: Engine, ruta: Path):
+    alimentar(motor, ruta, limite=3)
+    alimentar(motor, ruta)
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        sucesos = conexion.execute(select(order_events).order_by(order_events.c.id)).mappings().all()
+        orden = conexion.execute(select(orders)).mappings().one()
+    assert [(s["status"], s["attempts"], s["average_price"]) for s in sucesos] == [
+        ("INTENT", 0, None),
+        ("SENT", 1, None),
+        ("FILLED", 1, Decimal("100.2")),
+    ]
+    assert {campo: sucesos[-1][campo] for campo in orden} == dict(orden)
 
 
 def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):

@@ -29,6 +29,8 @@ def test_lo_que_se_firma_se_lee_durante_quince_minutos():
     assert vence_s == AHORA_MS // 1_000 + VIGENCIA_ACCESO_S == 1_700_000_900
     assert firmante.leer(texto, 1_000 * vence_s - 1) == ANA
     assert firmante.leer(texto, 1_000 * vence_s) is None
+    assert firmante.vence_ms(texto, AHORA_MS) == 1_000 * vence_s
+    assert firmante.vence_ms(texto, 1_000 * vence_s) is None
 
 
 def test_otro_proceso_con_el_mismo_secreto_lo_reconoce_y_uno_con_otro_no():

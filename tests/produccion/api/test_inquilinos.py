@@ -157,6 +157,7 @@ async def test_lo_propio_si_se_ve(impaciente: Api, motor: Engine, ruta: Ruta):
 
 SIN_DATOS_DE_NADIE = {
     "/api/v1/version",
+    "/api/v1/message/schema",
     "/api/v1/sysinfo",
     "/api/v1/market-data",
     "/api/v1/orderbook/{symbol}",
