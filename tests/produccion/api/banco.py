@@ -101,7 +101,7 @@ class Api:
     async def texto(self, ruta: str, ficha: str | None = None) -> str:
         """A page that is no JSON."""
         cabeceras = {} if ficha is None else {"Authorization": f"Bearer {ficha}"}
-        async with self._sesion.get(self._url + ruta, headers=cabeceras) as respuesta:
+        async with self._sesion.get(self.url + ruta, headers=cabeceras) as respuesta:
             assert (respuesta.status, respuesta.content_type) == (200, "text/plain")
             return await respuesta.text()
 
