@@ -118,7 +118,7 @@ def test_lo_que_solo_cura_abrir_de_nuevo_no_espera_a_otro_arranque(
         assert ["timonel db upgrade" in motivo for motivo in motivos] == [False, True]
         subir(motor)
         assert tolva.girar() == 1.0
-    assert cuantas(motor, alerts) == 1
+    assert cuantas(motor, alerts) == 4
     tolva.cerrar()
     acceso.cerrar()
     motor.dispose()
