@@ -20,31 +20,50 @@ from tests.extremo.test_ventanilla import EN_TIEMPO, un_agente
 from tests.produccion.alertas.bot_api import FICHA, BotApi, un_bot
 
 
+class BotAparte:
+    """A bot that is served by a thread of its own; what its chats show outlives its server."""
+
+    def __init__(self) -> None:
+        self.bot = BotApi()
+        self._hilo: threading.Thread | None = None
+
+    def empezar(self) -> None:
+        """Listen, on the same port as before."""
+        listo = threading.Event()
+        self._hilo = threading.Thread(target=lambda: asyncio.run(self._servir(listo)))
+        self._hilo.start()
+        assert listo.wait(10)
+
+    def parar(self) -> None:
+        """Be gone: whoever connects is refused."""
+        if self._hilo is not None:
+            self._bucle.call_soon_threadsafe(self._fin.set)
+            self._hilo.join()
+            self._hilo = None
+
+    async def _servir(self, listo: threading.Event) -> None:
+        self._bucle, self._fin = asyncio.get_running_loop(), asyncio.Event()
+        async with un_bot(int(self.bot.url.rpartition(":")[2] or 0), self.bot):
+            listo.set()
+            await self._fin.wait()
+
+
 @contextmanager
 def un_bot_aparte() -> Iterator[BotApi]:
-    """A bot that is served by a thread of its own."""
-    bucle, listo, fin = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    bots: list[BotApi] = []
-
-    async def servir() -> None:
-        async with un_bot() as bot:
-            bots.append(bot)
-            listo.set()
-            await fin.wait()
-
-    hilo = threading.Thread(target=bucle.run_until_complete, args=(servir(),))
-    hilo.start()
+    """A bot that listens all the time."""
+    aparte = BotAparte()
+    aparte.empezar()
     try:
-        assert listo.wait(10)
-        yield bots[0]
+        yield aparte.bot
     finally:
-        bucle.call_soon_threadsafe(fin.set)
-        hilo.join()
-        bucle.close()
+        aparte.parar()
 
 
 @contextmanager
-def una_oficina(bot: BotApi, carpeta: Path, estado: Path) -> Iterator[subprocess.Popen[bytes]]:
+def una_oficina(
+    bot: BotApi, carpeta: Path, estado: Path, **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`timonel alerts`, for one chat that may do everything."""
     chat = {"name": "eva", "chat_id": 7, "commands": "all"}
     telegram = {"api_url": bot.url, "gap_s": 0, "long_poll_s": 1, "chats": [chat]}
     ajustes = carpeta / "avisos.yaml"
@@ -59,7 +78,7 @@ def una_oficina(bot: BotApi, carpeta: Path, estado: Path) -> Iterator[subprocess
         "--state-dir",
         str(estado),
     ]
-    with subprocess.Popen(orden, env=entorno(TIMONEL_TELEGRAM_TOKEN=FICHA)) as proceso:
+    with subprocess.Popen(orden, env=entorno(TIMONEL_TELEGRAM_TOKEN=FICHA, **variables)) as proceso:
         try:
             yield proceso
         finally:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from src.produccion.almacen.esquema import (
     ahora_bd,
@@ -156,11 +168,10 @@ def posiciones_abiertas(
     conexion: Connection, client_id: str, symbol: str | None = None
 ) -> list[PosicionAbierta]:
     """Operations that are open, and positions of agents that have none because nothing protects them."""
+    valores = {"client_id": client_id} | ({} if symbol is None else {"symbol": symbol})
     filas = {
         (fila["account_id"], fila["symbol"]): fila
-        for fila in conexion.execute(
-            select(positions).where(*_de(positions, client_id, Tramo(0, symbol=symbol)))
-        ).mappings()
+        for fila in conexion.execute(_posiciones(tuple(valores)), valores).mappings()
     }
     abiertas = []
     for operacion in operaciones_activas(conexion, client_id, symbol=symbol):
@@ -169,6 +180,11 @@ def posiciones_abiertas(
         abiertas.append(PosicionAbierta(operacion, True, *vista))
     sin_nombre = [fila for fila in filas.values() if fila["quantity"]]
     return abiertas + [_sin_operacion(fila) for fila in sorted(sin_nombre, key=lambda f: f["account_id"])]
+
+
+@cache
+def _posiciones(campos: tuple[str, ...]) -> Select[Any]:
+    return select(positions).where(*(positions.c[campo] == bindparam(campo) for campo in campos))
 
 
 def simbolos_de(conexion: Connection, client_id: str) -> list[str]:

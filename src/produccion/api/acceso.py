@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from functools import partial
+from typing import Annotated, NamedTuple
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.lecturas import PosicionAbierta, posiciones_abiertas
 from src.produccion.api.encargos import Encargos, Reloj, reloj_de_pared
 from src.produccion.api.firma import VIGENCIA_ACCESO_S, Firmante
 from src.produccion.api.identificacion import PREFIJO_FICHA, PUEDEN_ACTUAR, Rol
+from src.produccion.api.juntas import Juntas
 from src.produccion.api.mensajes.contrato import LimitesMensajes
 from src.produccion.api.mercados import Mercados
 from src.produccion.api.portero import Portero
 from src.produccion.api.problemas import Problema
-from src.produccion.api.sesiones import SesionAbierta, titular_de_sesion
-from src.produccion.api.usuarios import Usuario, portador
+from src.produccion.api.sesiones import SesionAbierta, titulares
+from src.produccion.api.usuarios import Usuario, portadores
 from src.produccion.config.cuentas import Cuentas
 
 GALLETA_ACCESO = "timonel_access"
@@ -43,6 +47,13 @@ _de_galleta = APIKeyCookie(
 log = structlog.get_logger(__name__)
 
 
+class Posiciones(NamedTuple):
+    """Which open positions are meant."""
+
+    client_id: str
+    symbol: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entorno:
     """What the routes share."""
@@ -58,6 +69,12 @@ class Entorno:
     escaparate: Mapping[str, object] = field(default_factory=dict)  # settings that anybody may see
     mensajes: LimitesMensajes = LimitesMensajes()  # noqa: RUF009 -- immutable
     desde_s: float = field(default_factory=time.monotonic)
+    titulares: Juntas[str, Usuario | None] = field(init=False)  # by token
+    posiciones: Juntas[Posiciones, list[PosicionAbierta]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "titulares", Juntas(partial(usuarios_de_textos, self)))
+        object.__setattr__(self, "posiciones", Juntas(partial(leer_posiciones, self.almacen)))
 
 
 def instalar_entorno(aplicacion: FastAPI, entorno: Entorno) -> None:
@@ -77,12 +94,21 @@ def direccion_de(peticion: Request) -> str:
     return "" if peticion.client is None else peticion.client.host
 
 
-Compartido = Annotated[Entorno, Depends(entorno_de)]
-Direccion = Annotated[str, Depends(direccion_de)]
+# A plain function would be called in a thread, which costs more than what it does.
+async def _compartido(peticion: Request) -> Entorno:
+    return entorno_de(peticion)
+
+
+async def _direccion(peticion: Request) -> str:
+    return direccion_de(peticion)
+
+
+Compartido = Annotated[Entorno, Depends(_compartido)]
+Direccion = Annotated[str, Depends(_direccion)]
 Credencial = Annotated[HTTPAuthorizationCredentials | None, Depends(_portador)]
 
 
-def galleta_de(
+async def galleta_de(
     peticion: Request, credencial: Credencial, galleta: Annotated[str | None, Depends(_de_galleta)]
 ) -> str | None:
     """The access token of a browser, which proves with every change that a page of ours asks for it.
@@ -100,14 +126,16 @@ def galleta_de(
 Galleta = Annotated[str | None, Depends(galleta_de)]
 
 
-async def quien_pide(entorno: Compartido, credencial: Credencial, galleta: Galleta = None) -> Usuario:
+async def quien_pide(
+    entorno: Entorno, credencial: HTTPAuthorizationCredentials | None, galleta: str | None = None
+) -> Usuario:
     """The user of the bearer token, or of the cookie.
 
     Raises:
         Problema: 401: there is no token, or it is good no more.
     """
     texto = galleta if credencial is None else credencial.credentials
-    usuario = None if texto is None else await asyncio.to_thread(usuario_de_texto, entorno, texto)
+    usuario = None if texto is None else await entorno.titulares.dar(texto)
     if usuario is None:
         raise Problema(
             401,
@@ -117,12 +145,28 @@ async def quien_pide(entorno: Compartido, credencial: Credencial, galleta: Galle
     return usuario
 
 
-def usuario_de_texto(entorno: Entorno, texto: str) -> Usuario | None:
-    """Whose token this is, of either kind; ``None`` when it is good no more. Blocks: not for the loop."""
-    if texto.startswith(PREFIJO_FICHA):
-        return portador(entorno.almacen, texto)
-    acceso = entorno.firmante.leer(texto, entorno.ahora_ms())
-    return None if acceso is None else titular_de_sesion(entorno.almacen, acceso)
+def usuarios_de_textos(entorno: Entorno, textos: Sequence[str]) -> dict[str, Usuario | None]:
+    """Whose tokens these are, of either kind; ``None``: good no more. Blocks: not for the loop."""
+    ahora_ms = entorno.ahora_ms()
+    fichas = [texto for texto in textos if texto.startswith(PREFIJO_FICHA)]
+    leidos = {texto: entorno.firmante.leer(texto, ahora_ms) for texto in textos if texto not in fichas}
+    accesos = {texto: acceso for texto, acceso in leidos.items() if acceso is not None}
+    salida: dict[str, Usuario | None] = dict.fromkeys(textos)
+    if not (fichas or accesos):
+        return salida
+    with leer(entorno.almacen) as conexion:
+        if fichas:
+            salida.update(portadores(conexion, fichas))
+        if accesos:
+            suyos = titulares(conexion, list(accesos.values()))
+            salida.update({texto: suyos.get(acceso) for texto, acceso in accesos.items()})
+    return salida
+
+
+def leer_posiciones(almacen: Engine, cuales: Sequence[Posiciones]) -> dict[Posiciones, list[PosicionAbierta]]:
+    """The open positions that several ask for. Blocks: not for the loop."""
+    with leer(almacen) as conexion:
+        return {una: posiciones_abiertas(conexion, una.client_id, una.symbol) for una in cuales}
 
 
 def sesion_de(entorno: Entorno, texto: str) -> str | None:
@@ -142,7 +186,15 @@ def comprobar_csrf(peticion: Request, sesion: str | None) -> None:
         raise Problema(403, f"a cookie needs the header `{CABECERA_CSRF}` with the log-in's csrf_token")
 
 
-Autenticado = Annotated[Usuario, Depends(quien_pide)]
+async def _autenticado(
+    peticion: Request, credencial: Credencial, galleta: Annotated[str | None, Depends(_de_galleta)]
+) -> Usuario:
+    # All in one: what FastAPI does for a dependency of a dependency costs more than asking the store.
+    suya = await galleta_de(peticion, credencial, galleta)
+    return await quien_pide(entorno_de(peticion), credencial, suya)
+
+
+Autenticado = Annotated[Usuario, Depends(_autenticado)]
 
 
 async def quien_actua(usuario: Autenticado) -> Usuario:

@@ -49,8 +49,9 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
     instalar(aplicacion)
     aplicacion.add_middleware(LimiteCuerpo)
     aplicacion.add_middleware(SinBarra)
+    # A path is looked for in this order: what dashboards ask for every second comes first.
     for router in (
-        *(rutas, rutas_token, rutas_sistema, rutas_mercado, rutas_cuenta, rutas_semilla),
+        *(rutas_mercado, rutas_semilla, rutas_cuenta, rutas, rutas_token, rutas_sistema),
         *(rutas_guardian, rutas_mandos, rutas_ordenes, rutas_riesgo),
     ):
         aplicacion.include_router(router)

@@ -21,7 +21,7 @@ from src.nucleo.importes import (
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.lecturas import PosicionAbierta, posiciones_abiertas, ultimos_saldos
 from src.produccion.almacen.operaciones import LadoOperacion
-from src.produccion.api.acceso import Entorno
+from src.produccion.api.acceso import Entorno, Posiciones
 from src.produccion.api.formas import decimal_o_nada, segundos
 from src.produccion.api.mercados import Mercados
 from src.produccion.bolsa.publico import Cotizacion
@@ -79,12 +79,8 @@ class Fondos(NamedTuple):
 
 async def valoradas(entorno: Entorno, client_id: str, symbol: str | None = None) -> list[Valorada]:
     """The tenant's open positions, each at the prices of its own exchange."""
-
-    def mirar() -> list[PosicionAbierta]:
-        with leer(entorno.almacen) as conexion:
-            return posiciones_abiertas(conexion, client_id, symbol)
-
-    return await _valorar(entorno.mercados, await asyncio.to_thread(mirar))
+    posiciones = await entorno.posiciones.dar(Posiciones(client_id, symbol))
+    return await _valorar(entorno.mercados, posiciones)
 
 
 async def fondos(entorno: Entorno, client_id: str) -> list[Fondos]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import signal
@@ -85,10 +86,21 @@ def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
             escaparate=escaparate_de(opciones, almacen),
         )
         with escuchar(opciones.anfitrion, opciones.puerto) as enchufe:
+            servidor = crear_servidor(entorno)
             al_escuchar(direccion_de(enchufe))
-            crear_servidor(entorno).run(sockets=[enchufe])
+            _no_mirar_lo_hecho()
+            servidor.run(sockets=[enchufe])
     finally:
         almacen.dispose()
+
+
+def _no_mirar_lo_hecho() -> None:
+    """Keep the garbage collector from looking for ever at what lives as long as the process.
+
+    A look at all of it takes a tenth of a second, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def comprobar_direccion(opciones: OpcionesApi) -> None:

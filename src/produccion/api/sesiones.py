@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import ahora_bd, refresh_tokens, sessions, users
@@ -24,6 +25,12 @@ VIGENCIA_SESION_MS = 30 * DIA_MS
 _PREFIJO = "tmr_"
 _REPETIDO = "a used refresh token came back"
 _SALIDA = "logged out"
+_TITULARES = (
+    select(users, sessions.c.session_id)
+    .join(sessions, sessions.c.username == users.c.username)
+    .where(sessions.c.session_id.in_(bindparam("cuales", expanding=True)), sessions.c.revoked_at_ms.is_(None))
+    .where(sessions.c.expires_at_ms > ahora_bd(), users.c.disabled.is_(False))
+)
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +79,7 @@ def continuar_sesion(almacen: Engine, texto: str) -> SesionAbierta | None:
         if sesion is None:
             _castigar(conexion, huella)
             return None
-        usuario = _titular(conexion, sesion)
+        usuario = _de_sesiones(conexion, [sesion]).get(sesion)
         return None if usuario is None else _refrescable(conexion, sesion, usuario)
 
 
@@ -89,25 +96,21 @@ def cerrar_sesion(almacen: Engine, sesion: str) -> None:
         _revocar(conexion, sesion, _SALIDA)
 
 
-def titular_de_sesion(almacen: Engine, acceso: Acceso) -> Usuario | None:
-    """Whose session an access token belongs to; ``None`` when it is over, or the user is disabled."""
-    with leer(almacen) as conexion:
-        usuario = _titular(conexion, acceso.sesion)
-    if usuario is None or (usuario.nombre, usuario.client_id) != (acceso.nombre, acceso.client_id):
-        return None
-    return usuario
+def titulares(conexion: Connection, accesos: Sequence[Acceso]) -> dict[Acceso, Usuario]:
+    """Whose sessions access tokens belong to, without those that are over or of a disabled user."""
+    usuarios = _de_sesiones(conexion, [acceso.sesion for acceso in accesos])
+    return {
+        acceso: usuario
+        for acceso in accesos
+        if (usuario := usuarios.get(acceso.sesion)) is not None
+        and (usuario.nombre, usuario.client_id) == (acceso.nombre, acceso.client_id)
+    }
 
 
-def _titular(conexion: Connection, sesion: str) -> Usuario | None:
-    consulta = (
-        select(users)
-        .join(sessions, sessions.c.username == users.c.username)
-        .where(sessions.c.session_id == sesion, sessions.c.revoked_at_ms.is_(None))
-        .where(sessions.c.expires_at_ms > ahora_bd(), users.c.disabled.is_(False))
-    )
-    fila = conexion.execute(consulta).one_or_none()
-    usuario = None if fila is None else usuario_de(fila)
-    return None if usuario is None or usuario.rol is Rol.SERVICIO else usuario
+def _de_sesiones(conexion: Connection, cuales: Sequence[str]) -> dict[str, Usuario]:
+    filas = conexion.execute(_TITULARES, {"cuales": list(cuales)})
+    usuarios = {fila.session_id: usuario_de(fila) for fila in filas}
+    return {sesion: usuario for sesion, usuario in usuarios.items() if usuario.rol is not Rol.SERVICIO}
 
 
 def _refrescable(conexion: Connection, sesion: str, usuario: Usuario) -> SesionAbierta:

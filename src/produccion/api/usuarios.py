@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import ahora_bd, api_tokens, sessions, users
 from src.produccion.api.identificacion import (
     SIN_CONTRASENA,
@@ -23,6 +25,13 @@ from src.produccion.api.identificacion import (
 HORA_MS = 3_600_000
 _CONTRASENA_NUEVA = "a new password"
 _REVOCADAS = "every token was revoked"
+_PORTADORES = (
+    select(users, api_tokens.c.token_hash)
+    .join(api_tokens, api_tokens.c.username == users.c.username)
+    .where(api_tokens.c.token_hash.in_(bindparam("huellas", expanding=True)))
+    .where(api_tokens.c.revoked_at_ms.is_(None), users.c.disabled.is_(False))
+    .where(or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd()))
+)
 
 
 class Usuario(NamedTuple):
@@ -66,7 +75,7 @@ def anadir_usuario(almacen: Engine, nombre: str, rol: Rol, client_id: str, contr
 
 def listar_usuarios(almacen: Engine) -> list[Usuario]:
     """Every user, by name."""
-    with almacen.connect() as conexion:
+    with leer(almacen) as conexion:
         return [usuario_de(fila) for fila in conexion.execute(select(users).order_by(users.c.username))]
 
 
@@ -101,7 +110,7 @@ def buscar_usuario(almacen: Engine, nombre: str) -> Usuario:
     Raises:
         ConfiguracionInvalida: There is none.
     """
-    with almacen.connect() as conexion:
+    with leer(almacen) as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     if fila is None:
         raise ConfiguracionInvalida(f"there is no user {nombre!r}; `timonel users list` names them")
@@ -110,7 +119,7 @@ def buscar_usuario(almacen: Engine, nombre: str) -> Usuario:
 
 def identificar(almacen: Engine, nombre: str, contrasena: str) -> Usuario | None:
     """Who logs in; ``None`` when name, password or state do not let them. Takes as long either way."""
-    with almacen.connect() as conexion:
+    with leer(almacen) as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     bien = coincide(None if fila is None else fila.password_hash, contrasena)
     return usuario_de(fila) if fila is not None and bien and not fila.disabled else None
@@ -175,16 +184,15 @@ def revocar_ficha(almacen: Engine, texto: str) -> None:
 
 def portador(almacen: Engine, texto: str) -> Usuario | None:
     """Whose token this is; ``None`` when it is unknown, too old or revoked, or the user disabled."""
-    vigente = or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd())
-    consulta = (
-        select(users)
-        .join(api_tokens, api_tokens.c.username == users.c.username)
-        .where(api_tokens.c.token_hash == huella_de(texto), api_tokens.c.revoked_at_ms.is_(None), vigente)
-        .where(users.c.disabled.is_(False))
-    )
-    with almacen.connect() as conexion:
-        fila = conexion.execute(consulta).one_or_none()
-    return None if fila is None else usuario_de(fila)
+    with leer(almacen) as conexion:
+        return portadores(conexion, [texto]).get(texto)
+
+
+def portadores(conexion: Connection, textos: Sequence[str]) -> dict[str, Usuario]:
+    """Whose tokens these are, without those that are unknown, too old, revoked, or of a disabled user."""
+    huellas = {huella_de(texto): texto for texto in textos}
+    filas = conexion.execute(_PORTADORES, {"huellas": list(huellas)})
+    return {huellas[fila.token_hash]: usuario_de(fila) for fila in filas}
 
 
 def _cerrar_sesiones(conexion: Connection, nombre: str, motivo: str) -> int:

@@ -38,7 +38,7 @@ from tests.extremo.test_guardian import MINUTO_MS
 QUIETO = con_calentamiento([30_000.0 + 5.0 * (i % 3) for i in range(400)], intervalo_ms=MINUTO_MS)
 """A market that goes nowhere."""
 
-EN_TIEMPO = ("--speed", "30", "--interval", "1m", "--control")
+EN_TIEMPO = ("--speed", "60", "--interval", "1m", "--control")
 
 AJUSTES = """\
 decision: {max_candle_age_s: 600}
@@ -52,7 +52,7 @@ breakers:
   volatility: {window_s: 300, cool_down_s: 60}
   error_rate: {cool_down_s: 20, window_s: 60, min_calls: 5}
 """
-"""The limits are the default ones; the waits are short in a market that passes thirty times as fast."""
+"""The limits are the default ones; the waits are short in a market that passes sixty times as fast."""
 
 LLAMADA = "GET /fapi/v1/ticker/bookTicker"
 CAUSAS: dict[str, dict[str, Any]] = {

@@ -199,9 +199,9 @@ def _error(estado: int, motivo: str, detalles: dict[str, Any] | None = None) -> 
 
 
 @asynccontextmanager
-async def un_bot(puerto: int = 0) -> AsyncIterator[BotApi]:
-    """One that listens."""
-    bot = BotApi()
+async def un_bot(puerto: int = 0, bot: BotApi | None = None) -> AsyncIterator[BotApi]:
+    """One that listens: a new one, or one that goes on with what it had."""
+    bot = bot or BotApi()
     aplicacion = web.Application()
     aplicacion.router.add_post("/{ficha}/{metodo}", bot.atender)
     corredor = web.AppRunner(aplicacion, access_log=None, shutdown_timeout=0.1)
