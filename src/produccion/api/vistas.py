@@ -88,7 +88,7 @@ def metrica(fila: RowMapping) -> dict[str, Any]:
     }
 
 
-def cambio_de_disyuntor(fila: Mapping[str, Any]) -> dict[str, Any]:
+def cambio_de_disyuntor(fila: Mapping[Any, Any]) -> dict[str, Any]:
     """A breaker that changed."""
     return {
         "id": fila["id"],

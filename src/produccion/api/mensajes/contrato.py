@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from src.produccion.api import modelos_cuenta as m
-from src.produccion.api.formas import Escrito, Instante, Precio
+from src.produccion.api import modelos_riesgo as riesgo
+from src.produccion.api.formas import Escrito, Precio
 from src.produccion.config.config import Modo
 
 PROTOCOLO = "timonel.v1"
@@ -111,23 +112,6 @@ class PrecioMensaje(BaseModel):
     timestamp: float | None = Field(description="Unix seconds, market time")
 
 
-class DisyuntorMensaje(BaseModel):
-    """A breaker as it was told last; account and exchange are null where it is of all."""
-
-    account_id: str | None
-    exchange: str | None
-    symbol: str
-    kind: str
-    state: str
-    failures: int
-    value: float | None
-    limit: float | None
-    unit: str
-    reason: str
-    opened_at: Instante
-    changed_at: Instante
-
-
 class Suscrito(BaseModel):
     """What is subscribed to from here on."""
 
@@ -169,12 +153,6 @@ class Precios(BaseModel):
     prices: list[PrecioMensaje]
 
 
-class DisyuntoresAhora(BaseModel):
-    """Every breaker."""
-
-    breakers: list[DisyuntorMensaje]
-
-
 def _clase(tipo: str, canal: Canal | None, contenido: type[BaseModel]) -> type[BaseModel]:
     """The model of one kind of message."""
     from pydantic import create_model
@@ -196,14 +174,14 @@ MENSAJES: tuple[type[BaseModel], ...] = (
     _clase("gap", None, Hueco),
     _clase("snapshot", Canal.PRECIOS, Precios),
     _clase("snapshot", Canal.ORDENES, m.Ordenes),
-    _clase("snapshot", Canal.DISYUNTORES, DisyuntoresAhora),
+    _clase("snapshot", Canal.DISYUNTORES, riesgo.Disyuntores),
     _clase("snapshot", Canal.ALERTAS, m.HistoriaAlertas),
     _clase("snapshot", Canal.REGISTROS, m.Registros),
     _clase("price", Canal.PRECIOS, PrecioMensaje),
     _clase("positions", Canal.POSICIONES, m.Posiciones),
     _clase("order", Canal.ORDENES, m.Orden),
     _clase("stop", Canal.ORDENES, m.Evento),
-    _clase("breaker", Canal.DISYUNTORES, m.CambioDisyuntor),
+    _clase("breaker", Canal.DISYUNTORES, riesgo.CambioDisyuntor),
     _clase("alert", Canal.ALERTAS, m.Alerta),
     _clase("log", Canal.REGISTROS, m.Alerta),
 )

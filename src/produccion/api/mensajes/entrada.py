@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
-from src.produccion.api.acceso import GALLETA_ACCESO, Entorno, usuario_de_texto
+from src.produccion.api.acceso import GALLETA_ACCESO, Entorno
 from src.produccion.api.identificacion import PREFIJO_FICHA, huella_de
 from src.produccion.api.mensajes.cliente import Portador
 from src.produccion.api.mensajes.contrato import PREFIJO_CSRF, PROTOCOLO, Pedido
@@ -45,7 +44,7 @@ async def reconocer(socket: WebSocket, entorno: Entorno) -> Entrada:
     texto, galleta = _texto_de(socket)
     if galleta:
         _comprobar_origen(socket)
-    usuario = None if texto is None else await asyncio.to_thread(usuario_de_texto, entorno, texto)
+    usuario = None if texto is None else await entorno.titulares.dar(texto)
     if usuario is None or texto is None:
         raise Problema(
             401,

@@ -8,11 +8,10 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Table, func, or_, select
 
 from src.produccion.almacen.conexion import leer
-from src.produccion.almacen.disyuntores import DisyuntorGuardado, listar_disyuntores
+from src.produccion.almacen.disyuntores import listar_disyuntores
 from src.produccion.almacen.esquema import alerts, circuit_breaker_events, order_events, stop_events
 from src.produccion.almacen.lecturas import Tramo, pagina_ordenes, simbolos_de
-from src.produccion.api import vistas
-from src.produccion.api.formas import segundos
+from src.produccion.api import vistas, vistas_riesgo
 from src.produccion.api.mensajes.contrato import Canal
 from src.produccion.api.mensajes.posicion import Marca, Posicion, Secuencia
 
@@ -28,7 +27,7 @@ class Fuente(NamedTuple):
     tabla: Table
     numero: str
     canales: Mapping[Canal, str]  # kind of message by channel
-    ver: Callable[[RowMapping], dict[str, Any]]
+    ver: Callable[[RowMapping], Mapping[str, Any]]
 
     def canales_de(self, pedidos: frozenset[Canal]) -> tuple[Canal, ...]:
         """Those of its channels that are among some."""
@@ -161,7 +160,7 @@ class Lector:
         """The payload of a channel's snapshot."""
         if canal is Canal.DISYUNTORES:
             todos = listar_disyuntores(self._almacen, self._client_id)
-            return {"breakers": [_disyuntor(uno) for uno in todos if toca(uno.symbol, simbolos)]}
+            return {"breakers": [vistas_riesgo.disyuntor(uno) for uno in todos if toca(uno.symbol, simbolos)]}
         with leer(self._almacen) as conexion:
             if canal is Canal.ORDENES:
                 filas = pagina_ordenes(conexion, self._client_id, Tramo(_PAGINA), None, abiertas=True)
@@ -236,20 +235,3 @@ def _huecos(conexion: Connection, fuente: Fuente, candidatos: frozenset[int]) ->
         return frozenset()
     numero = fuente.tabla.c[fuente.numero]
     return candidatos.difference(conexion.execute(select(numero).where(numero.in_(candidatos))).scalars())
-
-
-def _disyuntor(uno: DisyuntorGuardado) -> dict[str, Any]:
-    return {
-        "account_id": uno.account_id or None,
-        "exchange": uno.exchange or None,
-        "symbol": uno.symbol,
-        "kind": uno.kind.value,
-        "state": uno.state.value,
-        "failures": uno.failures,
-        "value": uno.value,
-        "limit": uno.limit_value,
-        "unit": uno.unit,
-        "reason": uno.reason,
-        "opened_at": segundos(uno.opened_at_ms),
-        "changed_at": segundos(uno.changed_at_ms),
-    }
