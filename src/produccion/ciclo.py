@@ -200,7 +200,7 @@ class Ciclo:
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
         cuenta = self._p.cuenta
-        if cuenta.en_vuelo or self._p.ejecutor.hay_incierta:
+        if self._incierta:
             # What an order did is not known yet: a flat account may be flat no longer.
             return False
         return cuenta.estado.posicion is None or self._p.protector.cubre
@@ -459,8 +459,12 @@ class Ciclo:
         """What is known of the operation that a command asked for; ``None`` when it was never begun."""
         return self._p.a_mano.de(mando)
 
+    def vida_de(self, id_cliente: str) -> VidaOrden | None:
+        """What is known of an order at market; ``None`` when its intent is not."""
+        return self._p.ejecutor.vida_de(id_cliente)
+
     @property
-    def hay_incierta(self) -> bool:
+    def _incierta(self) -> bool:
         """Whether it is not known yet what an order did."""
         return self._p.cuenta.en_vuelo or self._p.ejecutor.hay_incierta
 
@@ -549,7 +553,7 @@ class Ciclo:
         """Give what a person opened its stop and target, and let the agent go on once it is over."""
         p = self._p
         abierta = p.a_mano.abierta
-        if abierta is None or p.cuenta.en_vuelo or p.ejecutor.hay_incierta:
+        if abierta is None or self._incierta:
             return
         if p.cuenta.estado.posicion is not None and not abierta.puesta:
             await self._proteger_a_mano(abierta)
@@ -580,7 +584,7 @@ class Ciclo:
     def _acabar_a_mano(self) -> None:
         """What a person opened is over when the account is flat, and nothing may come of its order."""
         abierta = self._p.a_mano.abierta
-        if abierta is None or self._p.cuenta.estado.posicion is not None or self.hay_incierta:
+        if abierta is None or self._p.cuenta.estado.posicion is not None or self._incierta:
             return
         vida = self._p.ejecutor.vida_de(abierta.id_cliente)
         abrio = abierta.puesta or (vida is not None and vida.ejecutada > 0.0)

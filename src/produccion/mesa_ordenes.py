@@ -106,10 +106,15 @@ class MesaOrdenes:
             memoria = self._ciclo.a_mano_de(mando.id)
             if memoria is None or memoria.operacion is None:
                 return self._no_hecha(mando, "the daemon ended before it sent the order; nothing was done")
-            campos = {**_de_quien(mando), "order_id": memoria.operacion.id_cliente}
+            id_cliente = memoria.operacion.id_cliente
+            campos = {**_de_quien(mando), "order_id": id_cliente}
             if memoria.fin is not None and not memoria.fin.abrio:
                 return self._no_hecha(mando, f"the order was not filled: {memoria.fin.motivo}", campos)
-            if memoria.fin is not None or not self._ciclo.hay_incierta:
+            vida = self._ciclo.vida_de(id_cliente)
+            if vida is not None and vida.terminada and vida.ejecutada == 0.0:
+                motivo = vida.motivo or vida.estado.value
+                return self._no_hecha(mando, f"the order was not filled: {motivo}", campos)
+            if memoria.fin is not None or memoria.operacion.puesta:
                 hecho = "opened by a daemon that was cut short after it"
                 despues = "is over" if memoria.fin is not None else "is open"
                 return DesenlaceRiesgo(

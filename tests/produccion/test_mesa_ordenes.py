@@ -20,18 +20,22 @@ from src.nucleo.errores import (
 )
 from src.nucleo.riesgo import EstadoRiesgo, ModoRiesgo
 from src.nucleo.stops import TipoProteccion
+from src.nucleo.tipos import LadoOrden
 from src.nucleo.veto import Veto
+from src.nucleo.vida_orden import EstadoVida, VidaOrden
+from src.produccion.a_mano import MemoriaAMano, OperacionAMano
 from src.produccion.almacen.mandos import EstadoMando, MandoGuardado
 from src.produccion.mesa_ordenes import MesaOrdenes, Precios
 from src.produccion.mesa_riesgo import DesenlaceRiesgo
 from src.produccion.riesgo.puerta import Bloqueo
 from tests.constructores import un_mercado, unos_filtros
 from tests.produccion.banco import Banco, montar
-from tests.produccion.falsos import Acuse, Parcial, Pierde
+from tests.produccion.falsos import Acuse, Parcial, Pierde, RelojFalso
 
 T = TypeVar("T")
 
 AHORA_MS = 1_728_000_000_000
+ENVIADA = VidaOrden("tm-1", "BTCUSDT", LadoOrden.BUY, 0.1, False, "order:a:uno:0", 0.0, 1, EstadoVida.ENVIADA)
 STOP, OBJETIVO = "29400", "31800"
 
 Abrir = Callable[..., Awaitable["Mesa"]]
@@ -475,6 +479,61 @@ async def test_lo_que_nunca_se_empezo_se_responde_como_no_hecho(abrir: Abrir):
     assert respuesta is not None
     assert (respuesta.exito, otra) == (False, None)
     assert respuesta.mensaje == "the daemon ended before it sent the order; nothing was done"
+
+
+class AMedias:
+    """A restarted daemon that has learnt what became of the order, and has not acted on it yet."""
+
+    def __init__(self, *vidas: VidaOrden) -> None:
+        self._vidas = list(vidas)
+        self.puesta = False
+
+    def a_mano_de(self, mando: str) -> MemoriaAMano:
+        return MemoriaAMano(OperacionAMano(mando, "ana", ENVIADA.id_cliente, None, None, self.puesta))
+
+    def vida_de(self, id_cliente: str) -> VidaOrden:
+        vida = self._vidas[0]
+        self.puesta = len(self._vidas) == 1
+        del self._vidas[:-1]
+        return vida
+
+
+async def _sin_turno(tarea: Callable[[], Awaitable[T]]) -> T:
+    raise AssertionError("nothing is carried out again")
+
+
+async def _sin_mark() -> float:
+    raise AssertionError("no price is asked for")
+
+
+SIN_PRECIOS = Precios(_sin_mark, lambda: 0.0, 30.0)
+
+
+async def recordar(ciclo: Any) -> DesenlaceRiesgo:
+    mesa = MesaOrdenes(ciclo, _sin_turno, SIN_PRECIOS, RelojFalso(), lambda: AHORA_MS)
+    respuesta = await mesa.recordar(un_mando(side="BUY", quantity="0.1"))
+    assert respuesta is not None
+    return respuesta
+
+
+async def test_una_orden_que_nunca_llego_no_se_da_por_abierta():
+    rechazada = ENVIADA._replace(estado=EstadoVida.RECHAZADA, motivo="never reached the exchange")
+
+    respuesta = await recordar(AMedias(rechazada))
+
+    assert (respuesta.exito, respuesta.mensaje) == (
+        False,
+        "the order was not filled: never reached the exchange",
+    )
+
+
+async def test_una_orden_ejecutada_no_se_da_por_abierta_hasta_que_se_la_protege():
+    ejecutada = ENVIADA._replace(estado=EstadoVida.EJECUTADA, ejecutada=0.1)
+    ciclo = AMedias(ejecutada, ejecutada)
+
+    respuesta = await recordar(ciclo)
+
+    assert (respuesta.exito, ciclo.puesta) == (True, True)
 
 
 # --- cancelling ---

@@ -60,9 +60,13 @@ class PreciosRedis:
             return None
         if crudo is None:
             return None
-        leida_s, filas = orjson.loads(crudo)
-        edad_s = min(max(0.0, self._ahora_s() - leida_s), VIGENCIA_S)
-        return Leido({fila[0]: _de_fila(*fila) for fila in filas}, edad_s)
+        try:
+            leida_s, filas = orjson.loads(crudo)
+            edad_s = min(max(0.0, self._ahora_s() - leida_s), VIGENCIA_S)
+            return Leido({fila[0]: _de_fila(*fila) for fila in filas}, edad_s)
+        except (ValueError, TypeError, LookupError, ArithmeticError) as fallo:
+            self._caer(fallo)  # somebody else's, or of another version
+            return None
 
     async def guardar(self, cotizaciones: Mapping[str, Cotizacion]) -> None:
         """Let the others have prices that were just read."""

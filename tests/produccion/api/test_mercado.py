@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.almacen.conexion import abrir_almacen
@@ -193,6 +194,20 @@ async def test_sin_redis_cada_uno_lee_lo_suyo(
     assert bolsa.vistas["ticker/bookTicker"] == 2
     assert "muy-secreto" not in str(bitacora)
     assert [evento["event"] for evento in bitacora].count("precios_sin_redis") == 2
+
+
+@pytest.mark.parametrize(
+    "ajeno", [b"{", b"[1]", b"[1, [[1, 2]]]", b'[1, [["X", 1, "a", null, null]]]', b"null"]
+)
+async def test_lo_que_otro_dejo_en_redis_no_se_toma_por_precios(
+    bolsa: BolsaPublica, dos_plazas: list[Plaza], redis: ServidorRedis, ajeno: bytes
+):
+    async with Redis.from_url(redis.url) as cliente:
+        await cliente.set("market_price:prueba", ajeno, px=60_000)
+
+    precio = await dos_plazas[0].cotizacion("BTCUSDT")
+
+    assert str(precio.bid) == "89245.00"
 
 
 def test_la_bolsa_es_la_del_entorno_y_la_testnet_sin_nada():
