@@ -26,6 +26,7 @@ _ESPERA_MAXIMA_S = 1.0
 _SIN_AVISO_S = 60.0
 _DEMASIADAS = frozenset({418, 429})
 _SIMBOLO_INVALIDO = frozenset({-1121, -1100, -1101})
+_INTERVALO_INVALIDO = -1120
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
 _PESO_MEJORES, _PESO_ULTIMOS, _PESO_INFO = 5, 2, 1
 
@@ -159,6 +160,9 @@ class MercadoPublico:
         codigo = _codigo(cuerpo)
         if codigo in _SIMBOLO_INVALIDO:
             return BolsaIncompatible(f"{self.url} does not list {campos.get('symbol')!r}", codigo=codigo)
+        if codigo == _INTERVALO_INVALIDO:
+            de = f"candles of {campos.get('interval')} for {campos.get('symbol')}; ask for another interval"
+            return BolsaIncompatible(f"{self.url} has no {de}", codigo=codigo)
         return LecturaFallida(f"{self.url} answered {respuesta.status} (code {codigo})", codigo=codigo)
 
     def _abierta(self) -> aiohttp.ClientSession:

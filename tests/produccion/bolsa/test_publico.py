@@ -61,6 +61,7 @@ async def test_velas_y_libro_tienen_lo_pedido(mercado: MercadoPublico):
     ("respuesta", "fallo"),
     [
         ((400, {"code": -1121, "msg": "Invalid symbol."}, {}), BolsaIncompatible),
+        ((400, {"code": -1120, "msg": "Invalid interval."}, {}), BolsaIncompatible),
         ((400, {"code": -1130, "msg": "limit"}, {}), LecturaFallida),
         ((503, "<html>", {}), LecturaFallida),
         ((200, "<html>", {}), LecturaFallida),
