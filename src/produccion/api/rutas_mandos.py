@@ -245,7 +245,7 @@ async def _cerrar(
     """Ask the daemons to close; accounts that a person names are asked whatever the guardian may do there."""
     dados = () if clave is None else await asyncio.to_thread(entorno.encargos.dados, usuario, clave)
     if dados and symbol is not None:
-        lugares = {symbol: [mando.user_id for mando in dados]}
+        lugares = {symbol: [mando.user_id for mando in dados] if user_id is None else [user_id]}
     else:
         lugares = await asyncio.to_thread(_lugares, entorno, usuario.client_id, symbol, user_id)
     if not lugares:
@@ -262,10 +262,18 @@ async def _cerrar(
         )
         for simbolo, destinos in lugares.items()
     ]
-    for encargo in encargos:
-        await entorno.encargos.es_repetido(encargo)
-    hechos = await asyncio.gather(*(entorno.encargos.cumplir(e, esperar=esperar) for e in encargos))
-    return respuesta_de(list(lugares), hechos)
+    return await cumplir_todos(entorno, encargos, esperar=esperar)
+
+
+async def cumplir_todos(entorno: Entorno, encargos: Sequence[Encargo], *, esperar: bool) -> RespuestaJson:
+    """Give all commands of one request, or none, and tell what came of each.
+
+    Raises:
+        Problema: None was done; or the key was used for another request.
+    """
+    await entorno.encargos.es_repetido(encargos)
+    hechos = await entorno.encargos.cumplir_juntos(encargos, esperar=esperar)
+    return respuesta_de([encargo.solicitud.simbolo for encargo in encargos], hechos)
 
 
 def _lugares(

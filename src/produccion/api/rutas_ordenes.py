@@ -28,8 +28,8 @@ from src.produccion.api.rutas_mandos import (
     RESPUESTAS,
     SIN_ESPERAR,
     Preferencia,
+    cumplir_todos,
     entornos_de,
-    respuesta_de,
 )
 from src.produccion.api.usuarios import Usuario
 from src.produccion.ordenes.pedidas import contenido_de_orden
@@ -196,7 +196,7 @@ async def _cancelar(
         clave,
         account_id=fila["account_id"],
     )
-    repetido = await entorno.encargos.es_repetido(encargo)
+    repetido = await entorno.encargos.es_repetido([encargo])
     if not repetido and fila["status"] in _HECHAS:
         raise Problema(409, f"order {order_id} is over: {fila['status']}; nothing was done")
     return await cumplir_todos(entorno, [encargo], esperar=esperar)
@@ -206,7 +206,7 @@ async def _detener(
     entorno: Entorno, usuario: Usuario, pedido: PedidoFin, clave: str | None, *, esperar: bool
 ) -> RespuestaJson:
     dados = () if clave is None else await asyncio.to_thread(entorno.encargos.dados, usuario, clave)
-    lugares = {(mando.symbol, mando.user_id) for mando in dados}
+    lugares = {(mando.symbol, pedido.user_id or mando.user_id) for mando in dados}
     if not lugares:
         suyos = await asyncio.to_thread(
             demonios_pedidos, entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id
@@ -214,11 +214,13 @@ async def _detener(
         lugares = {(demonio.symbol, demonio.user_id) for demonio in suyos}
     if not lugares:
         raise nadie(pedido.symbol, pedido.user_id, pedido.account_id)
-    simbolos = sorted({simbolo for simbolo, _ in lugares})
-    contenido: dict[str, object] = {} if pedido.reason is None else {"reason": pedido.reason}
+    simbolos = sorted({simbolo for simbolo, _ in lugares} if pedido.symbol is None else {pedido.symbol})
+    contenido: dict[str, object] = {"all_symbols": pedido.symbol is None}
+    if pedido.reason is not None:
+        contenido["reason"] = pedido.reason
     encargos = []
     for simbolo in simbolos:
-        destinos = sorted(quien for suyo, quien in lugares if suyo == simbolo)
+        destinos = sorted({quien for suyo, quien in lugares if suyo == simbolo})
         encargos.append(
             Encargo(
                 usuario,
@@ -231,18 +233,6 @@ async def _detener(
             )
         )
     return await cumplir_todos(entorno, encargos, esperar=esperar)
-
-
-async def cumplir_todos(entorno: Entorno, encargos: Sequence[Encargo], *, esperar: bool) -> RespuestaJson:
-    """Give all commands, one request's, and tell what came of each.
-
-    Raises:
-        Problema: None was done; or the key was used for another request.
-    """
-    for encargo in encargos:
-        await entorno.encargos.es_repetido(encargo)
-    hechos = await asyncio.gather(*(entorno.encargos.cumplir(e, esperar=esperar) for e in encargos))
-    return respuesta_de([encargo.solicitud.simbolo for encargo in encargos], hechos)
 
 
 def demonios_pedidos(
