@@ -129,6 +129,21 @@ def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None)
     return suyo != Modo.SIMULADO if entorno is None else suyo == entorno
 
 
+def sobre_ensayos(
+    demonios: Sequence[DemonioVivo], client_id: str, symbol: str | None, user_id: str | None
+) -> str:
+    """What is said of living dry runs that a request left out because it did not name them; may be empty."""
+    ensayos = sorted(
+        demonio.account_id
+        for demonio in demonios
+        if demonio.client_id == client_id
+        and symbol in (None, demonio.symbol)
+        and user_id in (None, demonio.user_id)
+        and entorno_de(demonio.account_id) == Modo.SIMULADO
+    )
+    return f" (a dry run is asked only by its account_id: {', '.join(ensayos)})" if ensayos else ""
+
+
 class Encargos:
     """Gives commands and waits for their outcomes, off the event loop.
 
@@ -190,9 +205,9 @@ class Encargos:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=dado.error)
             return dado
         _anotar(dado)
-        matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
-        if encargo.account_id is not None:
-            matiz = f" on {encargo.account_id}"
+        matiz = "" if encargo.account_id is None else f" on {encargo.account_id}"
+        if _sin_demonio(dado) and encargo.aparta_ensayos(user_id):
+            matiz = await self._ensayos(dado)
         resultado = await self._seguir(dado, matiz, esperar=esperar)
         if dado.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
@@ -271,6 +286,15 @@ class Encargos:
             por_dar[i] = nuevos[i]._replace(account_id=cuenta, plazo_ms=plazo_ms)
         dados = iter(pedir_mandos(self._almacen, list(por_dar.values())))
         return [next(dados) if uno is None else uno for uno in hechos]
+
+    async def _ensayos(self, mando: MandoGuardado) -> str:
+        """Which dry runs were left out, as far as the store says."""
+        try:
+            vivientes = await asyncio.to_thread(vivos, self._almacen)
+        except (DBAPIError, SinConexion) as fallo:
+            log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
+            return ""
+        return sobre_ensayos(vivientes, mando.client_id, mando.symbol, mando.user_id)
 
     def _leer(self, mando: MandoGuardado) -> MandoGuardado:
         return leer_mando(self._almacen, mando.id) or mando

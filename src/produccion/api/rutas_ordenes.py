@@ -17,7 +17,7 @@ from src.produccion.almacen.lecturas import leer_orden
 from src.produccion.almacen.mandos import AccionMando
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
-from src.produccion.api.encargos import Encargo, Peticion, puede_ser
+from src.produccion.api.encargos import Encargo, Peticion, puede_ser, sobre_ensayos
 from src.produccion.api.formas import Bolsa, Escrito
 from src.produccion.api.modelos import Simbolo, Texto, no_es_logico
 from src.produccion.api.problemas import Problema, RespuestaJson
@@ -153,6 +153,8 @@ async def _abrir(
         suyos = await asyncio.to_thread(
             demonios_pedidos, entorno, usuario.client_id, pedido.symbol, None, pedido.account_id
         )
+        if not suyos:
+            raise await nadie(entorno, usuario.client_id, pedido.symbol, None, pedido.account_id)
         destino = _unico(sorted({demonio.user_id for demonio in suyos}), pedido)
     encargo = Encargo(
         usuario,
@@ -170,10 +172,8 @@ def _unico(usuarios: Sequence[str], pedido: PedidoOrden) -> str:
     """The one account that an order can be for.
 
     Raises:
-        Problema: There is none, or there are several.
+        Problema: There are several.
     """
-    if not usuarios:
-        raise nadie(pedido.symbol, None, pedido.account_id)
     if len(usuarios) > 1:
         nombres = ", ".join(usuarios)
         raise Problema(
@@ -213,7 +213,7 @@ async def _detener(
         )
         lugares = {(demonio.symbol, demonio.user_id) for demonio in suyos}
     if not lugares:
-        raise nadie(pedido.symbol, pedido.user_id, pedido.account_id)
+        raise await nadie(entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id)
     simbolos = sorted({simbolo for simbolo, _ in lugares} if pedido.symbol is None else {pedido.symbol})
     contenido: dict[str, object] = {"all_symbols": pedido.symbol is None}
     if pedido.reason is not None:
@@ -250,10 +250,16 @@ def demonios_pedidos(
     return [demonio for demonio in suyos if puede_ser(demonio, modos.get(demonio.user_id), account_id)]
 
 
-def nadie(symbol: str | None, user_id: str | None, account_id: str | None) -> Problema:
+async def nadie(
+    entorno: Entorno, client_id: str, symbol: str | None, user_id: str | None, account_id: str | None
+) -> Problema:
     """Why nothing was done: no daemon lives that could be meant."""
     de_quien = "" if user_id is None else f" for {user_id}"
-    matiz = " (a dry run is asked only by its account_id)" if account_id is None else f" on {account_id}"
+    if account_id is None:
+        vivientes = await asyncio.to_thread(vivos, entorno.almacen)
+        matiz = sobre_ensayos(vivientes, client_id, symbol, user_id)
+    else:
+        matiz = f" on {account_id}"
     return Problema(
         503, f"failed: no daemon trades {symbol or 'anything'}{de_quien}{matiz}; nothing was done"
     )
