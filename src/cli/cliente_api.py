@@ -34,7 +34,10 @@ RECHAZADO, MAL_PEDIDO, SIN_RESPUESTA, SIN_PERMISO, SIN_SABER = 1, 2, 6, 7, 8
 _PLAZO_S = 40.0  # longer than the API waits for a daemon
 _MARGEN_S = 30.0
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
-_CODIGOS = {400: 2, 404: 2, 413: 2, 415: 2, 422: 2, 401: 7, 403: 7, 502: 6, 503: 6, 504: 8}
+_CODIGOS = {400: 2, 404: 2, 413: 2, 415: 2, 422: 2, 401: 7, 403: 7, 429: 7, 502: 6, 503: 6, 504: 8}
+
+_NO_TOMADO = 504
+_NO_DICE = object()
 
 
 class FalloApi(ErrorTimonel):
@@ -192,9 +195,11 @@ def pedir(
 def _de_estado(estado: int, crudo: bytes) -> FalloApi:
     try:
         documento = orjson.loads(crudo)
-        detalle, no_se_sabe = str(documento["detail"]), documento.get("success", False) is None
+        detalle, exito = str(documento["detail"]), documento.get("success", _NO_DICE)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        detalle, no_se_sabe = f"HTTP {estado}", False
+        detalle, exito = f"HTTP {estado}", _NO_DICE
     if estado == 401:
         detalle += "; run `timonel login`"
-    return FalloApi(detalle, SIN_SABER if no_se_sabe else _CODIGOS.get(estado, RECHAZADO))
+    if estado == _NO_TOMADO and exito is False:
+        return FalloApi(detalle, SIN_RESPUESTA)  # nobody took it, and nobody will
+    return FalloApi(detalle, SIN_SABER if exito is None else _CODIGOS.get(estado, RECHAZADO))

@@ -28,7 +28,9 @@ def logs(
     ] = False,
     limit: OpcionLimite = 20,
     symbol: OpcionSimbolo = None,
-    account_id: Annotated[str | None, typer.Option("--account", help="One account only.")] = None,
+    account_id: Annotated[
+        str | None, typer.Option("--account", "--account-id", help="One account only.")
+    ] = None,
     como_json: OpcionJson = False,
     api_url: OpcionApi = None,
 ) -> None:

@@ -10,19 +10,20 @@ from urllib.parse import quote
 import typer
 
 from src.cli.cliente_api import Cliente
-from src.cli.operar import OpcionApi, OpcionJson, OpcionSimbolo, Simbolo, contar_resultados
+from src.cli.operar import (
+    OpcionApi,
+    OpcionCuenta,
+    OpcionJson,
+    OpcionSimbolo,
+    Simbolo,
+    contar_resultados,
+)
 from src.cli.salida import con_codigo_de_salida
 
 OpcionSi = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 OpcionDeUsuario = Annotated[
     str | None, typer.Option("--user", help="One account; all of them if omitted.", show_default=False)
 ]
-OpcionCuenta = Annotated[
-    str | None,
-    typer.Option("--account-id", help="Like sim-0123456789ab; a dry run needs it.", show_default=False),
-]
-
-
 OpcionClave = Annotated[
     str | None,
     typer.Option("--key", help="Idempotency key: a repeat with it is not another order.", show_default=False),

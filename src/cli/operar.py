@@ -42,6 +42,15 @@ OpcionJson = Annotated[bool, typer.Option("--json", help="Print the API's answer
 OpcionAmbiente = Annotated[str | None, typer.Option("--environment", help="sim, testnet or live.")]
 OpcionLimite = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="How many, newest first.")]
 OpcionSimbolo = Annotated[str | None, typer.Option("--symbol", help="One symbol only.")]
+OpcionCuenta = Annotated[
+    str | None,
+    typer.Option(
+        "--account-id",
+        "--account",
+        help="Like sim-0123456789ab, from `timonel status`; a dry run needs it.",
+        show_default=False,
+    ),
+]
 Simbolo = Annotated[str, typer.Argument(metavar="SYMBOL", help="Like BTCUSDT.", show_default=False)]
 
 CODIGOS_DE_SALIDA = (
@@ -199,6 +208,7 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
 def close(
     symbol: Simbolo,
     user: Annotated[str | None, typer.Option("--user", help="One account; all of them if omitted.")] = None,
+    account_id: OpcionCuenta = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
     como_json: OpcionJson = False,
     api_url: OpcionApi = None,
@@ -208,7 +218,9 @@ def close(
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Close {symbol.upper()} at market?", abort=True, err=True)
     ruta = f"/api/v1/positions/{quote(symbol.upper(), safe='')}/close"
-    cuerpo = cliente.pedir("POST", ruta, {} if user is None else {"user_id": user}).cuerpo
+    campos = {"user_id": user, "account_id": account_id}
+    dados = {campo: valor for campo, valor in campos.items() if valor is not None}
+    cuerpo = cliente.pedir("POST", ruta, dados).cuerpo
     contar_resultados(cuerpo, como_json=como_json)
 
 

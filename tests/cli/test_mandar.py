@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from src.cli.cliente_api import _de_estado
 from src.produccion.mandos import Desenlace
 from tests.cli.test_operar import (  # noqa: F401 -- fixtures
     _sin_bitacora,
@@ -78,3 +79,37 @@ def test_cada_fallo_tiene_su_codigo(dentro: Servida, texto: str, codigo: int, di
     resultado = orden(texto)
 
     assert (resultado.exit_code, dicho in resultado.stderr) == (codigo, True), resultado.output
+
+
+@pytest.mark.parametrize("opcion", ["--account-id", "--account"])
+def test_un_ensayo_se_cierra_por_el_nombre_de_su_cuenta(dentro: Servida, opcion: str):
+    """No accounts file knows the user: without the name the answer says how to give it."""
+    ensayo = DemonioFalso(dentro.almacen, "Suelta", lambda _m: HECHO, simbolo="ETHUSDT")
+    ensayo.start()
+    try:
+        sin_nombre = orden("close ETHUSDT")
+        con_nombre = orden(f"close ETHUSDT {opcion} sim-Suelta")
+    finally:
+        ensayo.parar()
+
+    assert sin_nombre.exit_code == 6
+    assert "(a dry run is asked only by its account_id: sim-Suelta)" in " ".join(sin_nombre.stderr.split())
+    assert (con_nombre.exit_code, con_nombre.stdout) == (0, "Suelta ETHUSDT: done\n")
+
+
+def test_sin_ensayo_que_viva_no_se_habla_de_ensayos(dentro: Servida):
+    assert "dry run" not in orden("stop --symbol NADAUSDT").stderr
+
+
+@pytest.mark.parametrize(
+    ("estado", "cuerpo", "codigo"),
+    [
+        (504, b'{"detail": "will not be carried out", "success": false}', 6),
+        (504, b'{"detail": "who knows", "success": null}', 8),
+        (504, b"a proxy gave up", 8),
+        (429, b'{"detail": "locked out"}', 7),
+        (409, b'{"detail": "No open position to close", "success": false}', 1),
+    ],
+)
+def test_el_codigo_dice_si_se_hizo_algo(estado: int, cuerpo: bytes, codigo: int):
+    assert _de_estado(estado, cuerpo).codigo_salida == codigo

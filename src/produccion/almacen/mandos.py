@@ -69,6 +69,7 @@ class MandoNuevo(NamedTuple):
     account_id: str | None  # whose daemon may take it; nobody's when ``None``
     client_id: str = POR_DEFECTO
     idempotency_key: str | None = None  # the same from the same one for the same account: the first command
+    rechazo: str | None = None  # why it is FAILED from the start, and nobody's
 
 
 class MandoGuardado(NamedTuple):
@@ -105,11 +106,35 @@ class MandoGuardado(NamedTuple):
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
     """Give a command; with a key that was used before it is the command given then, whatever it asks."""
+    return pedir_mandos(motor, [mando])[0]
+
+
+def pedir_mandos(motor: Engine, mandos: Sequence[MandoNuevo]) -> list[MandoGuardado]:
+    """Give several commands, all or none; each as `pedir_mando` does."""
+    # In one order, whoever asks: two that give the same commands at once wait for each other, and no more.
+    orden = sorted(range(len(mandos)), key=lambda i: _clave_de(mandos[i]))
     with motor.begin() as conexion:
-        orden = _insercion(conexion, mando, status=EstadoMando.PENDING.value)
-        fila = conexion.execute(orden.returning(commands)).mappings().first()
-        if fila is None:
-            fila = conexion.execute(_repetido(mando)).mappings().one()
+        dados = {i: _dar(conexion, mandos[i]) for i in orden}
+    return [dados[i] for i in range(len(mandos))]
+
+
+def _clave_de(mando: MandoNuevo) -> tuple[str, str, str]:
+    return mando.user_id, mando.symbol, mando.idempotency_key or ""
+
+
+def _dar(conexion: Connection, mando: MandoNuevo) -> MandoGuardado:
+    estado: dict[str, Any] = {"status": EstadoMando.PENDING.value}
+    if mando.rechazo is not None:
+        dicho = orjson.dumps({"success": False, "error": mando.rechazo}).decode()
+        estado = {
+            "status": EstadoMando.FAILED.value,
+            "outcome_json": dicho,
+            "finished_at_ms": ahora_bd(),
+        }
+    orden = _insercion(conexion, mando, **estado)
+    fila = conexion.execute(orden.returning(commands)).mappings().first()
+    if fila is None:
+        fila = conexion.execute(_repetido(mando)).mappings().one()
     return _leer(fila)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -22,6 +22,7 @@ from src.produccion.almacen.mandos import (
     leer_mando,
     mando_repetido,
     pedir_mando,
+    pedir_mandos,
     vencer_mandos,
 )
 
@@ -146,8 +147,23 @@ def pedir_modo(
     alcance: Alcance = DE_TODOS,
 ) -> MandoGuardado:
     """Have a daemon let its agent do more or less; the parameters are those of `pedir_cierre`."""
+    return pedir_modos(almacen, [(demonio, clave)], peticion, quien, plazo_ms, alcance)[0]
+
+
+def pedir_modos(
+    almacen: Engine,
+    demonios: Sequence[tuple[DemonioVivo, str | None]],
+    peticion: PeticionModo,
+    quien: str,
+    plazo_ms: int | None = None,
+    alcance: Alcance = DE_TODOS,
+) -> list[MandoGuardado]:
+    """As `pedir_modo` for several daemons, each with its key: all of them are asked, or none."""
     accion, contenido = AccionMando.MODO_RIESGO, contenido_modo(peticion, alcance)
-    return pedir_mando(almacen, _mando(demonio, accion, contenido, quien, clave, plazo_ms))
+    return pedir_mandos(
+        almacen,
+        [_mando(demonio, accion, contenido, quien, clave, plazo_ms) for demonio, clave in demonios],
+    )
 
 
 def cerrar_sin_demonio(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Engine, select
@@ -24,7 +24,7 @@ from src.produccion.almacen.mandos import (
     MandoNuevo,
     leer_mando,
     mando_repetido,
-    pedir_mando,
+    pedir_mandos,
     vencer_mandos,
 )
 from src.produccion.api.problemas import Problema
@@ -42,6 +42,8 @@ PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
 CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
 
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -99,9 +101,18 @@ class Encargo(NamedTuple):
             return False
         return puede_ser(demonio, self.entornos.get(user_id), self.account_id)
 
+    def pidio(self, mando: MandoGuardado) -> bool:
+        """Whether a command may come from this request."""
+        suyo = self.para_todos or mando.user_id in self.destinos
+        pedido = (self.solicitud.simbolo, self.accion, self.contenido)
+        return suyo and (mando.symbol, mando.action, mando.payload) == pedido
+
     def aparta_ensayos(self, user_id: str) -> bool:
         """Whether nothing says that a dry run of that user may be meant."""
         return self.account_id is None and user_id not in self.entornos
+
+
+_Par = tuple[Encargo, str]  # and the account's user
 
 
 def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None) -> bool:
@@ -118,6 +129,21 @@ def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None)
     return suyo != Modo.SIMULADO if entorno is None else suyo == entorno
 
 
+def sobre_ensayos(
+    demonios: Sequence[DemonioVivo], client_id: str, symbol: str | None, user_id: str | None
+) -> str:
+    """What is said of living dry runs that a request left out because it did not name them; may be empty."""
+    ensayos = sorted(
+        demonio.account_id
+        for demonio in demonios
+        if demonio.client_id == client_id
+        and symbol in (None, demonio.symbol)
+        and user_id in (None, demonio.user_id)
+        and entorno_de(demonio.account_id) == Modo.SIMULADO
+    )
+    return f" (a dry run is asked only by its account_id: {', '.join(ensayos)})" if ensayos else ""
+
+
 class Encargos:
     """Gives commands and waits for their outcomes, off the event loop.
 
@@ -130,69 +156,93 @@ class Encargos:
         self._almacen = almacen
         self._plazos = plazos or Plazos()
 
-    async def es_repetido(self, encargo: Encargo) -> bool:
-        """Whether a request with this key was taken before.
+    async def es_repetido(self, encargos: Sequence[Encargo]) -> bool:
+        """Whether a request, all of whose parts have one user and key, was taken before.
 
         Raises:
-            Problema: It was, and asked for something else.
+            Problema: One with this key was, and asked for something else.
         """
-        if encargo.clave is None:
-            return False
-        return await asyncio.to_thread(self._comparar, encargo, encargo.clave)
+        clave = encargos[0].clave
+        return clave is not None and await asyncio.to_thread(self._comparar, encargos, clave)
 
-    async def cumplir(self, encargo: Encargo, *, esperar: bool = True) -> list[Resultado]:
-        """Give every account its command, one pause apart, and wait for all of them if that is wanted."""
+    async def cumplir(self, encargo: Encargo) -> list[Resultado]:
+        """Give every account its command, one pause apart, and wait for all of them."""
+
+        async def uno(user_id: str, pausa_s: float) -> Resultado:
+            await asyncio.sleep(pausa_s)
+            return (await self._cumplir([(encargo, user_id)], esperar=True))[0]
+
         return list(
             await asyncio.gather(
-                *(
-                    self._uno(encargo, user_id, i * encargo.pausa_s, esperar=esperar)
-                    for i, user_id in enumerate(encargo.destinos)
-                )
+                *(uno(user_id, i * encargo.pausa_s) for i, user_id in enumerate(encargo.destinos))
             )
         )
 
-    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float, *, esperar: bool) -> Resultado:
-        await asyncio.sleep(pausa_s)
-        try:
-            mando = await self._dar(lambda: self._pedir(encargo, user_id), user_id)
-        except _Ambiguo as fallo:
-            log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
-            return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
-        if isinstance(mando, Resultado):
-            return mando
-        matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
-        if encargo.account_id is not None:
-            matiz = f" on {encargo.account_id}"
-        resultado = await self._seguir(mando, matiz, esperar=esperar)
-        if mando.account_id is None or not encargo.aparta_ensayos(user_id):
+    async def cumplir_juntos(
+        self, encargos: Sequence[Encargo], *, esperar: bool = True
+    ) -> list[list[Resultado]]:
+        """Give the commands of all parts of a request, all or none, and wait for them if that is wanted.
+
+        A key stands for all of them from then on: whoever repeats the request is told of every account.
+        """
+        pares = [(encargo, user_id) for encargo in encargos for user_id in encargo.destinos]
+        hechos = iter(await self._cumplir(pares, esperar=esperar))
+        return [[next(hechos) for _ in encargo.destinos] for encargo in encargos]
+
+    async def _cumplir(self, pares: Sequence[_Par], *, esperar: bool) -> list[Resultado]:
+        dados = await self._dar(lambda: self._pedir(pares))
+        if dados is None:
+            return [_sin_almacen(user_id) for _, user_id in pares]
+        return list(
+            await asyncio.gather(
+                *(self._uno(par, dado, esperar=esperar) for par, dado in zip(pares, dados, strict=True))
+            )
+        )
+
+    async def _uno(self, par: _Par, dado: MandoGuardado | Resultado, *, esperar: bool) -> Resultado:
+        encargo, user_id = par
+        if isinstance(dado, Resultado):
+            log.warning("mando_ambiguo", cuenta=user_id, motivo=dado.error)
+            return dado
+        _anotar(dado)
+        matiz = "" if encargo.account_id is None else f" on {encargo.account_id}"
+        if _sin_demonio(dado) and encargo.aparta_ensayos(user_id):
+            matiz = await self._ensayos(dado)
+        resultado = await self._seguir(dado, matiz, esperar=esperar)
+        if dado.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
-        return resultado._replace(campos={**resultado.campos, "account_id": mando.account_id})
+        return resultado._replace(campos={**resultado.campos, "account_id": dado.account_id})
 
     async def encargar(
-        self, pedir: Callable[[int], MandoGuardado], user_id: str, *, esperar: bool = True
-    ) -> Resultado:
-        """Give one command and wait for its outcome if that is wanted.
+        self,
+        pedir: Callable[[int], Sequence[MandoGuardado]],
+        usuarios: Sequence[str],
+        *,
+        esperar: bool = True,
+    ) -> list[Resultado]:
+        """Give commands and wait for their outcomes if that is wanted.
 
         Args:
-            pedir: Gives it, or finds the one that was given before. Called off the loop with the
-                milliseconds that a daemon has to take it.
-            user_id: Whose command it is.
+            pedir: Gives all of them or none, or finds those that were given before. Called off the loop with
+                the milliseconds that a daemon has to take one.
+            usuarios: Whose commands they are.
             esperar: Whether to wait.
         """
-        mando = await self._dar(lambda: pedir(self._plazos.tomar_ms), user_id)
-        return mando if isinstance(mando, Resultado) else await self._seguir(mando, "", esperar=esperar)
+        mandos = await self._dar(lambda: pedir(self._plazos.tomar_ms))
+        if mandos is None:
+            return [_sin_almacen(user_id) for user_id in usuarios]
+        for mando in mandos:
+            _anotar(mando)
+        return list(await asyncio.gather(*(self._seguir(mando, "", esperar=esperar) for mando in mandos)))
 
-    async def _dar(self, pedir: Callable[[], MandoGuardado], user_id: str) -> MandoGuardado | Resultado:
-        """The command, or what there is to say where the store did not answer."""
+    async def _dar(self, pedir: Callable[[], T]) -> T | None:
+        """What was given; ``None`` where the store did not answer."""
         try:
-            mando = await asyncio.to_thread(pedir)
+            return await asyncio.to_thread(pedir)
         except (DBAPIError, SinConexion) as fallo:
-            log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
-            error = "failed: the shared store did not answer; whether the command was given is unknown"
-            return Resultado(user_id, "", 503, {}, error, 0, None)
-        log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
-        return mando
+            log.error("mando_no_pedido", motivo=type(fallo).__name__)
+            return None
 
     async def _seguir(self, mando: MandoGuardado, matiz: str, *, esperar: bool) -> Resultado:
         return _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
@@ -210,27 +260,41 @@ class Encargos:
                 log.warning("mando_no_leido", id=mando.id, motivo=type(fallo).__name__)
         return mando
 
-    def _pedir(self, encargo: Encargo, user_id: str) -> MandoGuardado:
-        nuevo = MandoNuevo(
-            user_id=user_id,
-            symbol=encargo.solicitud.simbolo,
-            action=encargo.accion,
-            payload=encargo.contenido,
-            requested_by=encargo.quien.nombre,
-            plazo_ms=_NUNCA_MS,
-            account_id=None,
-            client_id=encargo.quien.client_id,
-            idempotency_key=encargo.clave,
-        )
-        anterior = mando_repetido(self._almacen, nuevo)
-        if anterior is not None:
-            return anterior
-        account_id = _cuenta_de(
-            [demonio for demonio in vivos(self._almacen) if encargo.es_para(demonio, user_id)]
-        )
-        if account_id is not None:
-            nuevo = nuevo._replace(account_id=account_id, plazo_ms=self._plazos.tomar_ms)
-        return pedir_mando(self._almacen, nuevo)
+    def _pedir(self, pares: Sequence[_Par]) -> list[MandoGuardado | Resultado]:
+        """Give the commands, all or none; a result where the request does not say whose account is meant."""
+        nuevos = [_nuevo(encargo, user_id) for encargo, user_id in pares]
+        hechos: list[MandoGuardado | Resultado | None] = [
+            mando_repetido(self._almacen, nuevo) for nuevo in nuevos
+        ]
+        if None not in hechos:
+            return [uno for uno in hechos if uno is not None]
+        vivientes = vivos(self._almacen)
+        por_dar: dict[int, MandoNuevo] = {}
+        for i, (encargo, user_id) in enumerate(pares):
+            if hechos[i] is not None:
+                continue
+            try:
+                cuenta = _cuenta_de([demonio for demonio in vivientes if encargo.es_para(demonio, user_id)])
+            except _Ambiguo as fallo:
+                error = f"failed: {fallo}; nothing was done"
+                if encargo.clave is None or len(pares) == 1:
+                    hechos[i] = Resultado(user_id, "", 409, {}, error, 0, None)
+                else:  # beside others that are asked, a repeat must find that this one was meant, too
+                    por_dar[i] = nuevos[i]._replace(plazo_ms=0, rechazo=error)
+                continue
+            plazo_ms = _NUNCA_MS if cuenta is None else self._plazos.tomar_ms
+            por_dar[i] = nuevos[i]._replace(account_id=cuenta, plazo_ms=plazo_ms)
+        dados = iter(pedir_mandos(self._almacen, list(por_dar.values())))
+        return [next(dados) if uno is None else uno for uno in hechos]
+
+    async def _ensayos(self, mando: MandoGuardado) -> str:
+        """Which dry runs were left out, as far as the store says."""
+        try:
+            vivientes = await asyncio.to_thread(vivos, self._almacen)
+        except (DBAPIError, SinConexion) as fallo:
+            log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
+            return ""
+        return sobre_ensayos(vivientes, mando.client_id, mando.symbol, mando.user_id)
 
     def _leer(self, mando: MandoGuardado) -> MandoGuardado:
         return leer_mando(self._almacen, mando.id) or mando
@@ -250,14 +314,35 @@ class Encargos:
             ids = conexion.execute(consulta.order_by(commands.c.seq)).scalars().all()
         return [mando for mando in (leer_mando(self._almacen, uno) for uno in ids) if mando is not None]
 
-    def _comparar(self, encargo: Encargo, clave: str) -> bool:
-        anteriores = self.dados(encargo.quien, clave)
-        esperado = (encargo.solicitud.simbolo, encargo.accion, encargo.contenido)
-        for mando in anteriores:
-            suyo = encargo.para_todos or mando.user_id in encargo.destinos
-            if not suyo or (mando.symbol, mando.action, mando.payload) != esperado:
-                raise Problema(422, CLAVE_USADA)
+    def _comparar(self, encargos: Sequence[Encargo], clave: str) -> bool:
+        anteriores = self.dados(encargos[0].quien, clave)
+        if not all(any(encargo.pidio(mando) for encargo in encargos) for mando in anteriores):
+            raise Problema(422, CLAVE_USADA)
         return bool(anteriores)
+
+
+def _nuevo(encargo: Encargo, user_id: str) -> MandoNuevo:
+    """The command of one account, before it is known which daemon may take it."""
+    return MandoNuevo(
+        user_id=user_id,
+        symbol=encargo.solicitud.simbolo,
+        action=encargo.accion,
+        payload=encargo.contenido,
+        requested_by=encargo.quien.nombre,
+        plazo_ms=_NUNCA_MS,
+        account_id=None,
+        client_id=encargo.quien.client_id,
+        idempotency_key=encargo.clave,
+    )
+
+
+def _anotar(mando: MandoGuardado) -> None:
+    log.info("mando_pedido", id=mando.id, cuenta=mando.user_id, accion=mando.action, simbolo=mando.symbol)
+
+
+def _sin_almacen(user_id: str) -> Resultado:
+    error = "failed: the shared store did not answer; whether the command was given is unknown"
+    return Resultado(user_id, "", 503, {}, error, 0, None)
 
 
 class _Ambiguo(Exception):

@@ -24,7 +24,7 @@ from src.produccion.almacen.mandos_riesgo import (
     contenido_modo,
     demonios_de,
     pedir_cierre,
-    pedir_modo,
+    pedir_modos,
 )
 from src.produccion.almacen.modos import modos_vigentes
 from src.produccion.almacen.tipos_disyuntor import leer_id
@@ -41,12 +41,18 @@ _DE_MODO = ("mode", "previous_mode")
 
 
 class _Paso(NamedTuple):
-    """One command to give, or one that was given before."""
+    """Whom one command is for."""
 
     account_id: str | None
     user_id: str
     symbol: str
-    pedir: Callable[[int], MandoGuardado]
+
+
+class _Pedido(NamedTuple):
+    """The commands of one request, to be given together or given before."""
+
+    pasos: Sequence[_Paso]
+    pedir: Callable[[int], Sequence[MandoGuardado]]
 
 
 async def cerrar_disyuntor(
@@ -57,8 +63,8 @@ async def cerrar_disyuntor(
     Raises:
         Problema: There is none of that id, nobody has it, or it was not closed.
     """
-    paso, clase = await asyncio.to_thread(_paso_de_cierre, entorno, usuario, id_, motivo, clave)
-    return await _dar(entorno, [paso], _DE_CIERRE, {"kind": clase}, esperar=esperar)
+    pedido, clase = await asyncio.to_thread(_pedido_de_cierre, entorno, usuario, id_, motivo, clave)
+    return await _dar(entorno, pedido, _DE_CIERRE, {"kind": clase}, esperar=esperar)
 
 
 async def poner_modo(
@@ -75,13 +81,13 @@ async def poner_modo(
     Raises:
         Problema: There is none, or not one of them does.
     """
-    pasos = await asyncio.to_thread(_pasos_de_modo, entorno, usuario, peticion, alcance, clave)
-    return await _dar(entorno, pasos, _DE_MODO, {}, esperar=esperar)
+    pedido = await asyncio.to_thread(_pedido_de_modo, entorno, usuario, peticion, alcance, clave)
+    return await _dar(entorno, pedido, _DE_MODO, {}, esperar=esperar)
 
 
-def _paso_de_cierre(
+def _pedido_de_cierre(
     entorno: Entorno, usuario: Usuario, id_: str, motivo: str, clave: str | None
-) -> tuple[_Paso, str]:
+) -> tuple[_Pedido, str]:
     nombre = leer_id(id_)
     if nombre is None or nombre.kind not in set(ClaseDisyuntor):
         raise Problema(404, f"there is no breaker {id_!r}")
@@ -91,7 +97,7 @@ def _paso_de_cierre(
         accion = AccionMando.CERRAR_DISYUNTOR.value
         if suyo != (nombre.account_id, nombre.symbol, accion, contenido_cierre(peticion)):
             raise Problema(422, CLAVE_USADA)
-        return _repetido(mando), nombre.kind
+        return _repetido([mando]), nombre.kind
     almacen, disyuntor = entorno.almacen, buscar_disyuntor(entorno.almacen, usuario.client_id, id_)
     if disyuntor is None:
         raise Problema(404, f"there is no breaker {id_!r}")
@@ -102,27 +108,27 @@ def _paso_de_cierre(
             )
         except SolicitudInvalida as fallo:
             raise Problema(409, str(fallo)) from fallo
-        return _repetido(mando), nombre.kind
+        return _repetido([mando]), nombre.kind
     demonios = demonios_de(almacen, usuario.client_id, disyuntor.symbol, disyuntor.account_id)
     if not demonios:
         raise _sin_demonio(f"{disyuntor.symbol} on {disyuntor.account_id}")
 
-    def pedir(plazo_ms: int) -> MandoGuardado:
-        return pedir_cierre(almacen, demonios[0], peticion, usuario.nombre, clave, plazo_ms)
+    def pedir(plazo_ms: int) -> list[MandoGuardado]:
+        return [pedir_cierre(almacen, demonios[0], peticion, usuario.nombre, clave, plazo_ms)]
 
-    return _paso(demonios[0], pedir), nombre.kind
+    return _Pedido([_paso(demonios[0])], pedir), nombre.kind
 
 
-def _pasos_de_modo(
+def _pedido_de_modo(
     entorno: Entorno, usuario: Usuario, peticion: PeticionModo, alcance: Alcance, clave: str | None
-) -> list[_Paso]:
+) -> _Pedido:
     dados = _dados(entorno, usuario, clave)
     for mando in dados:
         esperado = (AccionMando.MODO_RIESGO.value, contenido_modo(peticion, alcance))
         if (mando.action, mando.payload) != esperado:
             raise Problema(422, CLAVE_USADA)
     if dados:
-        return sorted((_repetido(mando) for mando in dados), key=lambda paso: paso[:3])
+        return _repetido(sorted(dados, key=_paso))
     demonios = demonios_de(entorno.almacen, *alcance)
     if not demonios:
         que = " ".join(alcance.como_json().values())
@@ -130,14 +136,13 @@ def _pasos_de_modo(
             raise Problema(404, f"no daemon of this tenant ever traded {que}")
         raise _sin_demonio(que or "anything")
 
-    def pedir(demonio: DemonioVivo) -> Callable[[int], MandoGuardado]:
-        # One user may trade one symbol on several accounts, and a key names one command of both.
-        suya = None if clave is None else f"{clave}:{demonio.account_id}"
-        return lambda plazo_ms: pedir_modo(
-            entorno.almacen, demonio, peticion, usuario.nombre, suya, plazo_ms, alcance
-        )
+    # One user may trade one symbol on several accounts, and a key names one command of both.
+    suyas = [(demonio, None if clave is None else f"{clave}:{demonio.account_id}") for demonio in demonios]
 
-    return [_paso(demonio, pedir(demonio)) for demonio in demonios]
+    def pedir(plazo_ms: int) -> list[MandoGuardado]:
+        return pedir_modos(entorno.almacen, suyas, peticion, usuario.nombre, plazo_ms, alcance)
+
+    return _Pedido([_paso(demonio) for demonio in demonios], pedir)
 
 
 def _conocido(entorno: Entorno, usuario: Usuario, alcance: Alcance) -> bool:
@@ -171,12 +176,12 @@ def _dados(entorno: Entorno, usuario: Usuario, clave: str | None) -> list[MandoG
     return [mando for mando in (leer_mando(entorno.almacen, uno) for uno in ids) if mando is not None]
 
 
-def _paso(demonio: DemonioVivo, pedir: Callable[[int], MandoGuardado]) -> _Paso:
-    return _Paso(demonio.account_id, demonio.user_id, demonio.symbol, pedir)
+def _paso(uno: DemonioVivo | MandoGuardado) -> _Paso:
+    return _Paso(uno.account_id, uno.user_id, uno.symbol)
 
 
-def _repetido(mando: MandoGuardado) -> _Paso:
-    return _Paso(mando.account_id, mando.user_id, mando.symbol, lambda _plazo_ms: mando)
+def _repetido(mandos: Sequence[MandoGuardado]) -> _Pedido:
+    return _Pedido([_paso(mando) for mando in mandos], lambda _plazo_ms: mandos)
 
 
 def _sin_demonio(que: str) -> Problema:
@@ -184,13 +189,12 @@ def _sin_demonio(que: str) -> Problema:
 
 
 async def _dar(
-    entorno: Entorno, pasos: Sequence[_Paso], campos: Sequence[str], fijos: dict[str, Any], *, esperar: bool
+    entorno: Entorno, pedido: _Pedido, campos: Sequence[str], fijos: dict[str, Any], *, esperar: bool
 ) -> RespuestaJson:
-    """Give all commands at once; the answer has the status that they share."""
-    hechos = await asyncio.gather(
-        *(entorno.encargos.encargar(paso.pedir, paso.user_id, esperar=esperar) for paso in pasos)
-    )
-    filas = [_fila(paso, uno, campos) | fijos for paso, uno in zip(pasos, hechos, strict=True)]
+    """Give all commands together; the answer has the status that they share."""
+    usuarios = [paso.user_id for paso in pedido.pasos]
+    hechos = await entorno.encargos.encargar(pedido.pedir, usuarios, esperar=esperar)
+    filas = [_fila(paso, uno, campos) | fijos for paso, uno in zip(pedido.pasos, hechos, strict=True)]
     exitos = [fila["success"] for fila in filas]
     exito = False if False in exitos else None if None in exitos else True
     cuerpo: dict[str, Any] = {"success": exito, "results": filas}

@@ -97,7 +97,7 @@ async def _actuar(
         _entornos(entorno, destinos),
         cuerpo.account_id,
     )
-    if not await entorno.encargos.es_repetido(encargo):
+    if not await entorno.encargos.es_repetido([encargo]):
         _comprobar_edad(solicitud, llegada_ms)
     log.info(
         "guardian_pedido",

@@ -57,6 +57,9 @@ class PedidoCierre(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     user_id: Texto | None = None
+    account_id: Texto | None = Field(
+        default=None, description="The account whose daemon is meant; a dry run is asked only so"
+    )
 
 
 class PedidoSalida(PedidoCierre):
@@ -142,7 +145,7 @@ async def close_position(
     return await auditar(
         entorno.almacen,
         acto,
-        lambda: _cerrar(entorno, usuario, symbol, pedido.user_id, clave, esperar=prefer != SIN_ESPERAR),
+        lambda: _cerrar(entorno, usuario, symbol, pedido, clave, esperar=prefer != SIN_ESPERAR),
     )
 
 
@@ -161,7 +164,7 @@ async def forceexit(
     return await auditar(
         entorno.almacen,
         acto,
-        lambda: _cerrar(entorno, usuario, pedido.symbol, pedido.user_id, None, esperar=prefer != SIN_ESPERAR),
+        lambda: _cerrar(entorno, usuario, pedido.symbol, pedido, None, esperar=prefer != SIN_ESPERAR),
     )
 
 
@@ -237,20 +240,26 @@ async def _cerrar(
     entorno: Entorno,
     usuario: Usuario,
     symbol: str | None,
-    user_id: str | None,
+    pedido: PedidoCierre,
     clave: str | None,
     *,
     esperar: bool,
 ) -> RespuestaJson:
     """Ask the daemons to close; accounts that a person names are asked whatever the guardian may do there."""
+    user_id = pedido.user_id
     dados = () if clave is None else await asyncio.to_thread(entorno.encargos.dados, usuario, clave)
     if dados and symbol is not None:
-        lugares = {symbol: [mando.user_id for mando in dados]}
+        lugares = {symbol: [mando.user_id for mando in dados] if user_id is None else [user_id]}
     else:
-        lugares = await asyncio.to_thread(_lugares, entorno, usuario.client_id, symbol, user_id)
+        lugares = await asyncio.to_thread(_lugares, entorno, usuario.client_id, symbol, pedido)
     if not lugares:
         que = f"position of {symbol}" if symbol else "position"
-        raise Problema(404, f"there is no open {que}" + (f" of {user_id!r}" if user_id else ""))
+        raise Problema(
+            404,
+            f"there is no open {que}"
+            + (f" of {user_id!r}" if user_id else "")
+            + (f" on {pedido.account_id!r}" if pedido.account_id else ""),
+        )
     encargos = [
         Encargo(
             usuario,
@@ -259,27 +268,37 @@ async def _cerrar(
             user_id is None,
             clave,
             entornos_de(entorno, destinos),
+            pedido.account_id,
         )
         for simbolo, destinos in lugares.items()
     ]
-    for encargo in encargos:
-        await entorno.encargos.es_repetido(encargo)
-    hechos = await asyncio.gather(*(entorno.encargos.cumplir(e, esperar=esperar) for e in encargos))
-    return respuesta_de(list(lugares), hechos)
+    return await cumplir_todos(entorno, encargos, esperar=esperar)
+
+
+async def cumplir_todos(entorno: Entorno, encargos: Sequence[Encargo], *, esperar: bool) -> RespuestaJson:
+    """Give all commands of one request, or none, and tell what came of each.
+
+    Raises:
+        Problema: None was done; or the key was used for another request.
+    """
+    await entorno.encargos.es_repetido(encargos)
+    hechos = await entorno.encargos.cumplir_juntos(encargos, esperar=esperar)
+    return respuesta_de([encargo.solicitud.simbolo for encargo in encargos], hechos)
 
 
 def _lugares(
-    entorno: Entorno, client_id: str, symbol: str | None, user_id: str | None
+    entorno: Entorno, client_id: str, symbol: str | None, pedido: PedidoCierre
 ) -> dict[str, list[str]]:
     """The accounts to ask, by symbol: those with an open position, and those whose daemon may know of one."""
     with leer(entorno.almacen) as conexion:
         abiertas = [uno.operacion for uno in posiciones_abiertas(conexion, client_id, symbol)]
-    pares = {(o.symbol, o.user_id) for o in abiertas}
+    user_id, account_id = pedido.user_id, pedido.account_id
+    pares = {(o.symbol, o.user_id) for o in abiertas if account_id in (None, o.account_id)}
     if symbol is not None:
         pares.update(
             (d.symbol, d.user_id)
             for d in vivos(entorno.almacen)
-            if (d.client_id, d.symbol) == (client_id, symbol)
+            if (d.client_id, d.symbol) == (client_id, symbol) and account_id in (None, d.account_id)
         )
     elegidos = sorted(par for par in pares if user_id in (None, par[1]))
     return {simbolo: [quien for s, quien in elegidos if s == simbolo] for simbolo, _ in elegidos}

@@ -17,7 +17,7 @@ from src.produccion.almacen.lecturas import leer_orden
 from src.produccion.almacen.mandos import AccionMando
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
-from src.produccion.api.encargos import Encargo, Peticion, puede_ser
+from src.produccion.api.encargos import Encargo, Peticion, puede_ser, sobre_ensayos
 from src.produccion.api.formas import Bolsa, Escrito
 from src.produccion.api.modelos import Simbolo, Texto, no_es_logico
 from src.produccion.api.problemas import Problema, RespuestaJson
@@ -28,8 +28,8 @@ from src.produccion.api.rutas_mandos import (
     RESPUESTAS,
     SIN_ESPERAR,
     Preferencia,
+    cumplir_todos,
     entornos_de,
-    respuesta_de,
 )
 from src.produccion.api.usuarios import Usuario
 from src.produccion.ordenes.pedidas import contenido_de_orden
@@ -153,6 +153,8 @@ async def _abrir(
         suyos = await asyncio.to_thread(
             demonios_pedidos, entorno, usuario.client_id, pedido.symbol, None, pedido.account_id
         )
+        if not suyos:
+            raise await nadie(entorno, usuario.client_id, pedido.symbol, None, pedido.account_id)
         destino = _unico(sorted({demonio.user_id for demonio in suyos}), pedido)
     encargo = Encargo(
         usuario,
@@ -170,10 +172,8 @@ def _unico(usuarios: Sequence[str], pedido: PedidoOrden) -> str:
     """The one account that an order can be for.
 
     Raises:
-        Problema: There is none, or there are several.
+        Problema: There are several.
     """
-    if not usuarios:
-        raise nadie(pedido.symbol, None, pedido.account_id)
     if len(usuarios) > 1:
         nombres = ", ".join(usuarios)
         raise Problema(
@@ -196,7 +196,7 @@ async def _cancelar(
         clave,
         account_id=fila["account_id"],
     )
-    repetido = await entorno.encargos.es_repetido(encargo)
+    repetido = await entorno.encargos.es_repetido([encargo])
     if not repetido and fila["status"] in _HECHAS:
         raise Problema(409, f"order {order_id} is over: {fila['status']}; nothing was done")
     return await cumplir_todos(entorno, [encargo], esperar=esperar)
@@ -206,19 +206,21 @@ async def _detener(
     entorno: Entorno, usuario: Usuario, pedido: PedidoFin, clave: str | None, *, esperar: bool
 ) -> RespuestaJson:
     dados = () if clave is None else await asyncio.to_thread(entorno.encargos.dados, usuario, clave)
-    lugares = {(mando.symbol, mando.user_id) for mando in dados}
+    lugares = {(mando.symbol, pedido.user_id or mando.user_id) for mando in dados}
     if not lugares:
         suyos = await asyncio.to_thread(
             demonios_pedidos, entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id
         )
         lugares = {(demonio.symbol, demonio.user_id) for demonio in suyos}
     if not lugares:
-        raise nadie(pedido.symbol, pedido.user_id, pedido.account_id)
-    simbolos = sorted({simbolo for simbolo, _ in lugares})
-    contenido: dict[str, object] = {} if pedido.reason is None else {"reason": pedido.reason}
+        raise await nadie(entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id)
+    simbolos = sorted({simbolo for simbolo, _ in lugares} if pedido.symbol is None else {pedido.symbol})
+    contenido: dict[str, object] = {"all_symbols": pedido.symbol is None}
+    if pedido.reason is not None:
+        contenido["reason"] = pedido.reason
     encargos = []
     for simbolo in simbolos:
-        destinos = sorted(quien for suyo, quien in lugares if suyo == simbolo)
+        destinos = sorted({quien for suyo, quien in lugares if suyo == simbolo})
         encargos.append(
             Encargo(
                 usuario,
@@ -231,18 +233,6 @@ async def _detener(
             )
         )
     return await cumplir_todos(entorno, encargos, esperar=esperar)
-
-
-async def cumplir_todos(entorno: Entorno, encargos: Sequence[Encargo], *, esperar: bool) -> RespuestaJson:
-    """Give all commands, one request's, and tell what came of each.
-
-    Raises:
-        Problema: None was done; or the key was used for another request.
-    """
-    for encargo in encargos:
-        await entorno.encargos.es_repetido(encargo)
-    hechos = await asyncio.gather(*(entorno.encargos.cumplir(e, esperar=esperar) for e in encargos))
-    return respuesta_de([encargo.solicitud.simbolo for encargo in encargos], hechos)
 
 
 def demonios_pedidos(
@@ -260,10 +250,16 @@ def demonios_pedidos(
     return [demonio for demonio in suyos if puede_ser(demonio, modos.get(demonio.user_id), account_id)]
 
 
-def nadie(symbol: str | None, user_id: str | None, account_id: str | None) -> Problema:
+async def nadie(
+    entorno: Entorno, client_id: str, symbol: str | None, user_id: str | None, account_id: str | None
+) -> Problema:
     """Why nothing was done: no daemon lives that could be meant."""
     de_quien = "" if user_id is None else f" for {user_id}"
-    matiz = " (a dry run is asked only by its account_id)" if account_id is None else f" on {account_id}"
+    if account_id is None:
+        vivientes = await asyncio.to_thread(vivos, entorno.almacen)
+        matiz = sobre_ensayos(vivientes, client_id, symbol, user_id)
+    else:
+        matiz = f" on {account_id}"
     return Problema(
         503, f"failed: no daemon trades {symbol or 'anything'}{de_quien}{matiz}; nothing was done"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -125,6 +125,19 @@ async def una_api(entorno: Entorno) -> AsyncIterator[Api]:
 
 def responde_hecho(_mando: MandoGuardado) -> Desenlace | None:
     return HECHO
+
+
+@contextmanager
+def sin_mandos_de(motor: Engine, user_id: str) -> Iterator[None]:
+    """A store of SQLite that takes no command of a user."""
+    with motor.begin() as conexion:
+        conexion.exec_driver_sql(
+            f"CREATE TRIGGER no_llega BEFORE INSERT ON commands WHEN NEW.user_id = '{user_id}'"
+            " BEGIN SELECT RAISE(ABORT, 'the store is locked'); END"
+        )
+    yield
+    with motor.begin() as conexion:
+        conexion.exec_driver_sql("DROP TRIGGER no_llega")
 
 
 class DemonioFalso(threading.Thread):
