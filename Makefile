@@ -6,6 +6,7 @@ N ?= 200
 SEED ?= 1
 CANDLES ?=
 DAEMON ?=
+WORKERS := $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) * 3 // 2))")
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-test demo test test-slow check format lint types contracts parity trailing chaos chaos-store soak bench clean
@@ -31,7 +32,7 @@ demo: install ## The whole main job on candles it makes itself: train, evaluate,
 	$(BIN)/python -m src.cli.demo
 
 test: install-test ## Run the test suite (< 10 min)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-slow: install-test ## Run the tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 1200

@@ -169,6 +169,8 @@ class Orquestador:
         respuesta: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def hacer() -> None:
+            if respuesta.cancelled():
+                return  # whoever asked is gone, and may have been told that nothing was done
             try:
                 resultado = await tarea()
             except (EntradaInvalida, ErrorBolsa) as fallo:

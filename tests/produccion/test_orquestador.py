@@ -929,6 +929,27 @@ async def test_lo_que_se_pide_se_hace_entre_dos_pasos_y_se_responde(abrir: Abrir
     assert respuestas[0] > 0.0
 
 
+async def test_lo_que_ya_nadie_espera_no_se_hace(abrir: Abrir):
+    """Whoever asked is cancelled while the request waits for its turn."""
+    guion = Guion(await abrir(0.0))
+    hechas: list[str] = []
+
+    async def hacer() -> None:
+        hechas.append("hecha")
+
+    tareas: list[asyncio.Task[None]] = []
+
+    def preguntar() -> None:
+        assert guion.orquestador is not None
+        tareas.extend(asyncio.create_task(guion.orquestador.pedir(hacer)) for _ in range(2))
+        asyncio.get_running_loop().call_soon(tareas[0].cancel)
+
+    await guion.correr(guion.cierra(0), [preguntar], FIN)
+
+    assert hechas == ["hecha"]
+    assert tareas[0].cancelled()
+
+
 @pytest.mark.parametrize("fallo", [SolicitudInvalida("no"), OrdenRechazada("no"), LecturaFallida("no")])
 async def test_una_negativa_vuelve_a_quien_pregunto_y_la_sesion_sigue(abrir: Abrir, fallo: Exception):
     guion = Guion(await abrir(0.0), salida=PoliticaSalida.MANTENER)
