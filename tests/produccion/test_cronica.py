@@ -270,6 +270,7 @@ async def test_con_el_fichero_lleno_no_se_abre_pero_se_sale(abrir: Abrir):
     llenar_disco(banco)
     for precio in (30_100.0, 30_200.0, 30_300.0):
         await banco.cerrar_vela(precio)
+        assert banco.registro.esperar(60.0)
 
     assert banco.control.bloqueos == {Bloqueo.SIN_REGISTRO}
     assert len(banco.bolsa.enviadas) == 3  # the increase of the candle whose row was the first to be lost
