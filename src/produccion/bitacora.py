@@ -102,11 +102,12 @@ def configurada(
 @contextmanager
 def enmudecida() -> Iterator[None]:
     """Within the block, log nothing: what is measured has a table of its own."""
+    antes = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(antes)
 
 
 def con_color(salida: TextIO, entorno: Mapping[str, str] = os.environ) -> bool:
@@ -256,6 +257,10 @@ class _ConsolaConEstado(logging.StreamHandler[TextIO]):
     """Writes below the status line instead of into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K")
+        try:
+            if self.stream.isatty():
+                self.stream.write("\r\x1b[K")
+        except (OSError, ValueError):
+            self.handleError(record)  # a terminal that is gone: the thread that writes goes on
+            return
         super().emit(record)

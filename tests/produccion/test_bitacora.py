@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -243,3 +244,33 @@ def test_sin_terminal_la_linea_calla():
     linea.terminar()
 
     assert salida.getvalue() == ""
+
+
+class TerminalIdo(io.StringIO):
+    """A terminal that was closed while one line was written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cortes = 1
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, texto: str) -> int:
+        if self.cortes and texto.startswith("\r"):
+            self.cortes -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(texto)
+
+
+def test_una_linea_que_la_terminal_no_toma_no_se_lleva_las_siguientes(monkeypatch: pytest.MonkeyPatch):
+    terminal = TerminalIdo()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    with configurada():
+        for evento in ("primero", "segundo"):
+            structlog.get_logger("x").warning(evento)
+
+    assert "primero" not in terminal.getvalue()
+    assert "segundo" in terminal.getvalue()
