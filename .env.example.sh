@@ -28,3 +28,7 @@ export BINANCE_API_SECRET=""
 
 # A Redis that other programs read open operations in; everything works without it.
 # export TIMONEL_REDIS_URL="redis://127.0.0.1:6379/0"
+
+# Secrets of `timonel alerts`: the bot's token, and addresses of other services that timonel.yaml names.
+# export TIMONEL_TELEGRAM_TOKEN=""
+# export TIMONEL_APPRISE_MAIL="mailtos://user:password@host"

@@ -262,6 +262,7 @@ async def decidir(
     diario: DiarioSqlite | None,
     carpeta: Path,
     velas: int,
+    pausa_s: float = 0.0,
 ) -> None:
     """Run a session over so many candles after the warm-up, an order on each.
 
@@ -272,14 +273,14 @@ async def decidir(
         diario: The journal; ``None`` leaves it out.
         carpeta: Where the artefact goes; empty.
         velas: Candles to decide on.
+        pausa_s: Between the end of one decision and the next candle.
     """
     artefacto = leer_artefacto(carpeta, escribir_artefacto(taller, carpeta))
     lugar = lugar_de(artefacto, puerto, PoliticaAlterna(artefacto.actor))
     primera = velas_de_calentamiento(taller)
     async with conexion(taller, puerto, cronometro) as bolsa:
-        sesion = SesionFalsa(
-            [taller.tabla.vela(i) for i in range(primera, primera + velas)], bolsa.turno, cronometro
-        )
+        candelas = [taller.tabla.vela(i) for i in range(primera, primera + velas)]
+        sesion = SesionFalsa(candelas, bolsa.turno, cronometro, pausa_s)
         con_diario = diario or cast(DiarioSqlite, SinDiario())
         conexiones = Conexiones(
             diario=con_diario,

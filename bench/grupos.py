@@ -30,6 +30,8 @@ GRUPOS = (
     Grupo("reinicio", "medir_reinicio", ("restart_to_protected_s",)),
     Grupo("proteccion", "medir_proteccion", ("tick_to_protect_p99_ms",)),
     Grupo("almacen", "medir_reconstruccion", ("rebuild_1m_events_s", "rebuild_1m_events_mb")),
+    Grupo("mensajes", "medir_mensajes", ("ws_fanout_p99_ms",)),
+    Grupo("api", "medir_api", ("api_p95_ms", "price_cache_hit_pct", "decision_p99_beside_api")),
     Grupo("replay", "medir_soak", ("rss_growth_mb",), por_omision=False),
 )
 

@@ -38,12 +38,15 @@ class SesionFalsa:
         velas: Closed candles to send; one each time that `turno` is set.
         turno: Set by whoever is done with the last candle.
         cronometro: Told when a candle's bytes are there.
+        pausa_s: Between the end of one decision and the next candle.
     """
 
-    def __init__(self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro) -> None:
+    def __init__(
+        self, velas: Sequence[Vela], turno: asyncio.Event, cronometro: Cronometro, pausa_s: float = 0.0
+    ) -> None:
         fin = orjson.dumps({"data": {"e": "simEnd", "E": velas[-1].apertura_ms}}).decode()
         mensajes = [*self.mensajes(velas), Mensaje(fin, se_mide=False)]
-        self._mercado = _Mercado(iter(mensajes), turno, cronometro)
+        self._mercado = _Mercado(iter(mensajes), turno, cronometro, pausa_s)
 
     def mensajes(self, velas: Sequence[Vela]) -> list[Mensaje]:
         """What the market socket says before it ends; a connection is announced by whatever comes first."""
@@ -63,10 +66,13 @@ class _Silencio(_Socket):
 
 
 class _Mercado(_Socket):
-    def __init__(self, mensajes: Iterator[Mensaje], turno: asyncio.Event, cronometro: Cronometro) -> None:
+    def __init__(
+        self, mensajes: Iterator[Mensaje], turno: asyncio.Event, cronometro: Cronometro, pausa_s: float
+    ) -> None:
         self._mensajes = mensajes
         self._turno = turno
         self._cronometro = cronometro
+        self._pausa_s = pausa_s
 
     async def receive(self, **_: Any) -> aiohttp.WSMessage:
         """The next message; after the last one, silence."""
@@ -77,6 +83,8 @@ class _Mercado(_Socket):
         if mensaje.espera:
             await self._turno.wait()
             self._turno.clear()
+            if self._pausa_s:
+                await asyncio.sleep(self._pausa_s)
         if mensaje.se_mide:
             self._cronometro.llegar()
         return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, mensaje.texto, None)

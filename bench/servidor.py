@@ -11,6 +11,9 @@ import orjson
 PRECIO = "30000.00"
 """Every order is filled at this price."""
 
+SIMBOLOS = ("BTCUSDT", *(f"X{i:03d}USDT" for i in range(499)))
+"""As many as the real exchange lists."""
+
 _IDS = count(1)
 _CUENTA = orjson.dumps(
     {
@@ -29,6 +32,16 @@ _CUENTA = orjson.dumps(
     }
 )
 
+_PUBLICO = {
+    b"GET /fapi/v1/ticker/bookTicker": orjson.dumps(
+        [
+            {"symbol": s, "bidPrice": PRECIO, "bidQty": "1", "askPrice": "30000.10", "askQty": "1", "time": 1}
+            for s in SIMBOLOS
+        ]
+    ),
+    b"GET /fapi/v1/ticker/price": orjson.dumps([{"symbol": s, "price": PRECIO, "time": 1} for s in SIMBOLOS]),
+}
+
 
 class Contestador(asyncio.Protocol):
     """Answers the requests of one connection."""
@@ -46,7 +59,7 @@ class Contestador(asyncio.Protocol):
         if not hay or len(resto) < _largo_del_cuerpo(cabeza):
             return
         self._pendiente = b""
-        cuerpo = _resultado(resto) if cabeza.startswith(b"POST") else _CUENTA
+        cuerpo = _resultado(resto) if cabeza.startswith(b"POST") else _lectura(cabeza)
         self._transporte.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
             % (len(cuerpo), cuerpo)
@@ -58,6 +71,12 @@ def _largo_del_cuerpo(cabeza: bytes) -> int:
         if linea.lower().startswith(b"content-length:"):
             return int(linea.partition(b":")[2])
     return 0
+
+
+def _lectura(cabeza: bytes) -> bytes:
+    """Public prices where they are asked for, otherwise the account."""
+    ruta = cabeza.split(b" HTTP/", 1)[0].split(b"?", 1)[0]
+    return _PUBLICO.get(ruta, _CUENTA)
 
 
 def _resultado(cuerpo: bytes) -> bytes:

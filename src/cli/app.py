@@ -9,6 +9,7 @@ import typer
 
 from src.cli.adjust_trailing_stops import adjust_trailing_stops
 from src.cli.adopt import adopt
+from src.cli.alerts import alerts
 from src.cli.api import api
 from src.cli.backfill_stop_price import backfill_stop_price
 from src.cli.breakers import breakers
@@ -16,7 +17,22 @@ from src.cli.db import db
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.journal import journal
+from src.cli.logs import logs
+from src.cli.mandar import order, stop
 from src.cli.monitor_stops import monitor_stops
+from src.cli.operar import (
+    CODIGOS_DE_SALIDA,
+    account,
+    close,
+    login,
+    logout,
+    orders,
+    positions,
+    price,
+    status,
+    stopentry,
+    trades,
+)
 from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
@@ -51,13 +67,20 @@ for comando in (
     *(adopt, adjust_trailing_stops, monitor_stops, backfill_stop_price),
 ):
     app.command(name=comando.__name__)(con_codigo_de_salida(comando))
+for pregunta in (
+    *(login, logout, positions, price, account, orders, trades, status, logs),
+    *(close, stopentry, stop),
+):
+    app.command(name=pregunta.__name__, epilog=CODIGOS_DE_SALIDA)(con_codigo_de_salida(pregunta))
 app.add_typer(journal, name="journal")
 app.add_typer(db, name="db")
 app.add_typer(projections, name="projections")
 app.add_typer(stops, name="stops")
 app.add_typer(users, name="users")
+app.add_typer(alerts, name="alerts")
 app.add_typer(breakers, name="breakers")
 app.add_typer(risk, name="risk")
+app.add_typer(order, name="order")
 
 
 @app.callback()

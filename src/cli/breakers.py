@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
-from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar
+from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar, respuesta_de
 from src.cli.salida import con_codigo_de_salida
 from src.nucleo.disyuntores import ClaseDisyuntor
 
 if TYPE_CHECKING:
-    from src.produccion.almacen.disyuntores import CambioGuardado, DisyuntorGuardado
+    from src.produccion.almacen.tipos_disyuntor import CambioGuardado, DisyuntorGuardado
 
 breakers = typer.Typer(help="Breakers: list them, look back, close one.", invoke_without_command=True)
 
@@ -51,15 +51,20 @@ def listar(
         if history:
             cambios = historia_disyuntores(almacen, client_id, simbolo, limite=history)
             tabla, datos = _tabla_de_cambios(cambios), {"changes": [c._asdict() for c in cambios]}
+            remedios = []
         else:
             todos = listar_disyuntores(almacen, client_id, simbolo)
             tabla, datos = _tabla(todos), {"breakers": [uno.como_json() for uno in todos]}
+            remedios = [f"{d.symbol} {d.kind.value}: {d.como_se_cierra}" for d in todos if d.como_se_cierra]
     finally:
         almacen.dispose()
     if como_json:
         typer.echo(json.dumps(datos))
     else:
-        Console(highlight=False, emoji=False).print(tabla)
+        consola = Console(highlight=False, emoji=False)
+        consola.print(tabla)
+        for remedio in remedios:
+            consola.print(remedio, markup=False)
 
 
 @breakers.command()
@@ -81,22 +86,25 @@ def reset(
 
     Exit codes: 0 done, 2 bad input or refused, 4 nobody answered.
     """
-    from src.produccion.almacen.disyuntores import cerrar_el_de_ejecuciones
-    from src.produccion.almacen.mandos_riesgo import PeticionCierre, comprobar_motivo, pedir_cierre
+    from src.produccion.almacen.mandos_riesgo import (
+        PeticionCierre,
+        cerrar_sin_demonio,
+        comprobar_motivo,
+        pedir_cierre,
+    )
     from src.produccion.riesgo.enclavamiento import operador
 
-    simbolo, motivo, quien = symbol.upper(), comprobar_motivo(reason), operador(by)
+    simbolo, peticion, quien = symbol.upper(), PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
     if kind is ClaseDisyuntor.STOP_EXECUTION:
         from src.produccion.almacen.conexion import abrir_almacen
 
         almacen = abrir_almacen(None, state_dir)
         try:
-            cerrar_el_de_ejecuciones(almacen, client_id, simbolo, motivo, quien)
+            hecho = cerrar_sin_demonio(almacen, client_id, simbolo, peticion, quien)
         finally:
             almacen.dispose()
-        contar([{"success": True, "symbol": simbolo, "kind": kind.value}], como_json=como_json)
+        contar([respuesta_de(hecho)], como_json=como_json)
         return
-    peticion = PeticionCierre(kind, motivo)
     respuestas = mandar(
         state_dir,
         (client_id, simbolo, account),
@@ -107,7 +115,7 @@ def reset(
 
 def _tabla(todos: list[DisyuntorGuardado]) -> Table:
     tabla = Table(box=None, pad_edge=False)
-    for titulo in ("symbol", "kind", "state", "limit", "measured", "since", "account", "reason"):
+    for titulo in ("symbol", "kind", "state", "limit", "measured", "since", "until", "account", "reason"):
         tabla.add_column(titulo, overflow="fold")
     for uno in todos:
         tabla.add_row(
@@ -117,6 +125,7 @@ def _tabla(todos: list[DisyuntorGuardado]) -> Table:
             _valor(uno.kind, uno.limit_value),
             _valor(uno.kind, uno.value),
             _fecha(uno.changed_at_ms),
+            _fecha(uno.hasta_ms),
             uno.account_id,
             uno.reason.replace("[", r"\["),
         )

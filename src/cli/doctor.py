@@ -15,7 +15,7 @@ from src.cli.salida import consola_de_mensajes
 
 if TYPE_CHECKING:
     from src.produccion.diario.reparacion_diario import Reparacion
-    from src.produccion.supervision.doctor import Hallazgo
+    from src.produccion.supervision.hallazgo import Hallazgo
 
 _COLORES = {"ok": "green", "warning": "yellow", "failure": "red"}
 _PERDIDOS_MOSTRADOS = 20
@@ -40,18 +40,23 @@ def doctor(
     accounts: Annotated[
         Path | None, typer.Option(envvar="TIMONEL_ACCOUNTS", help="The accounts.yaml of --user.")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Leave the exchange out.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Leave exchange, Redis and Telegram out.")
+    ] = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild the journals that are damaged; a copy is kept.")
     ] = False,
     como_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check keys, exchange, clock, disk, journals, locks, latches, artefacts; only --repair changes anything.
+    """Check keys, exchange, clock, store, Redis, Telegram, disk, journals, locks, latches, artefacts.
+
+    Only --repair changes anything.
 
     Exit codes: 0 nothing failed, 1 something did, 2 bad input.
     """
     from src.produccion.config.config import Opciones, comprobar_opciones
-    from src.produccion.supervision.doctor import Veredicto, diagnosticar
+    from src.produccion.supervision.doctor import diagnosticar
+    from src.produccion.supervision.hallazgo import Veredicto
 
     if repair:
         _reparar(state_dir, como_json=como_json)

@@ -58,7 +58,7 @@ def mandar(
             nombres = " ".join(nombre for nombre in de if nombre is not None) or "anything"
             raise SolicitudInvalida(f"no running daemon of this store trades {nombres}; nothing was done")
         mandos = [pedir(almacen, demonio) for demonio in demonios]
-        return [_respuesta(esperar_desenlace(almacen, mando)) for mando in mandos]
+        return [respuesta_de(esperar_desenlace(almacen, mando)) for mando in mandos]
     finally:
         almacen.dispose()
 
@@ -73,9 +73,7 @@ def contar(respuestas: Sequence[dict[str, Any]], *, como_json: bool) -> None:
         typer.echo(json.dumps({"results": list(respuestas)}))
     else:
         for respuesta in respuestas:
-            quien = respuesta["symbol"] + (
-                f" of {respuesta['account_id']}" if "account_id" in respuesta else ""
-            )
+            quien = respuesta["symbol"] + (f" of {de}" if (de := respuesta["account_id"]) else "")
             texto = respuesta.get("message") or respuesta.get("error") or "done"
             consola_de_mensajes().print(f"{quien}: {texto}", markup=False)
     malas = [r for r in respuestas if not r["success"]]
@@ -83,7 +81,8 @@ def contar(respuestas: Sequence[dict[str, Any]], *, como_json: bool) -> None:
         raise typer.Exit(max(int(r.get("exit_code", _RECHAZADO)) for r in malas))
 
 
-def _respuesta(mando: MandoGuardado) -> dict[str, Any]:
+def respuesta_de(mando: MandoGuardado) -> dict[str, Any]:
+    """What came of a command, as it is told."""
     donde = {"symbol": mando.symbol, "account_id": mando.account_id, "command_id": mando.id}
     if mando.outcome is not None:
         return {**mando.outcome, **donde}

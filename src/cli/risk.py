@@ -58,22 +58,21 @@ def show(
     como_json: OpcionJson = False,
     state_dir: OpcionEstado = ESTADO,
 ) -> None:
-    """List the modes that were set, as they were told last; whoever is not listed is ACTIVE.
+    """List the mode of every daemon of this store, and wherever one was set, as they were told last.
 
     Exit codes: 0 done, 2 bad input.
     """
-    from src.produccion.almacen.conexion import abrir_almacen
-    from src.produccion.almacen.disyuntores import listar_modos
+    from src.produccion.almacen.conexion import abrir_almacen, leer
+    from src.produccion.almacen.modos import modos_vigentes
 
     almacen = abrir_almacen(None, state_dir)
     try:
-        modos = listar_modos(almacen, client_id)
+        with leer(almacen) as conexion:
+            modos = modos_vigentes(conexion, client_id)
     finally:
         almacen.dispose()
     if como_json:
         typer.echo(json.dumps({"modes": [modo._asdict() for modo in modos]}))
         return
     for modo in modos:
-        typer.echo(
-            f"{modo.symbol} of {modo.account_id}: {modo.mode.value}, by {modo.requested_by}: {modo.reason}"
-        )
+        typer.echo(modo.texto)

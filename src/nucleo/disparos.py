@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import NamedTuple
 
-from src.nucleo.disyuntores import EstadoDisyuntor, ReglaDisyuntor
+from src.nucleo.disyuntores import ClaseDisyuntor, EstadoDisyuntor, ReglaDisyuntor
 from src.nucleo.errores import DatosInvalidos
 
 ESPERA_RESIDENTE_MS = 3_000
@@ -180,7 +180,7 @@ def barreras(situacion: Situacion, reglas: ReglasInquilino) -> tuple[Barrera, ..
     comprobadas = (
         (Barrera.DUPLICATE, situacion.token_visto),
         (Barrera.KILL_SWITCH, not reglas.opera),
-        (Barrera.CIRCUIT_BREAKER, situacion.disyuntor is EstadoDisyuntor.OPEN),
+        (Barrera.CIRCUIT_BREAKER, ClaseDisyuntor.STOP_EXECUTION.detiene(situacion.disyuntor)),
         (Barrera.STALE_PRICE, situacion.edad_precio_ms > PRECIO_VIEJO_MS),
         (Barrera.SLIPPAGE, situacion.slippage_pct > reglas.slippage_max_pct),
         (Barrera.RATE_LIMIT, frecuente),

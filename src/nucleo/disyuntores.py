@@ -40,6 +40,17 @@ class ClaseDisyuntor(StrEnum):
             case ClaseDisyuntor.STOP_EXECUTION:
                 return "failures"
 
+    def detiene(self, estado: EstadoDisyuntor) -> bool:
+        """Whether a breaker in that state holds entries; only that of stop executions lets them on trial."""
+        if self is ClaseDisyuntor.STOP_EXECUTION:
+            return estado is EstadoDisyuntor.OPEN
+        return estado is not EstadoDisyuntor.CLOSED
+
+    @property
+    def es_limite(self) -> bool:
+        """Whether it shows a limit: no cool-down half-opens it, and nobody closes it by hand."""
+        return self is ClaseDisyuntor.DRAWDOWN
+
     def texto(self, valor: float) -> str:
         """A measured value as a person reads it."""
         match self.unidad:

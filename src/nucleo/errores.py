@@ -30,6 +30,9 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── ProteccionImposible      the exchange would not take a stop
 │   └── ProteccionRota           a stop or target was triggered and did not close the position
 ├── AlmacenCaido                 the shared store does not answer; protection goes on without it
+├── AvisoSinEntregar             a channel did not take a message, as far as is known; it stays in the outbox
+│   ├── CanalOcupado             … and asks to wait
+│   └── AvisoRechazado           … and will not take it as it is
 ├── EmergenciaDrawdown           the drawdown limit was reached; positions were closed       (exit 3)
 ├── ServicioCaido                a part of the daemon that must run for ever has ended
 ├── EmergenciaOperacional        trading cannot go on safely; positions were closed          (exit 4)
@@ -186,6 +189,27 @@ class ProteccionRota(PosicionDesprotegida):
 
 class AlmacenCaido(ErrorTimonel):
     """The shared store does not answer: what was to be written waits, protection does not."""
+
+
+class AvisoSinEntregar(ErrorTimonel):
+    """A channel did not take a message, as far as is known: it stays in the outbox and is tried again."""
+
+
+class CanalOcupado(AvisoSinEntregar):
+    """The channel takes nothing now.
+
+    Args:
+        mensaje: What happened, in one sentence.
+        espera_s: Wall seconds that it asks to wait.
+    """
+
+    def __init__(self, mensaje: str, *, espera_s: float) -> None:
+        super().__init__(mensaje)
+        self.espera_s = espera_s
+
+
+class AvisoRechazado(AvisoSinEntregar):
+    """The channel proved that it did not take the message, and will not take it as it is."""
 
 
 class EmergenciaDrawdown(ErrorTimonel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -169,6 +170,10 @@ def validar_brecha(plan: Plan, estado: EstadoRiesgo) -> Validacion:
     return Validacion(Rechazo.BLOQUEO, "drawdown limit exceeded")
 
 
+_INSTANTE = "%Y-%m-%dT%H:%MZ"
+_ESCALON = re.compile(rf"{Rechazo.BLOQUEO.value}: (daily|monthly) loss .*: no entries until (\S+)$")
+
+
 class Anclas(NamedTuple):
     """The equity at the first candle that closed in the current UTC day, and in the current month."""
 
@@ -235,10 +240,26 @@ def _pausa(escalon: str, perdida: float, maximo: float, hasta: str) -> Validacio
     )
 
 
+class Escalon(NamedTuple):
+    """A loss that pauses entries."""
+
+    nombre: str  # daily | monthly
+    hasta_ms: int  # entries pause until then
+
+
+def escalon_de(error: str) -> Escalon | None:
+    """The tier that the ``error`` of a row names; ``None`` when it is about something else."""
+    dicho = _ESCALON.match(error)
+    if dicho is None:
+        return None
+    hasta = datetime.strptime(dicho[2], _INSTANTE).replace(tzinfo=UTC)
+    return Escalon(dicho[1], round(hasta.timestamp() * 1_000))
+
+
 @lru_cache(maxsize=64)
 def _final(inicio_ms: int, intervalo: str) -> str:
     final = datetime.fromtimestamp(siguiente_apertura(inicio_ms, intervalo) / 1000, UTC)
-    return f"{final:%Y-%m-%dT%H:%MZ}"
+    return final.strftime(_INSTANTE)
 
 
 def distancia_liquidacion(cuenta: EstadoCuenta, mark: float, tramos: tuple[Tramo, ...]) -> float | None:

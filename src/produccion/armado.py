@@ -14,6 +14,7 @@ from src.nucleo.indicadores import Indicadores
 from src.nucleo.politica import Politica
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Mercado
+from src.produccion.a_mano import LibroAMano
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.ciclo import Ciclo, Piezas
 from src.produccion.config.config import Ajustes
@@ -137,6 +138,7 @@ def armar_ciclo(
         ejecutor=nucleo.ejecutor,
         cronica=cronica,
         reloj=m.reloj,
+        a_mano=LibroAMano(m.diario, m.reloj, control, m.recuerdo.a_mano),
     )
     reglas = Reglas(
         m.agente_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from math import isclose
 from time import perf_counter
@@ -12,22 +12,31 @@ from typing import NamedTuple, NoReturn, Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from src.nucleo.a_mano import OrdenPedida, planificar_a_mano
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
+from src.nucleo.dinero import precio_desplazado, producto, redondear
 from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
     ErrorBolsa,
     LecturaFallida,
+    LimiteDeRiesgo,
     OrdenRechazada,
     PosicionDesprotegida,
     ProteccionRota,
     ResultadoIncierto,
+    SolicitudInvalida,
+    StopInaceptable,
+    StopMasFlojo,
 )
+from src.nucleo.frenos import AJUSTE_MANUAL
 from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
+from src.nucleo.vida_orden import VidaOrden
+from src.produccion.a_mano import FinAMano, LibroAMano, MemoriaAMano, OperacionAMano
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Ajeno, Cuenta, Novedades
@@ -36,7 +45,7 @@ from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
 from src.produccion.metricas.histograma import Histograma
 from src.produccion.observacion import ObservacionBuilder
-from src.produccion.ordenes.ejecutor import Ejecutor, Informe
+from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
@@ -46,6 +55,9 @@ from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
 _ENTRE_CIERRES_S = 1.0  # wall seconds
+MOTIVO_A_MANO = "order"
+"""The first word of what an order by hand is sent for."""
+
 _SIN_ORDENES = Informe(Resultado.NINGUNA)
 _STATUS_POR_MOTIVO = {
     "unprotected": StatusFila.PROTECCION,
@@ -53,8 +65,9 @@ _STATUS_POR_MOTIVO = {
     "vanished": StatusFila.PROTECCION,
     "guardian": StatusFila.MANUAL,
     "exit": StatusFila.MANUAL,
+    MOTIVO_A_MANO: StatusFila.MANUAL,
 }
-"""What exits that the agent did not decide were sent for."""
+"""What orders that the agent did not decide were sent for."""
 
 _AUMENTOS = (Operacion.AUMENTAR_LONG, Operacion.AUMENTAR_SHORT)
 
@@ -73,6 +86,7 @@ class Piezas(NamedTuple):
     ejecutor: Ejecutor
     cronica: Cronica
     reloj: Reloj
+    a_mano: LibroAMano
 
 
 class CierreCompartido(Protocol):
@@ -186,7 +200,7 @@ class Ciclo:
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
         cuenta = self._p.cuenta
-        if cuenta.en_vuelo or self._p.ejecutor.hay_incierta:
+        if self._incierta:
             # What an order did is not known yet: a flat account may be flat no longer.
             return False
         return cuenta.estado.posicion is None or self._p.protector.cubre
@@ -210,6 +224,7 @@ class Ciclo:
         # An exit does not wait for its journal: a fill whose intent is lost is the newest candle's.
         self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
         await self._revisar_proteccion()
+        await self._atender_a_mano()
 
     def debe_decidir(self) -> bool:
         """Whether the newest candle waits for its decision, or a decision for its end."""
@@ -292,7 +307,7 @@ class Ciclo:
         with bound_contextvars(vela_ms=self._p.datos.ultima.apertura_ms):
             if pendiente is None or pendiente.cierre_ms < cierre_ms:
                 cuenta = await self._al_dia()
-                await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir)
+                await self._decidir(cuenta, cierre_ms, motivo_para_no_decidir or self._p.a_mano.impedimento)
                 self.decision_s.observar(perf_counter() - inicio_s)
                 self.retraso_s.observar((self._p.reloj.ahora_ms() - cierre_ms) / 1_000)
             await self._completar()
@@ -303,6 +318,10 @@ class Ciclo:
         """Note candles that no decision shows; those of an earlier life are in the journal already."""
         ultima = self._p.cronica.ultima_decidida_ms
         self._p.cronica.anotar_velas([vela for vela in velas if vela.apertura_ms > ultima])
+
+    async def anotar_detencion(self, quien: str, motivo: str | None, mando: str) -> None:
+        """Note that somebody wants the daemon to end, before it does."""
+        await self._p.cronica.anotar_detencion(quien, motivo, mando)
 
     async def asentar(self) -> None:
         """Return when everything noted so far is on disk; only a market that waits needs it."""
@@ -352,6 +371,7 @@ class Ciclo:
         novedades = await self._tras_cerrar()
         self._p.cuenta.en_vuelo = False
         self._vetar(novedades.ajenos)
+        self._acabar_a_mano()
         self._p.cronica.anotar_cierre(novedades.ajenos, status, instante_ms, self.mark)
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
@@ -415,8 +435,173 @@ class Ciclo:
         await self._anotar_reduccion(informe, ahora_ms)
         return self._p.cuenta.estado.posicion
 
+    async def cancelar_a_mano(self, id_cliente: str) -> str:
+        """Cancel an order that has not ended because somebody says so; returns what came of it.
+
+        Raises:
+            SolicitudInvalida: It is over, or none of this daemon's.
+            StopInaceptable: The open position would be left without its stop.
+            ErrorBolsa: It may still live.
+        """
+        await self._al_dia()
+        p = self._p
+        vida = p.ejecutor.vida_de(id_cliente)
+        if vida is None:
+            await self._proteger(p.protector.cancelar_a_mano(id_cliente), p.reloj.ahora_ms())
+            return f"order {id_cliente} is cancelled"
+        if vida.terminada:
+            raise SolicitudInvalida(f"order {id_cliente} is over: {vida.estado.value}; nothing was done")
+        vida = await p.ejecutor.cancelar(id_cliente)
+        await self._al_dia()
+        return f"order {id_cliente} ended {vida.estado.value}, {vida.ejecutada:g} of {vida.cantidad:g} filled"
+
+    def a_mano_de(self, mando: str) -> MemoriaAMano | None:
+        """What is known of the operation that a command asked for; ``None`` when it was never begun."""
+        return self._p.a_mano.de(mando)
+
+    def vida_de(self, id_cliente: str) -> VidaOrden | None:
+        """What is known of an order at market; ``None`` when its intent is not."""
+        return self._p.ejecutor.vida_de(id_cliente)
+
+    @property
+    def _incierta(self) -> bool:
+        """Whether it is not known yet what an order did."""
+        return self._p.cuenta.en_vuelo or self._p.ejecutor.hay_incierta
+
+    async def abrir_a_mano(
+        self, pedida: OrdenPedida, mando: str, quien: str, vigente: Callable[[], bool]
+    ) -> VidaOrden:
+        """Open a position at market because somebody says so, and protect it; returns its order.
+
+        The agent is held back from before the order is sent until the account is flat again. The same command
+        always has the same client order id, so that it is never sent twice.
+
+        Args:
+            pedida: What is wanted; the mark is the newest one.
+            mando: Names the command.
+            quien: Who wants it.
+            vigente: Whether somebody still waits for it.
+
+        Raises:
+            SolicitudInvalida: Something forbids it, or it cannot be; nothing was sent.
+            StopInaceptable: Its stop or target cannot be there; nothing was sent.
+            ErrorBolsa: The exchange refused it, or what it did is not known yet.
+        """
+        p, cuenta = self._p, await self._al_dia()
+        plan = self._plan_a_mano(pedida, cuenta)
+        ficha = f"{MOTIVO_A_MANO}:{self._r.agente_id}:{mando}"
+        id_cliente = id_cliente_de(f"{ficha}:0")
+        try:
+            p.a_mano.empezar(OperacionAMano(mando, quien, id_cliente, pedida.stop, pedida.objetivo))
+            p.cuenta.en_vuelo = True
+            informe = await p.ejecutor.ejecutar(plan, ficha, vigente, posicion_previa=0.0)
+        except EmergenciaOperacional as fallo:
+            informe = Informe(Resultado.RECHAZADA, (), str(fallo))
+        if informe.resultado is Resultado.INCIERTA:
+            p.control.bloqueos.add(Bloqueo.INCIERTO)
+            raise ResultadoIncierto(f"what order {id_cliente} did is not known yet: {informe.error}")
+        if not informe.transacciones:
+            p.cuenta.en_vuelo = False
+            p.a_mano.acabar(FinAMano(False, informe.error))
+            raise OrdenRechazada(informe.error, codigo=informe.codigo)
+        await self._anotar_apertura(informe, p.reloj.ahora_ms())
+        vida = p.ejecutor.vida_de(id_cliente)
+        assert vida is not None
+        return vida
+
+    def _plan_a_mano(self, pedida: OrdenPedida, cuenta: EstadoCuenta) -> Plan:
+        """The plan of an order by hand, once every gate has let it through."""
+        p, mercado = self._p, self._r.mercado
+        if cuenta.posicion is not None:
+            raise SolicitudInvalida(
+                f"a position of {cuenta.cantidad:g} {mercado.simbolo} is open: an order by hand needs a flat"
+                " account; close it first"
+            )
+        p.control.exigir_entrada()
+        if p.control.enclavado:
+            raise LimiteDeRiesgo("account and symbol are locked after an emergency")
+        if p.ejecutor.hay_incierta:
+            raise LimiteDeRiesgo(f"nothing is opened or increased now: {Bloqueo.INCIERTO.value}")
+        plan = planificar_a_mano(pedida, self.mark, self._r.limites)
+        equity, tick = equity_de(cuenta, self.mark), mercado.filtros.escala_tick
+        esperado = precio_desplazado(self.mark, self._r.slippage, tick, compra=pedida.largo)
+        validacion = p.control.validar_accion_pre(plan, cuenta, equity, esperado, self.mark)
+        if not validacion.valida:
+            raise LimiteDeRiesgo(f"{validacion.rechazo.value}: {validacion.detalle}")
+        comision = producto(abs(plan.cantidades[0]), esperado, mercado.comision_taker)
+        prevista = EstadoCuenta(redondear(cuenta.saldo - comision), Posicion(plan.cantidades[0], esperado))
+        maximo = p.control.estado.equity_maximo
+        p.protector.comprobar_apertura(prevista, pedida.stop, pedida.objetivo, self.mark, maximo)
+        return plan
+
+    async def _anotar_apertura(self, informe: Informe, ahora_ms: int) -> None:
+        """Book what was opened by hand and protect it: it is done, whatever cannot be read of it now."""
+        antes = self._p.cuenta.estado
+        ajeno = await self._anotar_a_mano(informe, ahora_ms)
+        try:
+            maximo = self._p.control.estado.equity_maximo
+            despues = ajeno.movimiento.despues
+            await self._proteger(
+                self._p.protector.tras_operar(antes, despues, self.mark, maximo, ahora_ms), ahora_ms
+            )
+            await self._atender_a_mano()
+        except ErrorBolsa as fallo:
+            log.error("proteccion_sin_mirar", motivo=str(fallo))
+            self.stop_tocado = True
+
+    async def _atender_a_mano(self) -> None:
+        """Give what a person opened its stop and target, and let the agent go on once it is over."""
+        p = self._p
+        abierta = p.a_mano.abierta
+        if abierta is None or self._incierta:
+            return
+        if p.cuenta.estado.posicion is not None and not abierta.puesta:
+            await self._proteger_a_mano(abierta)
+        self._acabar_a_mano()
+
+    async def _proteger_a_mano(self, abierta: OperacionAMano) -> None:
+        ahora_ms = self._p.reloj.ahora_ms()
+        try:
+            self._querer(abierta.stop, abierta.objetivo, ahora_ms)
+        except StopInaceptable as fallo:
+            log.critical("posicion_tras_su_stop", motivo=str(fallo), efecto="it is closed")
+            self._p.a_mano.proteger()
+            await self.cerrar_y_seguir("unprotected", ahora_ms)
+            return
+        self._p.a_mano.proteger()
+        await self._proteger(self._p.protector.mover(), ahora_ms)
+
+    def _querer(self, stop: float | None, objetivo: float | None, ahora_ms: int) -> None:
+        """Want stop and target there; a stop that the position's own is tighter than changes nothing."""
+        if stop is None and objetivo is None:
+            return
+        try:
+            self._p.protector.ajustar_a_mano(stop, objetivo, AJUSTE_MANUAL, self.mark, ahora_ms)
+        except StopMasFlojo as fallo:
+            log.warning("stop_pedido_mas_flojo", motivo=str(fallo), efecto="the tighter one stays")
+            self._querer(None, objetivo, ahora_ms)
+
+    def _acabar_a_mano(self) -> None:
+        """What a person opened is over when the account is flat, and nothing may come of its order."""
+        abierta = self._p.a_mano.abierta
+        if abierta is None or self._p.cuenta.estado.posicion is not None or self._incierta:
+            return
+        vida = self._p.ejecutor.vida_de(abierta.id_cliente)
+        abrio = abierta.puesta or (vida is not None and vida.ejecutada > 0.0)
+        motivo = "" if abrio else "it was never sent" if vida is None else vida.motivo
+        self._p.a_mano.acabar(FinAMano(abrio, motivo))
+
     async def _anotar_reduccion(self, informe: Informe, ahora_ms: int) -> None:
         """Book what was given up by hand: it is done, whatever cannot be read of it now."""
+        await self._anotar_a_mano(informe, ahora_ms)
+        try:
+            await self._explicar(exigente=True)
+            await self._revisar_proteccion()
+        except ErrorBolsa as fallo:
+            log.error("proteccion_sin_mirar", motivo=str(fallo))
+            self.stop_tocado = True
+
+    async def _anotar_a_mano(self, informe: Informe, ahora_ms: int) -> Ajeno:
         try:
             movimiento = await self._p.cuenta.tras_ejecutar(informe.transacciones)
         except ErrorBolsa as fallo:
@@ -426,12 +611,7 @@ class Ciclo:
         ajeno = Ajeno(movimiento, StatusFila.MANUAL, ahora_ms, informe.transacciones[-1].precio)
         self._vetar([ajeno])
         self._p.cronica.anotar_ajenos([ajeno])
-        try:
-            await self._explicar(exigente=True)
-            await self._revisar_proteccion()
-        except ErrorBolsa as fallo:
-            log.error("proteccion_sin_mirar", motivo=str(fallo))
-            self.stop_tocado = True
+        return ajeno
 
     async def _enclavar(self, razon: Razon, detalle: str) -> None:
         if razon is Razon.DRAWDOWN:
@@ -457,6 +637,7 @@ class Ciclo:
         await self._completar()
         await self._explicar(exigente=True)
         await self._revisar_proteccion()
+        await self._atender_a_mano()
         return self._p.cuenta.estado
 
     async def _explicar(self, *, exigente: bool) -> int:

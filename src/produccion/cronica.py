@@ -175,6 +175,16 @@ class Cronica:
         except EmergenciaOperacional as fallo:
             self._perder_registro(fallo)
 
+    async def anotar_detencion(self, quien: str, motivo: str | None, mando: str) -> None:
+        """Somebody wants the daemon to end; returns when that is on disk, or cannot be."""
+        contenido: dict[str, object] = {"by": quien, "reason": motivo, "command": mando}
+        contenido["session"] = self._registro.sello
+        self._anotar("STOP_REQUESTED", contenido)
+        try:
+            await self._diario.asentar()
+        except EmergenciaOperacional as fallo:
+            self._perder_registro(fallo)
+
     def anotar_desproteccion(self, motivo: str, posicion: Posicion, stop: float | None) -> None:
         """A position that no stop protects is about to be closed for that."""
         contenido = {

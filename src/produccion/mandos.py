@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -109,6 +109,25 @@ class Desenlace(NamedTuple):
         return campos
 
 
+class DesenlaceFin(NamedTuple):
+    """What came of a command after which the daemon ends."""
+
+    instante_ms: int  # market time
+    mensaje: str
+    campos: Mapping[str, object]
+    acabar: Callable[[], None]  # once it is answered, or the store takes too long for that
+
+    @property
+    def exito(self) -> bool:
+        """That it will end is certain."""
+        return True
+
+    def como_json(self) -> dict[str, object]:
+        """The fields, with the message."""
+        instante_s = self.instante_ms / 1_000
+        return {"success": True, **self.campos, "timestamp": instante_s, "message": self.mensaje}
+
+
 def accion_de(accion: AccionGuardian) -> str:
     """An action as commands name it."""
     return _PREFIJO + accion.value
@@ -162,6 +181,8 @@ class OidorMandos:
             that it raises ends the service, after the command was answered as failed.
         ritmo: How often.
         hora_ms: Time of day, by which ``vence_ms`` is.
+        recordar: Says what became of a command that an earlier run took and did not answer; ``None`` when
+            nobody knows.
     """
 
     def __init__(
@@ -171,8 +192,10 @@ class OidorMandos:
         atender: Callable[[MandoGuardado], Awaitable[Respuesta]],
         ritmo: Ritmo | None = None,
         hora_ms: Callable[[], int] | None = None,
+        recordar: Callable[[MandoGuardado], Awaitable[Respuesta | None]] | None = None,
     ) -> None:
         self._almacen = almacen
+        self._recordar = recordar or _nadie_sabe
         self._demonio = demonio
         self._quien = f"{demonio.account_id}:{demonio.symbol}"
         self._atender = atender
@@ -185,7 +208,8 @@ class OidorMandos:
         with HiloSuelto("mandos") as hilo:
             tareas: list[asyncio.Task[None]] = []
             try:
-                await self._insistir(hilo, self._recoger)
+                heredados = await self._insistir(hilo, self._recoger)
+                tareas.append(asyncio.create_task(self._rematar(hilo, heredados), name="rematar"))
                 for parte in (self._escuchar, self._latir, self._vencer):
                     tareas.append(asyncio.create_task(parte(hilo), name=parte.__name__))
                 acabadas, _ = await asyncio.wait(tareas, return_when=asyncio.FIRST_COMPLETED)
@@ -221,7 +245,19 @@ class OidorMandos:
         except Exception as fallo:
             await self._responder(hilo, mando, Desenlace(exito=False, mensaje=f"the daemon failed: {fallo}"))
             raise
-        await self._responder(hilo, mando, desenlace)
+        if isinstance(desenlace, DesenlaceFin):
+            await self._despedir(hilo, mando, desenlace)
+        else:
+            await self._responder(hilo, mando, desenlace)
+
+    async def _despedir(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: DesenlaceFin) -> None:
+        try:
+            async with asyncio.timeout(DESPEDIDA_S):
+                await self._responder(hilo, mando, desenlace)
+        except TimeoutError:
+            log.warning("fin_sin_responder", id=mando.id, efecto="the daemon ends all the same")
+        finally:
+            desenlace.acabar()
 
     async def _responder(self, hilo: HiloSuelto, mando: MandoGuardado, desenlace: Respuesta) -> None:
         anotar = log.info if desenlace.exito else log.warning
@@ -261,14 +297,18 @@ class OidorMandos:
                 self._caido = False
                 return resultado
 
-    def _recoger(self) -> None:
-        """Answer what an earlier run took and did not finish; whether it was done, nobody knows here."""
+    def _recoger(self) -> Sequence[MandoGuardado]:
+        """What an earlier run took and did not answer."""
         presentarse(self._almacen, self._demonio)
-        for mando in mandos_tomados(self._almacen, self._quien):
+        return mandos_tomados(self._almacen, self._quien)
+
+    async def _rematar(self, hilo: HiloSuelto, heredados: Sequence[MandoGuardado]) -> None:
+        """Answer what an earlier run left; then there is nothing more to do."""
+        for mando in heredados:
             log.warning("mando_a_medias", id=mando.id, accion=mando.action)
-            terminar_mando(
-                self._almacen, mando.id, False, Desenlace(exito=False, mensaje=_A_MEDIAS).como_json()
-            )
+            desenlace = await self._recordar(mando)
+            await self._responder(hilo, mando, desenlace or Desenlace(exito=False, mensaje=_A_MEDIAS))
+        await asyncio.Event().wait()
 
     def _tomar(self) -> MandoGuardado | None:
         # One at a time: what waits behind a slow one may still expire.
@@ -293,6 +333,10 @@ class OidorMandos:
             despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
+
+
+async def _nadie_sabe(_mando: MandoGuardado) -> Respuesta | None:
+    return None
 
 
 def _hora_pared_ms() -> int:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from src.nucleo.errores import EmergenciaOperacional, SolicitudInvalida
 from src.produccion.almacen.mandos import AccionMando, MandoGuardado
-from src.produccion.almacen.mandos_riesgo import PeticionCierre, PeticionModo, leer_cierre, leer_modo
+from src.produccion.almacen.mandos_riesgo import (
+    PeticionCierre,
+    PeticionModo,
+    leer_cierre,
+    leer_modo,
+    texto_cerrado,
+)
 from src.produccion.mandos import Respuesta
 from src.produccion.puertos import Reloj
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
+
+Atender = Callable[[MandoGuardado], Awaitable[Respuesta]]
+"""Carries a command out."""
 
 
 class DesenlaceRiesgo(NamedTuple):
@@ -66,9 +76,7 @@ class MesaRiesgo:
             "state": cambio.ahora.estado.value,
             "previous_state": cambio.antes.value,
         }
-        return DesenlaceRiesgo(
-            True, cambio.instante_ms, campos, f"the {peticion.clase.value} breaker is closed"
-        )
+        return DesenlaceRiesgo(True, cambio.instante_ms, campos, texto_cerrado(peticion.clase))
 
     async def _cambiar(self, peticion: PeticionModo, mando: MandoGuardado) -> DesenlaceRiesgo:
         anterior = self._control.modo
@@ -93,11 +101,21 @@ class Recepcion:
     Args:
         guardian: Takes what is about the position.
         mesa: Takes what is about risk.
+        otras: Who takes which other action.
+        recordar: Says what became of a command of an earlier run; ``None`` when nobody knows.
     """
 
-    def __init__(self, guardian: Callable[[MandoGuardado], Awaitable[Respuesta]], mesa: MesaRiesgo) -> None:
+    def __init__(
+        self,
+        guardian: Atender,
+        mesa: MesaRiesgo,
+        otras: Mapping[AccionMando, Atender] = MappingProxyType({}),
+        recordar: Callable[[MandoGuardado], Awaitable[Respuesta | None]] | None = None,
+    ) -> None:
+        self.recordar = recordar
         self._guardian = guardian
         self._mesa = mesa
+        self._otras = {accion.value: atender for accion, atender in otras.items()}
 
     async def atender(self, mando: MandoGuardado) -> Respuesta:
         """Have a command carried out.
@@ -108,4 +126,4 @@ class Recepcion:
         """
         if mando.action in (AccionMando.CERRAR_DISYUNTOR, AccionMando.MODO_RIESGO):
             return await self._mesa.atender(mando)
-        return await self._guardian(mando)
+        return await self._otras.get(mando.action, self._guardian)(mando)

@@ -48,6 +48,7 @@ from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
+from src.produccion.enlaces import Enlace, Enlaces
 from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 
 _BITACORA = "daemon.log"
 _ALMACEN_S = 10.0  # that the start waits for the shared store
+_ASENTAR_S = 2.0  # that the end waits for its own record, before the store is fed for the last time
 
 T = TypeVar("T")
 
@@ -236,14 +238,11 @@ class Montaje:
             ciclo.no_abrir(Bloqueo.CUENTA)
         escena = _Escena(ciclo, ciclo.datos, nucleo, registro, escribano)
         motivo, terminada = Motivo.EMERGENCIA, False
+        ventanilla: Ventanilla | None = None
         try:
             await self._recuperar(escena)
             ventanilla = await self._abrir_ventanilla(m, escena)
-            try:
-                motivo = await self._orquestar(escena, estadisticas, ventanilla)
-            finally:
-                if ventanilla is not None:
-                    await ventanilla.cerrar()
+            motivo = await self._orquestar(escena, estadisticas, ventanilla)
             terminada = True
         except ErrorTimonel:
             terminada = ciclo.protocolo_cumplido
@@ -253,10 +252,20 @@ class Montaje:
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
+            if ventanilla is not None:
+                await self._despedir(ventanilla)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
         return sesion
+
+    async def _despedir(self, ventanilla: Ventanilla) -> None:
+        """Let the store have the end of the session too, and close it."""
+        with suppress(ErrorTimonel, TimeoutError):
+            # A journal that cannot be written has been reported; a disk that hangs holds nobody.
+            async with asyncio.timeout(_ASENTAR_S):
+                await self._conexiones.diario.asentar()
+        await ventanilla.cerrar()
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
         """The account as it was known, or a first look at one that nobody knows."""
@@ -306,6 +315,7 @@ class Montaje:
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
             bolsa=m.bolsa,
+            perdida_grande=self._lugar.ajustes.alerts.large_loss_fraction,
             limites=self._lugar.limites,
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
@@ -338,12 +348,16 @@ class Montaje:
             self._aviso.estado(estado)
 
         flujos = self._lugar.destino.direcciones.flujos
-        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, self._ajustes_flujos())
+        enlaces, ajustes = self._enlaces(), self._ajustes_flujos()
+        de_mercado, de_cuenta = (
+            None if enlaces is None else enlaces.testigo(cual) for cual in (Enlace.MERCADO, Enlace.CUENTA)
+        )
+        fuente: FuenteMercado = FlujoMercado(c.sesion, flujos, c.reloj, ajustes, de_mercado)
         sensores = self._sensores(ciclo)
         orquestador = Orquestador(
             ajustes=self._ajustes_sesion(),
             fuente=fuente if sensores is None else FuenteMedida(fuente, sensores),
-            fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, self._ajustes_flujos()),
+            fuente_cuenta=FlujoCuenta(c.sesion, flujos, c.bolsa, c.reloj, ajustes, de_cuenta),
             datos=escena.datos,
             ciclo=ciclo,
             reloj=c.reloj,
@@ -351,7 +365,11 @@ class Montaje:
             paciencia=self._paciencia,
             progreso=self._progreso,
             tras_vela=tras_vela,
-            servicios=[*self._servicios(), *self._de_los_sensores(sensores, ciclo)],
+            servicios=[
+                *self._servicios(),
+                *self._de_los_sensores(sensores, ciclo),
+                *self._de_los_enlaces(enlaces),
+            ],
             hora=c.bolsa.hora_ms,
             mark=lambda: c.bolsa.precio_mark(self._lugar.simbolo),
             cortesia=self._cortesia,
@@ -359,6 +377,13 @@ class Montaje:
         )
         if ventanilla is not None:
             orquestador.servicios = (*orquestador.servicios, *ventanilla.servicios(orquestador))
+        if self._recuerdo.detenida_por is not None:
+            log.warning(
+                "detencion_pendiente",
+                de=self._recuerdo.detenida_por,
+                efecto="the session that was to end ends now; the next start trades again",
+            )
+            orquestador.parar(Motivo.DETENIDO)
         log.info(
             "sesion_iniciada",
             agente=self._agente,
@@ -474,6 +499,19 @@ class Montaje:
 
             servicios.append(Servicio("libro", mirar_el_libro, esencial=False))
         return servicios
+
+    def _enlaces(self) -> Enlaces | None:
+        """What follows the connection; a market that waits for its agents may be silent for long."""
+        umbral_s, c = self._lugar.ajustes.alerts.connection_lost_s, self._conexiones
+        if umbral_s is None or self._espera_agentes:
+            return None
+        return Enlaces(c.diario, c.reloj, umbral_s)
+
+    def _de_los_enlaces(self, enlaces: Enlaces | None) -> list[Servicio]:
+        if enlaces is None:
+            return []
+        self._conexiones.bolsa.escuchar(enlaces.tomar_llamada)
+        return [Servicio("enlaces", enlaces.mirar_siempre, esencial=False)]
 
     def _servicios(self) -> list[Servicio]:
         ajustes, c = self._lugar.ajustes, self._conexiones

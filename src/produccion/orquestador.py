@@ -53,6 +53,7 @@ class Motivo(StrEnum):
     """Why a session ended."""
 
     INTERRUMPIDO = "interrupted"
+    DETENIDO = "stopped by a person"
     VELAS = "candle limit"
     FIN_DE_DATOS = "end of data"
     EMERGENCIA = "emergency"
@@ -76,7 +77,7 @@ class _Emergencia(NamedTuple):
 
 
 class _Parar(NamedTuple):
-    pass
+    motivo: Motivo
 
 
 class _Refresco(NamedTuple):
@@ -156,9 +157,17 @@ class Orquestador:
         """What waits to be done."""
         return self._cola.qsize()
 
-    def parar(self) -> None:
+    @property
+    def edad_mark_s(self) -> float:
+        """Wall seconds since a mark price was heard; 0 where the market waits for its agents."""
+        oido_s = self.oidos_s.get("mark_price")
+        if self.espera_agentes or oido_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - oido_s
+
+    def parar(self, motivo: Motivo = Motivo.INTERRUMPIDO) -> None:
         """End after the step in progress."""
-        self._poner(_Parar())
+        self._poner(_Parar(motivo))
 
     async def pedir(self, tarea: Callable[[], Awaitable[T]]) -> T:
         """Have something done between two steps; what it raises comes back to who asked.
@@ -429,8 +438,8 @@ class Orquestador:
                 await self._cerrar_a_ciegas()
             case _Pedido(tarea=tarea):
                 await tarea()
-            case _Parar():
-                return Motivo.INTERRUMPIDO
+            case _Parar(motivo=motivo):
+                return motivo
         return None
 
     async def _tomar_vela(self, vela: Vela) -> None:

@@ -229,6 +229,10 @@ class Bolsa(Protocol):
         """The client id of an order known by the exchange's id."""
         ...
 
+    async def cancelar_orden(self, simbolo: str, id_cliente: str) -> None:
+        """Cancel one order; `OrdenRechazada` carries −2011 when it is not open."""
+        ...
+
     async def cancelar_todas(self, simbolo: str) -> None:
         """Cancel every resting order of a symbol."""
         ...

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import ConfiguracionInvalida
 from src.nucleo.niveles import COSTO_FRACCION
@@ -27,7 +28,7 @@ from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
-from src.produccion.orquestador import Orquestador
+from src.produccion.orquestador import Motivo, Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from src.produccion.espejo import EspejoRedis
     from src.produccion.guardian import Guardian
+    from src.produccion.mesa_ordenes import MesaOrdenes
     from src.produccion.mesa_riesgo import Recepcion
     from src.produccion.vallas import VigiaVallas
 
@@ -59,6 +61,7 @@ class Mostrador:
     proteccion: ReglaProteccion
     reloj: Reloj
     bolsa: Bolsa
+    perdida_grande: float = PERDIDA_GRANDE  # share of the equity
     limites: Mapping[str, float] = field(default_factory=dict)
     """The account's own, by fields of `ReglasInquilino`."""
 
@@ -95,7 +98,11 @@ class Ventanilla:
         await self._vallas().mirar(await self._abrir())
 
     async def cerrar(self) -> None:
-        """Let go of the store, once no service runs any more; one that hangs is left to itself."""
+        """Feed what the journal still has and let go of the store, once no service runs any more.
+
+        A store that hangs is left to itself.
+        """
+        await self._alimentador().rematar()
         try:
             await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
         except TimeoutError:
@@ -103,13 +110,15 @@ class Ventanilla:
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
-        m = self._m
-        alimentador = Alimentador(m.diario, self._acceso, m.titular, self._medir)
         return [
-            Servicio("alimentador", alimentador.correr, esencial=False),
+            Servicio("alimentador", self._alimentador().correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
             Servicio("vallas", self._vigilar_vallas, esencial=False),
         ]
+
+    def _alimentador(self) -> Alimentador:
+        m = self._m
+        return Alimentador(m.diario, self._acceso, m.titular, self._medir, m.perdida_grande)
 
     async def _vigilar_vallas(self) -> None:
         """Keep the gate like the store, and share its claims, for ever."""
@@ -138,12 +147,31 @@ class Ventanilla:
 
     async def _atender(self, orquestador: Orquestador) -> None:
         """Listen to the store's commands and keep the mirror, for ever; a failure of one ends both."""
+        from src.produccion.almacen.mandos import AccionMando
         from src.produccion.espejo import espejo_o_ninguno
+        from src.produccion.mesa_fin import MesaFin
         from src.produccion.mesa_riesgo import MesaRiesgo, Recepcion
 
         espejo = espejo_o_ninguno()
         guardian = self._guardian(orquestador, espejo)
-        recepcion = Recepcion(guardian.atender, MesaRiesgo(self._ciclo.control, self._m.reloj))
+        fin = MesaFin(
+            self._ciclo,
+            lambda: orquestador.parar(Motivo.DETENIDO),
+            orquestador.ajustes.salida,
+            self._m.reloj,
+            _hora_pared_ms,
+        )
+        ordenes = self._mesa_ordenes(orquestador)
+        recepcion = Recepcion(
+            guardian.atender,
+            MesaRiesgo(self._ciclo.control, self._m.reloj),
+            {
+                AccionMando.DETENER: fin.atender,
+                AccionMando.ABRIR: ordenes.abrir,
+                AccionMando.CANCELAR: ordenes.cancelar,
+            },
+            ordenes.recordar,
+        )
         tareas = [asyncio.create_task(self._escuchar(recepcion))]
         if espejo.activo:
             tareas.append(asyncio.create_task(guardian.reflejar_siempre()))
@@ -160,6 +188,17 @@ class Ventanilla:
     async def _escuchar(self, recepcion: Recepcion) -> None:
         almacen = await self._insistir_en_abrir()
         await _escuchar(almacen, self._m.titular, recepcion)
+
+    def _mesa_ordenes(self, orquestador: Orquestador) -> MesaOrdenes:
+        from src.produccion.mesa_ordenes import MesaOrdenes, Precios
+
+        m = self._m
+        precios = Precios(
+            lambda: m.bolsa.precio_mark(m.mercado.simbolo),
+            lambda: orquestador.edad_mark_s,
+            orquestador.ajustes.edad_maxima_vela_s,
+        )
+        return MesaOrdenes(self._ciclo, orquestador.pedir, precios, m.reloj, _hora_pared_ms)
 
     def _guardian(self, orquestador: Orquestador, espejo: EspejoRedis) -> Guardian:
         from src.produccion.guardian import Guardian, Reglas
@@ -225,7 +264,7 @@ async def _escuchar(almacen: Engine, titular: Titular, recepcion: Recepcion) -> 
         client_id=titular.client_id,
         user_id=titular.user_id,
     )
-    await OidorMandos(almacen, demonio, recepcion.atender).correr()
+    await OidorMandos(almacen, demonio, recepcion.atender, recordar=recepcion.recordar).correr()
 
 
 def _hora_pared_ms() -> int:

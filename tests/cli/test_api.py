@@ -9,15 +9,24 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, escuchar
+from src.produccion.api.firma import Acceso
+from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, elegir_firmante, escuchar
 
 RAIZ = Path(__file__).parents[2]
 PLAZO_S = 60.0
+
+
+@pytest.fixture
+def bitacora() -> Iterator[list[dict[str, object]]]:
+    with structlog.testing.capture_logs() as eventos:
+        yield eventos
 
 
 def empezar(carpeta: Path, *argumentos: str, **entorno: str) -> subprocess.Popen[str]:
@@ -56,6 +65,8 @@ def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
     ("argumentos", "entorno", "texto"),
     [
         (["--host", "0.0.0.0"], {}, "--allow-remote"),
+        (["--host", "0.0.0.0", "--allow-remote"], {}, "set TIMONEL_JWT_SECRET to at least 32 random bytes"),
+        ([], {"TIMONEL_JWT_SECRET": "corto"}, "has 5 bytes and needs 32"),
         (["--accounts", "nada.yaml"], {}, "nada.yaml cannot be read"),
         (["--state-dir", "/proc/nope"], {}, "/proc/nope/api.log cannot be written"),
         (["--state-dir", "/proc/nope"], {}, "or choose another --state-dir"),
@@ -83,6 +94,17 @@ def test_las_demas_solo_si_se_pide(anfitrion: str):
     with pytest.raises(ConfiguracionInvalida, match=r"reverse proxy.*--allow-remote"):
         comprobar_direccion(OpcionesApi(anfitrion=anfitrion))
     comprobar_direccion(OpcionesApi(anfitrion=anfitrion, remoto=True))
+
+
+def test_en_la_propia_maquina_se_firma_tambien_sin_secreto(bitacora: list[dict[str, object]]):
+    acceso = Acceso("ana", "default", "s")
+    texto, _ = elegir_firmante(OpcionesApi(), {}).firmar(acceso, "viewer", 0)
+    con_secreto = {"TIMONEL_JWT_SECRET": "x" * 32}
+    firmado, _ = elegir_firmante(OpcionesApi(), con_secreto).firmar(acceso, "viewer", 0)
+
+    assert elegir_firmante(OpcionesApi(), {}).leer(texto, 0) is None
+    assert elegir_firmante(OpcionesApi(anfitrion="::", remoto=True), con_secreto).leer(firmado, 0) == acceso
+    assert {evento["event"] for evento in bitacora} == {"secreto_de_una_vez"}
 
 
 def test_un_puerto_ocupado_se_dice():

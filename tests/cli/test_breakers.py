@@ -21,7 +21,11 @@ from src.produccion.monitor.reglas import tras_un_resultado
 from tests.constructores import INICIO_MS
 
 TITULAR = Titular("sim-1", "BTCUSDT", "agente")
-REGLAS = {"exchange": "binance", "symbol": "BTCUSDT", "kinds": {"latency": {"limit": 500.0}}}
+REGLAS = {
+    "exchange": "binance",
+    "symbol": "BTCUSDT",
+    "kinds": {"latency": {"limit": 500.0, "cool_down_ms": 60_000}},
+}
 ABIERTO = {
     "exchange": "binance",
     "kind": "latency",
@@ -134,6 +138,8 @@ def test_los_modos_que_se_pusieron_se_ven(almacen: Engine, tmp_path: Path):
     with escribir(almacen) as conexion:
         escribir_modo(conexion, TITULAR, "j", Apunte(3, "risk", "RISK_MODE", INICIO_MS, contenido))
 
-    assert correr(tmp_path, "risk", "show")[1] == "BTCUSDT of sim-1: HALTED, by ana: news\n"
+    assert correr(tmp_path, "risk", "show")[1] == (
+        "BTCUSDT of sim-1: HALTED, by ana: news; no daemon of it runs\n"
+    )
     (modo,) = json.loads(correr(tmp_path, "risk", "show", "--json")[1])["modes"]
     assert (modo["mode"], modo["account_id"]) == ("HALTED", "sim-1")

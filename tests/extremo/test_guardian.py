@@ -34,7 +34,7 @@ from tests.secretos import SECRETO
 
 MINUTO_MS = 60_000
 QUIETO = con_calentamiento([30_000.0 + 5.0 * (i % 3) for i in range(400)], intervalo_ms=MINUTO_MS)
-"""A market that goes nowhere, a candle every three seconds."""
+"""A market that goes nowhere, a candle every second and a half."""
 
 AJUSTES = """\
 decision: {max_candle_age_s: 600}
@@ -149,7 +149,7 @@ def vivo(carpeta: Path) -> bool:
 
 @pytest.mark.timeout(180)
 def test_ajustar_y_cerrar_llegan_a_la_bolsa_y_a_quien_lo_pidio(tmp_path: Path):
-    with un_simulador(tmp_path, QUIETO, "--speed", "20", "--interval", "1m") as bolsa:
+    with un_simulador(tmp_path, QUIETO, "--speed", "40", "--interval", "1m") as bolsa:
         agente = un_agente(tmp_path, bolsa, "entera")
         with una_api(tmp_path) as api:
             assert api.pedir(action="close", user_id="entera")[0] == 503
@@ -199,7 +199,7 @@ def test_ajustar_y_cerrar_llegan_a_la_bolsa_y_a_quien_lo_pidio(tmp_path: Path):
 
 @pytest.mark.timeout(180)
 def test_medio_cierre_deja_la_mitad_con_su_stop(tmp_path: Path):
-    with un_simulador(tmp_path, QUIETO, "--speed", "20", "--interval", "1m") as bolsa:
+    with un_simulador(tmp_path, QUIETO, "--speed", "40", "--interval", "1m") as bolsa:
         agente = un_agente(tmp_path, bolsa, "mitades")
         with una_api(tmp_path) as api, agente.corriendo() as demonio:
             esperar(lambda: len(bolsa.stops) == 3 and vivo(tmp_path), demonio)

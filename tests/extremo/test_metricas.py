@@ -14,7 +14,7 @@ from src.produccion.metricas.catalogo import DEL_DEMONIO, TITULAR
 from tests.extremo.procesos import Agente, Simulador, esperar, un_artefacto, un_simulador
 from tests.extremo.test_guardian import AJUSTES, QUIETO
 
-EN_TIEMPO = ("--speed", "20", "--interval", "1m")
+EN_TIEMPO = ("--speed", "40", "--interval", "1m")
 
 
 def un_puerto() -> int:

@@ -27,7 +27,7 @@ from tests.produccion.servidor_postgresql import servidor
 from tests.produccion.servidor_redis import ServidorRedis
 
 CLAVE = "guardian:trades:default:BTCUSDT"
-EN_TIEMPO = ("--speed", "20", "--interval", "1m")
+EN_TIEMPO = ("--speed", "40", "--interval", "1m")
 
 
 def un_agente(carpeta: Path, bolsa: Simulador, accion: float = 0.5, **variables: str) -> Agente:

@@ -16,6 +16,7 @@ from src.nucleo.riesgo import (
     Rechazo,
     anclar,
     distancia_liquidacion,
+    escalon_de,
     validar_accion_pre,
     validar_brecha,
     validar_escalones,
@@ -268,6 +269,18 @@ class TestValidarEscalones:
     def test_de_una_cuenta_vacia_no_se_mide_perdida(self):
         assert validar_escalones(self.ABRIR, 100.0, Anclas(0, 0.0, 0, 200.0), 1.0).rechazo is Rechazo.BLOQUEO
         assert validar_escalones(self.ABRIR, -1.0, Anclas(0, 0.0, 0, 0.0), 1.0).valida
+
+    @pytest.mark.parametrize(
+        ("equity", "nombre", "hasta_ms"),
+        [(9_025.0, "daily", 1_704_931_200_000), (8_990.0, "monthly", 1_706_745_600_000)],
+    )
+    def test_de_su_texto_se_lee_que_escalon_es(self, equity: float, nombre: str, hasta_ms: int):
+        rechazo, detalle = self.validar(equity)
+        assert escalon_de(f"{rechazo.value}: {detalle}") == (nombre, hasta_ms)
+
+    @pytest.mark.parametrize("error", ["", "entries_blocked: liquidation is near", "margin: daily loss 1%"])
+    def test_otros_textos_no_son_de_un_escalon(self, error: str):
+        assert escalon_de(error) is None
 
     @given(equity=st.floats(1.0, 20_000.0), dia=st.floats(1.0, 20_000.0), mes=st.floats(1.0, 20_000.0))
     def test_se_entra_si_y_solo_si_ambas_perdidas_son_menores(self, equity, dia, mes):

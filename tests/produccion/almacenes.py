@@ -5,10 +5,15 @@ A conftest that wants the fixtures imports `motor`, `url`, `url_vacia` and `base
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -29,15 +34,24 @@ def base_postgresql() -> Iterator[str]:
         subir(motor)
         motor.dispose()
         yield url
+        _administrador(url).dispose()
+
+
+@cache
+def _plantilla_sqlite() -> Path:
+    """A migrated store without rows, to be copied: migrating takes a hundred times as long."""
+    carpeta = Path(tempfile.mkdtemp(prefix="timonel-sqlite-"))
+    atexit.register(shutil.rmtree, carpeta, ignore_errors=True)
+    ruta = carpeta / "timonel.sqlite"
+    abrir_almacen(f"sqlite:///{ruta}", carpeta).dispose()
+    return ruta
 
 
 @pytest.fixture(params=BASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a migrated store without rows."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'timonel.sqlite'}"
-        abrir_almacen(url, tmp_path).dispose()
-        return url
+        return f"sqlite:///{shutil.copy(_plantilla_sqlite(), tmp_path)}"
     compartida: str = request.getfixturevalue("base_postgresql")
     _vaciar(compartida)
     return compartida
@@ -78,10 +92,13 @@ def base_nueva() -> Iterator[str]:
 
 
 def _vaciar(url: str) -> None:
-    """Delete every row, past the triggers that refuse it."""
-    motor = create_engine(url)
-    with motor.begin() as conexion:
-        conexion.execute(text("SET LOCAL session_replication_role = replica"))
-        for tabla in metadatos.tables:
-            conexion.execute(text(f"DELETE FROM {tabla}"))
-    motor.dispose()
+    """Delete every row, past the triggers that refuse it; one message to the server."""
+    borrados = "; ".join(f"DELETE FROM {tabla}" for tabla in metadatos.tables)
+    with _administrador(url).begin() as conexion:
+        directa: Any = conexion.connection.driver_connection
+        directa.execute(f"SET LOCAL session_replication_role = replica; {borrados}", prepare=False)
+
+
+@cache
+def _administrador(url: str) -> Engine:
+    return create_engine(url, pool_size=1, pool_pre_ping=True)  # some tests cut all connections

@@ -21,7 +21,7 @@ class _SelectorImpaciente(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         listos = super().select(0)
-        if not listos and self.hilos:
+        if not listos and self.hilos and timeout != 0:
             listos = super().select(_POR_UN_HILO_S)
         if listos:
             return listos

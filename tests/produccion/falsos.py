@@ -65,6 +65,19 @@ class RelojFalso:
         self.instante_ms = servidor_ms
 
 
+class OyenteFalso:
+    """Remembers what a stream told of itself."""
+
+    def __init__(self) -> None:
+        self.oidos: list[str] = []
+
+    def cae(self, _motivo: str) -> None:
+        self.oidos.append("cae")
+
+    def vuelve(self) -> None:
+        self.oidos.append("vuelve")
+
+
 class DiarioFalso:
     """A journal in memory; ``roto`` makes it fail as a full disk does."""
 
@@ -294,6 +307,14 @@ class BolsaFalsa(StopsFalsos):
 
     async def id_cliente_de(self, simbolo: str, id_bolsa: int) -> str:
         return next(r.id_cliente for r in self._respuestas.values() if r.id_bolsa == id_bolsa)
+
+    async def cancelar_orden(self, simbolo: str, id_cliente: str) -> None:
+        self.pedidos.append("cancelar_orden")
+        respuesta = self._respuestas.get(id_cliente)
+        if respuesta is None or not self.consultas_en_curso:
+            raise OrdenRechazada("unknown order sent (code -2011)", codigo=-2011)
+        self.consultas_en_curso = False
+        self._respuestas[id_cliente] = respuesta._replace(estado=EstadoOrden.CANCELED)
 
     async def cancelar_todas(self, simbolo: str) -> None:
         self.pedidos.append("cancelar_todas")

@@ -45,25 +45,50 @@ def _binarios() -> Path:
     return versiones[-1].parent
 
 
+class ServidorPostgresql:
+    """Listens on loopback; it can be killed and started again, and what it had promised is still there."""
+
+    def __init__(self, binarios: Path | None = None) -> None:
+        self._binarios = binarios or _binarios()
+        self._quien = _USUARIO if os.geteuid() == 0 else None
+        self._carpeta = Path(tempfile.mkdtemp(prefix="timonel-postgresql-"))
+        self._carpeta.chmod(0o711)
+        self._datos = self._carpeta / "datos"
+        self._datos.mkdir()
+        if self._quien:
+            shutil.chown(self._datos, self._quien)
+        with socket.socket() as libre:
+            libre.bind(("127.0.0.1", 0))
+            self._puerto = int(libre.getsockname()[1])
+        inicio = ("-U", "timonel", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self._ejecutar("initdb", *inicio)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://timonel@127.0.0.1:{self._puerto}/postgres"
+
+    def empezar(self) -> None:
+        ajustes = f"-h 127.0.0.1 -p {self._puerto} -k {self._datos} -c fsync=off -c max_connections=60"
+        bitacora = str(self._datos / "servidor.log")
+        self._ejecutar("pg_ctl", "-l", bitacora, "-w", "-o", ajustes, "start")
+
+    def parar(self) -> None:
+        """Kill it: no connection is finished, nothing is written any more."""
+        self._ejecutar("pg_ctl", "-m", "immediate", "stop")
+
+    def borrar(self) -> None:
+        shutil.rmtree(self._carpeta, ignore_errors=True)
+
+    def _ejecutar(self, programa: str, *argumentos: str) -> None:
+        _ejecutar(self._quien, self._binarios / programa, "-D", str(self._datos), *argumentos)
+
+
 def _empezar(binarios: Path) -> str:
-    carpeta = Path(tempfile.mkdtemp(prefix="timonel-postgresql-"))
-    carpeta.chmod(0o711)
-    datos = carpeta / "datos"
-    datos.mkdir()
-    quien = _USUARIO if os.geteuid() == 0 else None
-    if quien:
-        shutil.chown(datos, quien)
-    atexit.register(shutil.rmtree, carpeta, ignore_errors=True)
-    inicio = ("-D", str(datos), "-U", "timonel", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-    _ejecutar(quien, binarios / "initdb", *inicio)
-    with socket.socket() as libre:
-        libre.bind(("127.0.0.1", 0))
-        puerto = libre.getsockname()[1]
-    ajustes = f"-h 127.0.0.1 -p {puerto} -k {datos} -c fsync=off -c max_connections=60"
-    bitacora = ("-D", str(datos), "-l", str(datos / "servidor.log"))
-    _ejecutar(quien, binarios / "pg_ctl", *bitacora, "-w", "-o", ajustes, "start")
-    atexit.register(_ejecutar, quien, binarios / "pg_ctl", *bitacora, "-m", "immediate", "stop")
-    return f"postgresql+psycopg://timonel@127.0.0.1:{puerto}/postgres"
+    servidor = ServidorPostgresql(binarios)
+    atexit.register(servidor.borrar)
+    servidor.empezar()
+    atexit.register(servidor.parar)
+    return servidor.url
 
 
 def _ejecutar(quien: str | None, programa: Path, *argumentos: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from src.nucleo.errores import EmergenciaOperacional, OrdenRechazada, SolicitudInvalida
 from src.nucleo.guardian import AccionGuardian, Solicitud
+from src.produccion import mandos
 from src.produccion.almacen import demonios
 from src.produccion.almacen.demonios import DemonioNuevo, vivos
 from src.produccion.almacen.esquema import ahora_bd, commands
@@ -28,7 +29,16 @@ from src.produccion.almacen.mandos import (
     pedir_mando,
     tomar_mandos,
 )
-from src.produccion.mandos import Desenlace, OidorMandos, Ritmo, accion_de, contenido_de, solicitud_de
+from src.produccion.mandos import (
+    Desenlace,
+    DesenlaceFin,
+    OidorMandos,
+    Respuesta,
+    Ritmo,
+    accion_de,
+    contenido_de,
+    solicitud_de,
+)
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 
 RED = True
@@ -37,7 +47,7 @@ YO = DemonioNuevo("sim-1", "BTCUSDT", 10, "aqui", client_id="casa", user_id="Use
 HECHO = Desenlace(exito=True, direccion="BUY", stop=45_000.0, nivel="break_even", confirmado=True)
 AJUSTE = Solicitud("BTCUSDT", AccionGuardian.AJUSTAR, stop=45_000.0, objetivo=46_000.0, nivel="break_even")
 
-Atender = Callable[[MandoGuardado], Awaitable[Desenlace]]
+Atender = Callable[[MandoGuardado], Awaitable[Respuesta]]
 
 
 def pedir(almacen: Engine, solicitud: Solicitud = AJUSTE, **cambios: Any) -> MandoGuardado:
@@ -119,6 +129,42 @@ async def test_un_mando_se_atiende_y_se_responde(motor: Engine):
         "timestamp": 1_728_000_000.456,
     }
     assert [solicitud_de(m) for m in demonio.atendidos] == [AJUSTE]
+
+
+async def test_quien_va_a_acabar_lo_hace_cuando_ya_ha_respondido(motor: Engine):
+    mando = pedir(motor)
+    estados: list[EstadoMando] = []
+
+    async def atender(suyo: MandoGuardado) -> DesenlaceFin:
+        acabar = lambda: estados.append(como_esta(motor, suyo).status)  # noqa: E731 -- what is measured
+        return DesenlaceFin(1_728_000_000_456, "it ends", {"on_exit": "keep"}, acabar)
+
+    async with oyendo(motor, atender):
+        await hasta(lambda: bool(estados))
+
+    assert estados == [EstadoMando.DONE]
+    assert como_esta(motor, mando).outcome == {
+        "success": True,
+        "on_exit": "keep",
+        "timestamp": 1_728_000_000.456,
+        "message": "it ends",
+    }
+
+
+async def test_un_almacen_caido_no_impide_acabar(motor: Engine, monkeypatch: pytest.MonkeyPatch):
+    pedir(motor)
+    acabados: list[bool] = []
+
+    async def atender(_mando: MandoGuardado) -> DesenlaceFin:
+        def caido(*_: Any) -> bool:
+            raise OperationalError("x", {}, Exception("down"))
+
+        monkeypatch.setattr(mandos, "terminar_mando", caido)
+        return DesenlaceFin(0, "it ends", {}, lambda: acabados.append(True))
+
+    monkeypatch.setattr(mandos, "DESPEDIDA_S", 0.05)
+    async with oyendo(motor, atender):
+        await hasta(lambda: bool(acabados))
 
 
 async def test_se_atienden_en_orden_y_solo_los_propios(motor: Engine):

@@ -699,6 +699,18 @@ async def test_parar_termina_y_cierra_la_posicion(abrir: Abrir):
     assert guion.avance.salidas == 1
 
 
+async def test_lo_que_pide_una_persona_se_distingue_de_una_senal(abrir: Abrir):
+    banco = await abrir(0.5)
+    guion = Guion(banco)
+
+    def pedir() -> None:
+        assert guion.orquestador is not None
+        guion.orquestador.parar(Motivo.DETENIDO)
+
+    assert await guion.correr(pedir) is Motivo.DETENIDO
+    assert banco.bolsa.estado.posicion is None
+
+
 async def test_parar_deja_terminar_lo_que_esta_en_curso(abrir: Abrir):
     """An order whose answer is lost takes seconds to resolve; stopping meanwhile waits for it."""
     banco = await abrir(0.0, 0.5)

@@ -22,8 +22,10 @@ from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.demonios import vivos
 from src.produccion.almacen.mandos import EstadoMando, MandoNuevo, leer_mando, pedir_mando
+from src.produccion.config.config import PoliticaSalida
 from src.produccion.mandos import accion_de, contenido_de
 from src.produccion.monitor.reglas import pausar
+from src.produccion.orquestador import AjustesSesion, Motivo
 from src.produccion.riesgo.puerta import Bloqueo
 from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.supervisor import Principal, Servicio, supervisar
@@ -39,6 +41,21 @@ FRENO = {"stop": {"modo": "porcentaje", "valor": 2.0}}
 
 class OrquestadorFalso:
     """Does at once whatever it is asked to do."""
+
+    ajustes = AjustesSesion(
+        simbolo="BTCUSDT",
+        intervalo="1h",
+        edad_maxima_vela_s=30.0,
+        refresco_s=30.0,
+        ceguera_max_s=60.0,
+        salida=PoliticaSalida.PROTEGIDA,
+    )
+
+    def __init__(self) -> None:
+        self.parado: Motivo | None = None
+
+    def parar(self, motivo: Motivo) -> None:
+        self.parado = motivo
 
     async def pedir(self, tarea: Callable[[], Any]) -> Any:
         return await tarea()

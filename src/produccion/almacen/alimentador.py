@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.produccion.almacen.acceso import Acceso
 from src.produccion.supervision.hilo import HiloSuelto
 
@@ -58,6 +59,7 @@ class Alimentador:
         acceso: To the store.
         titular: Whose journal it is.
         medir: Asked once a minute in the event loop; ``None`` when there is nothing to write.
+        perdida_grande: Share of the equity from which a loss is an alert of its own.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Alimentador:
         acceso: Acceso,
         titular: Titular,
         medir: Callable[[], Muestra | None] = lambda: None,
+        perdida_grande: float = PERDIDA_GRANDE,
     ) -> None:
         self._lugar = (diario, acceso, titular)
         self._medir = medir
+        self._perdida_grande = perdida_grande
         self._proxima_s = 0.0
         self._tolva: Tolva | None = None
         self._fin_s = math.inf
@@ -83,13 +87,21 @@ class Alimentador:
                     espera_s = await bucle.run_in_executor(hilo, self._girar, muestra)
                     await asyncio.sleep(espera_s)
             finally:
-                self._fin_s = time.monotonic() + DESPEDIDA_S
-                cierre = bucle.run_in_executor(hilo, self._cerrar)
-                hechos, _ = await asyncio.wait({cierre}, timeout=DESPEDIDA_S)
-                for hecho in hechos:
-                    hecho.result()
-                if not hechos:
-                    log.warning("alimentador_sin_acabar", efecto="the next start feeds the rest")
+                await self._acabar(hilo)
+
+    async def rematar(self) -> None:
+        """Feed what is in the journal, as far as the time goes."""
+        with HiloSuelto("alimentador") as hilo:
+            await self._acabar(hilo)
+
+    async def _acabar(self, hilo: HiloSuelto) -> None:
+        self._fin_s = time.monotonic() + DESPEDIDA_S
+        cierre = asyncio.get_running_loop().run_in_executor(hilo, self._cerrar)
+        hechos, _ = await asyncio.wait({cierre}, timeout=DESPEDIDA_S)
+        for hecho in hechos:
+            hecho.result()
+        if not hechos:
+            log.warning("alimentador_sin_acabar", efecto="the next start feeds the rest")
 
     def _muestra(self) -> Muestra | None:
         ahora_s = time.monotonic()
@@ -99,16 +111,18 @@ class Alimentador:
         return self._medir()
 
     def _girar(self, muestra: Muestra | None) -> float:
+        return self._la_tolva().girar(muestra)
+
+    def _la_tolva(self) -> Tolva:
         from src.produccion.almacen.tolva import Tolva
 
         if self._tolva is None:
-            self._tolva = Tolva(*self._lugar, self._queda_tiempo)
-        return self._tolva.girar(muestra)
+            self._tolva = Tolva(*self._lugar, self._queda_tiempo, self._perdida_grande)
+        return self._tolva
 
     def _queda_tiempo(self) -> bool:
         return time.monotonic() < self._fin_s
 
     def _cerrar(self) -> None:
-        if self._tolva is not None:
-            self._tolva.cerrar()
-            self._tolva = None
+        self._la_tolva().cerrar()
+        self._tolva = None

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 
-from src.nucleo.disyuntores import EstadoDisyuntor
 from src.produccion.almacen.conexion import leer
-from src.produccion.almacen.esquema import (
-    ahora_bd,
-    alerts,
-    balance_snapshots,
-    circuit_breaker_state,
-    daemons,
-    positions,
-)
-
-_CERROJOS = ("LATCHED", "UNLOCKED")
+from src.produccion.almacen.disyuntores import disyuntores_de
+from src.produccion.almacen.esquema import ahora_bd, balance_snapshots, daemons, positions
+from src.produccion.almacen.lecturas import Cerrojo, cerrojos_de
+from src.produccion.almacen.tipos_disyuntor import DisyuntorGuardado
 
 
 class EdadDemonio(NamedTuple):
@@ -40,21 +33,13 @@ class UltimaEquity(NamedTuple):
     instante_ms: int  # market time
 
 
-class Cerrojo(NamedTuple):
-    """The latch of an account and symbol that was locked at least once."""
-
-    account_id: str
-    symbol: str
-    puesto: bool
-
-
 class Cifras(NamedTuple):
     """All of it."""
 
     demonios: Sequence[EdadDemonio]
     equities: Sequence[UltimaEquity]
     cerrojos: Sequence[Cerrojo]
-    disyuntores: Sequence[tuple[str, EstadoDisyuntor]]  # by symbol
+    disyuntores: Sequence[DisyuntorGuardado]
 
 
 def leer_cifras(motor: Engine, client_id: str) -> Cifras:
@@ -64,8 +49,8 @@ def leer_cifras(motor: Engine, client_id: str) -> Cifras:
         return Cifras(
             demonios,
             _equities(conexion, client_id, demonios),
-            _cerrojos(conexion, client_id),
-            _disyuntores(conexion, client_id),
+            cerrojos_de(conexion, client_id),
+            disyuntores_de(conexion, client_id),
         )
 
 
@@ -101,19 +86,3 @@ def _equity(conexion: Connection, client_id: str, account_id: str, symbol: str) 
         return None
     agente, equity, instante_ms = fila
     return UltimaEquity(account_id, symbol, agente or "", float(equity), instante_ms)
-
-
-def _cerrojos(conexion: Connection, client_id: str) -> Sequence[Cerrojo]:
-    a = alerts.c
-    suyos = select(func.max(a.id)).where(a.client_id == client_id, a.kind.in_(_CERROJOS))
-    consulta = select(a.account_id, a.symbol, a.kind).where(a.id.in_(suyos.group_by(a.account_id, a.symbol)))
-    return [
-        Cerrojo(cuenta, simbolo, clase == _CERROJOS[0])
-        for cuenta, simbolo, clase in conexion.execute(consulta.order_by(a.account_id, a.symbol))
-    ]
-
-
-def _disyuntores(conexion: Connection, client_id: str) -> Sequence[tuple[str, EstadoDisyuntor]]:
-    c = circuit_breaker_state.c
-    consulta = select(c.symbol, c.state).where(c.client_id == client_id).order_by(c.symbol)
-    return [(simbolo, EstadoDisyuntor(estado)) for simbolo, estado in conexion.execute(consulta)]

@@ -71,12 +71,24 @@ def vivos(motor: Engine, ahora_ms: int | None = None) -> Sequence[DemonioVivo]:
         ahora_ms: By the database's clock; it is asked when ``None``.
     """
     desde = (ahora_bd() if ahora_ms is None else ahora_ms) - VIVO_MS
-    consulta = select(*(daemons.c[nombre] for nombre in DemonioVivo._fields))
-    consulta = consulta.where(daemons.c.heartbeat_ms >= desde).order_by(
-        daemons.c.account_id, daemons.c.symbol
-    )
+    return _demonios(motor, daemons.c.heartbeat_ms >= desde)
+
+
+def callados(motor: Engine, desde_ms: int) -> Sequence[DemonioVivo]:
+    """The daemons that gave no sign of life since then, and did not end on purpose.
+
+    Args:
+        motor: The store.
+        desde_ms: By the database's clock.
+    """
+    return _demonios(motor, daemons.c.heartbeat_ms < desde_ms)
+
+
+def _demonios(motor: Engine, cuales: ColumnElement[bool]) -> Sequence[DemonioVivo]:
+    consulta = select(*(daemons.c[nombre] for nombre in DemonioVivo._fields)).where(cuales)
     with leer(motor) as conexion:
-        return [DemonioVivo(*fila) for fila in conexion.execute(consulta)]
+        filas = conexion.execute(consulta.order_by(daemons.c.account_id, daemons.c.symbol))
+        return [DemonioVivo(*fila) for fila in filas]
 
 
 def _es(account_id: str, symbol: str) -> ColumnElement[bool]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from src.nucleo.disparos import REGLA_EJECUCIONES
-from src.nucleo.disyuntores import ClaseDisyuntor, EstadoDisyuntor
+from src.nucleo.disyuntores import ClaseDisyuntor, Disyuntor, EstadoDisyuntor
 from src.nucleo.errores import SolicitudInvalida
 from src.nucleo.riesgo import ModoRiesgo
-from src.produccion.almacen.conexion import escribir, leer
+from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
@@ -20,86 +20,36 @@ from src.produccion.almacen.esquema import (
     circuit_breaker_state,
     risk_modes,
 )
+from src.produccion.almacen.hora_mercado import hora_de_mercado
+from src.produccion.almacen.tipos_disyuntor import CambioGuardado, DisyuntorGuardado, ModoGuardado
 
-_SEPARADOR = ":"
 _EJECUCIONES = ClaseDisyuntor.STOP_EXECUTION
-
-
-class DisyuntorGuardado(NamedTuple):
-    """A breaker as it was told last."""
-
-    client_id: str
-    account_id: str  # empty where it is of all accounts of the tenant
-    exchange: str  # empty where it is of all exchanges
-    symbol: str
-    kind: ClaseDisyuntor
-    state: EstadoDisyuntor
-    failures: int
-    value: float | None  # measured at the latest change
-    limit_value: float | None
-    unit: str
-    reason: str
-    requested_by: str
-    opened_at_ms: int | None
-    changed_at_ms: int | None  # ``None`` when it never has
-
-    @property
-    def id(self) -> str:
-        """Its name within the tenant, for `buscar_disyuntor`."""
-        return _SEPARADOR.join((self.account_id, self.exchange, self.symbol, self.kind.value))
-
-    def como_json(self) -> dict[str, object]:
-        """For programs."""
-        return {"id": self.id, **self._asdict()}
-
-
-class CambioGuardado(NamedTuple):
-    """One row of the history; what was not written down at its time is ``None``."""
-
-    id: int
-    client_id: str
-    account_id: str | None
-    exchange: str | None
-    symbol: str
-    kind: str
-    state: str
-    previous_state: str | None
-    failures: int
-    value: float | None
-    limit_value: float | None
-    unit: str | None
-    reason: str | None
-    requested_by: str | None
-    occurred_at_ms: int
-
-
-class ModoGuardado(NamedTuple):
-    """What a person lets the agent of an account and symbol do; without a row it is ACTIVE."""
-
-    account_id: str
-    symbol: str
-    client_id: str
-    user_id: str
-    mode: ModoRiesgo
-    reason: str
-    requested_by: str
-    changed_at_ms: int
 
 
 def listar_disyuntores(
     almacen: Engine, client_id: str | None = None, symbol: str | None = None, exchange: str | None = None
 ) -> list[DisyuntorGuardado]:
+    """`disyuntores_de`, in a transaction of its own."""
+    with leer(almacen) as conexion:
+        return disyuntores_de(conexion, client_id, symbol, exchange)
+
+
+def disyuntores_de(
+    conexion: Connection,
+    client_id: str | None = None,
+    symbol: str | None = None,
+    exchange: str | None = None,
+) -> list[DisyuntorGuardado]:
     """Every breaker, also those that never opened; that of failed stop executions is of all exchanges.
 
     Args:
-        almacen: The shared store.
+        conexion: That reads.
         client_id: One tenant only.
         symbol: One symbol only.
         exchange: One exchange only; what is of all exchanges is among them.
     """
-    with leer(almacen) as conexion:
-        filas = [*_medidos(conexion, client_id, symbol), *_de_ejecuciones(conexion, client_id, symbol)]
-    return [f for f in sorted(filas) if exchange is None or f.exchange in ("", exchange)]
+    filas = [*_medidos(conexion, client_id, symbol), *_de_ejecuciones(conexion, client_id, symbol)]
+    return [f for f in sorted(filas, key=_orden) if exchange is None or f.exchange in ("", exchange)]
 
 
 def buscar_disyuntor(almacen: Engine, client_id: str, id_: str) -> DisyuntorGuardado | None:
@@ -117,78 +67,99 @@ def historia_disyuntores(
     limite: int = 100,
     antes_de: int | None = None,
 ) -> list[CambioGuardado]:
+    """`historia_de`, in a transaction of its own."""
+    with leer(almacen) as conexion:
+        return historia_de(conexion, client_id, symbol, kind, limite=limite, antes_de=antes_de)
+
+
+def historia_de(
+    conexion: Connection,
+    client_id: str | None = None,
+    symbol: str | None = None,
+    kind: str | None = None,
+    account_id: str | None = None,
+    *,
+    limite: int = 100,
+    antes_de: int | None = None,
+) -> list[CambioGuardado]:
     """The changes of breakers, newest first.
 
     Args:
-        almacen: The shared store.
+        conexion: That reads.
         client_id: One tenant only.
         symbol: One symbol only.
         kind: One kind only.
+        account_id: One account only; what is of all accounts is not among them.
         limite: How many at most.
         antes_de: Only those with a smaller ``id``: the last one of the page before.
     """
     c = circuit_breaker_events.c
     consulta = select(*(c[nombre] for nombre in CambioGuardado._fields))
-    for columna, valor in ((c.client_id, client_id), (c.symbol, symbol), (c.kind, kind)):
+    pedidos = ((c.client_id, client_id), (c.symbol, symbol), (c.kind, kind), (c.account_id, account_id))
+    for columna, valor in pedidos:
         if valor is not None:
             consulta = consulta.where(columna == valor)
     if antes_de is not None:
         consulta = consulta.where(c.id < antes_de)
-    with leer(almacen) as conexion:
-        filas = conexion.execute(consulta.order_by(c.id.desc()).limit(limite))
-        return [CambioGuardado(*fila) for fila in filas]
+    filas = conexion.execute(consulta.order_by(c.id.desc()).limit(limite))
+    return [CambioGuardado(*fila) for fila in filas]
 
 
-def listar_modos(almacen: Engine, client_id: str | None = None) -> list[ModoGuardado]:
+def modos_de(conexion: Connection, client_id: str | None = None) -> list[ModoGuardado]:
     """The modes that people have set, by account and symbol."""
     consulta = select(*(risk_modes.c[nombre] for nombre in ModoGuardado._fields))
     if client_id is not None:
         consulta = consulta.where(risk_modes.c.client_id == client_id)
-    with leer(almacen) as conexion:
-        filas = conexion.execute(consulta.order_by(risk_modes.c.account_id, risk_modes.c.symbol))
-        return [ModoGuardado(*fila)._replace(mode=ModoRiesgo(fila.mode)) for fila in filas]
+    filas = conexion.execute(consulta.order_by(risk_modes.c.account_id, risk_modes.c.symbol))
+    return [ModoGuardado(*fila)._replace(mode=ModoRiesgo(fila.mode)) for fila in filas]
 
 
-def cerrar_el_de_ejecuciones(almacen: Engine, client_id: str, symbol: str, motivo: str, quien: str) -> None:
+def cerrar_el_de_ejecuciones(
+    conexion: Connection, client_id: str, symbol: str, motivo: str, quien: str
+) -> EstadoDisyuntor:
     """Close the breaker of failed stop executions, which lives in the store: no daemon is asked.
 
+    Returns:
+        What it was.
+
     Raises:
-        SolicitudInvalida: It is not open.
+        SolicitudInvalida: It is closed already.
     """
+    suyos = _de_ejecuciones(conexion, client_id, symbol)
+    antes = next((uno.state for uno in suyos), EstadoDisyuntor.CLOSED)
     es_el = (circuit_breaker_state.c.client_id == client_id) & (circuit_breaker_state.c.symbol == symbol)
     cerrado = EstadoDisyuntor.CLOSED.value
-    abierto: ColumnElement[bool] = circuit_breaker_state.c.state != cerrado
-    with escribir(almacen) as conexion:
-        hecho = conexion.execute(
-            update(circuit_breaker_state)
-            .where(es_el, abierto)
-            .values(state=cerrado, failures=0, opened_at_ms=None, updated_at_ms=ahora_bd())
+    hecho = conexion.execute(
+        update(circuit_breaker_state)
+        .where(es_el, circuit_breaker_state.c.state != cerrado)
+        .values(state=cerrado, failures=0, opened_at_ms=None, updated_at_ms=ahora_bd())
+    )
+    if hecho.rowcount == 0:
+        raise SolicitudInvalida(f"the {_EJECUCIONES.value} breaker of {symbol} is closed already")
+    conexion.execute(
+        insert(circuit_breaker_events).values(
+            client_id=client_id,
+            symbol=symbol,
+            kind=_EJECUCIONES.value,
+            state=cerrado,
+            unit=_EJECUCIONES.unidad,
+            reason=motivo,
+            requested_by=quien,
+            occurred_at_ms=ahora_bd(),
         )
-        if hecho.rowcount == 0:
-            raise SolicitudInvalida(f"the {_EJECUCIONES.value} breaker of {symbol} is closed already")
-        conexion.execute(
-            insert(circuit_breaker_events).values(
-                client_id=client_id,
-                symbol=symbol,
-                kind=_EJECUCIONES.value,
-                state=cerrado,
-                unit=_EJECUCIONES.unidad,
-                reason=motivo,
-                requested_by=quien,
-                occurred_at_ms=ahora_bd(),
-            )
+    )
+    conexion.execute(
+        insert(alerts).values(
+            client_id=client_id,
+            symbol=symbol,
+            level="INFO",
+            kind="BREAKER_CLOSED",
+            message=f"the stop execution breaker of {symbol} was closed by {quien}: {motivo}",
+            payload_json="{}",
+            created_at_ms=ahora_bd(),
         )
-        conexion.execute(
-            insert(alerts).values(
-                client_id=client_id,
-                symbol=symbol,
-                level="INFO",
-                kind="BREAKER_CLOSED",
-                message=f"the stop execution breaker of {symbol} was closed by {quien}: {motivo}",
-                payload_json="{}",
-                created_at_ms=ahora_bd(),
-            )
-        )
+    )
+    return antes
 
 
 def _medidos(conexion: Connection, client_id: str | None, symbol: str | None) -> Sequence[DisyuntorGuardado]:
@@ -199,28 +170,36 @@ def _medidos(conexion: Connection, client_id: str | None, symbol: str | None) ->
 def _de_ejecuciones(
     conexion: Connection, client_id: str | None, symbol: str | None
 ) -> Sequence[DisyuntorGuardado]:
-    """Those of failed stop executions, as stored: cool-downs end by market time, which the store has not."""
+    """Those of failed stop executions; that a cool-down is over nobody writes down: market time tells."""
     c, regla = circuit_breaker_state.c, REGLA_EJECUCIONES
-    espera = (
+    motivo = (
         f"{regla.violaciones} executions failed in a row; {regla.enfriamiento_ms // 1_000} s to cool down"
     )
     consulta = select(c.client_id, c.symbol, c.state, c.failures, c.opened_at_ms, c.updated_at_ms)
-    filas = conexion.execute(_de(consulta, circuit_breaker_state, client_id, symbol))
-    return [
-        DisyuntorGuardado(
-            *(fila.client_id, "", "", fila.symbol, _EJECUCIONES, EstadoDisyuntor(fila.state)),
-            *(fila.failures, float(fila.failures), float(regla.violaciones), _EJECUCIONES.unidad),
-            *(espera if fila.state == EstadoDisyuntor.OPEN else "", ""),
-            *(fila.opened_at_ms, fila.updated_at_ms),
+    guardados = []
+    for fila in conexion.execute(_de(consulta, circuit_breaker_state, client_id, symbol)):
+        uno = Disyuntor(EstadoDisyuntor(fila.state), fallos=fila.failures, abierto_ms=fila.opened_at_ms)
+        if uno.estado is EstadoDisyuntor.OPEN:
+            uno = uno.en(hora_de_mercado(conexion, fila.client_id, fila.symbol), regla)
+        guardados.append(
+            DisyuntorGuardado(
+                *(fila.client_id, "", "", fila.symbol, _EJECUCIONES, uno.estado, uno.fallos),
+                *(float(uno.fallos), float(regla.violaciones), _EJECUCIONES.unidad),
+                *(motivo if uno.estado is EstadoDisyuntor.OPEN else "", ""),
+                *(uno.abierto_ms, fila.updated_at_ms, regla.enfriamiento_ms),
+            )
         )
-        for fila in filas
-    ]
+    return guardados
 
 
 def _de(consulta: Any, tabla: Any, client_id: str | None, symbol: str | None) -> Any:
     if client_id is not None:
         consulta = consulta.where(tabla.c.client_id == client_id)
     return consulta if symbol is None else consulta.where(tabla.c.symbol == symbol)
+
+
+def _orden(uno: DisyuntorGuardado) -> tuple[str, ...]:
+    return (uno.client_id, uno.account_id, uno.exchange, uno.symbol, uno.kind.value)
 
 
 def _leer(fila: Any) -> DisyuntorGuardado:

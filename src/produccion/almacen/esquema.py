@@ -7,6 +7,7 @@ database's own clock.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -95,23 +96,55 @@ operations = Table(
     Index("ix_operations_account_id_symbol_status", "account_id", "symbol", "status"),
 )
 
+
+def _de_orden() -> tuple[Column[Any], ...]:
+    """What is known of an order after a step of its life."""
+    return (
+        *(_texto("client_id"), _texto("user_id"), _texto("agent_id", nulo=True)),
+        *(_texto("symbol"), _texto("side"), _texto("token"), _texto("status")),
+        _numero("quantity", nulo=False),
+        Column("reduce_only", Boolean, nullable=False),
+        _ms("exchange_order_id", nulo=True),
+        _numero("executed_quantity", nulo=False),
+        _numero("average_price"),
+        _entero("attempts", 0),
+        _texto("reason", nulo=True),
+        Column("code", Integer),
+        *_de_diario(),
+        *(_ms("created_at_ms"), _ms("updated_at_ms")),
+    )
+
+
 orders = Table(
     "orders",
     metadatos,
     *(_clave("account_id"), _clave("client_order_id")),
+    *_de_orden(),
+    Index("ix_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
+)
+
+stop_orders = Table(
+    "stop_orders",
+    metadatos,
+    *(_clave("account_id"), _clave("client_order_id")),
     *(_texto("client_id"), _texto("user_id"), _texto("agent_id", nulo=True)),
-    *(_texto("symbol"), _texto("side"), _texto("token"), _texto("status")),
-    _numero("quantity", nulo=False),
-    Column("reduce_only", Boolean, nullable=False),
-    _ms("exchange_order_id", nulo=True),
-    _numero("executed_quantity", nulo=False),
-    _numero("average_price"),
-    _entero("attempts", 0),
-    _texto("reason", nulo=True),
-    Column("code", Integer),
+    *(_texto("symbol"), _texto("side"), _texto("type"), _texto("status")),
+    _numero("trigger_price", nulo=False),
+    _numero("quantity"),  # null closes the whole position
+    *(_ms("exchange_order_id", nulo=True), _texto("reason", nulo=True), Column("code", Integer)),
     *_de_diario(),
     *(_ms("created_at_ms"), _ms("updated_at_ms")),
-    Index("ix_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
+    Index("ix_stop_orders_symbol_created_at_ms", "symbol", "created_at_ms"),
+)
+
+order_events = Table(
+    "order_events",
+    metadatos,
+    _serie("id"),
+    *(_texto("account_id"), _texto("client_order_id")),
+    *_de_orden(),
+    Index("ix_order_events_client_id_id", "client_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 stop_events = Table(
@@ -210,6 +243,7 @@ breakers = Table(
     *(Column("value", Float(53)), Column("limit_value", Float(53)), _texto("unit", nulo=True)),
     *(_texto("reason", nulo=True), _texto("requested_by", nulo=True)),
     *(_ms("opened_at_ms", nulo=True), _ms("changed_at_ms", nulo=True), _ms("updated_at_ms")),
+    _ms("cool_down_ms", nulo=True),
     CheckConstraint("state IN ('CLOSED', 'OPEN', 'HALF_OPEN')", name="ck_breakers_state"),
 )
 
@@ -336,13 +370,44 @@ api_tokens = Table(
     Index("ix_api_tokens_username", "username"),
 )
 
+sessions = Table(
+    "sessions",
+    metadatos,
+    _clave("session_id"),
+    *(_texto("username"), _texto("client_id"), _ms("created_at_ms"), _ms("expires_at_ms")),
+    *(_ms("revoked_at_ms", nulo=True), _texto("revoked_reason", nulo=True)),
+    Index("ix_sessions_username", "username"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadatos,
+    _clave("token_hash"),
+    *(_texto("session_id"), _ms("created_at_ms"), _ms("expires_at_ms"), _ms("used_at_ms", nulo=True)),
+    Index("ix_refresh_tokens_session_id", "session_id"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadatos,
+    _serie("id"),
+    *(_texto("client_id"), _texto("username"), _texto("role"), _texto("address"), _ms("occurred_at_ms")),
+    *(_texto("action"), _texto("target", nulo=True), _texto("request_json")),
+    *(Column("status", Integer), _texto("outcome_json", nulo=True), _ms("finished_at_ms", nulo=True)),
+    Index("ix_audit_log_client_id_id", "client_id", "id"),
+    sqlite_autoincrement=True,
+)
+
 outbox = Table(
     "outbox",
     metadatos,
     _serie("id"),
     *(_texto("topic"), _texto("key", nulo=True), _texto("payload_json"), _ms("created_at_ms")),
     *(_ms("delivered_at_ms", nulo=True), _entero("attempts", 0), _texto("last_error", nulo=True)),
+    *(_texto("kind", nulo=True), _texto("level", nulo=True), _texto("outcome", nulo=True)),
+    _ms("available_at_ms", nulo=True),  # nobody may take it before
     Index("ix_outbox_delivered_at_ms_id", "delivered_at_ms", "id"),
+    Index("uq_outbox_topic_key", "topic", "key", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -1,16 +1,15 @@
-"""Rows of the session become trades, position and balance; what a person has to know becomes an alert."""
+"""Rows of the session become trades, position and balance."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, select, update
 
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.escritura import anadir, poner
-from src.produccion.almacen.esquema import alerts, balance_snapshots, positions, trades
+from src.produccion.almacen.esquema import balance_snapshots, positions, trades
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.operaciones import EstadoOperacion, OperacionGuardada, ultima_operacion
 
@@ -38,24 +37,6 @@ def adoptar_trades(conexion: Connection, titular: Titular, operation_id: str) ->
     conexion.execute(update(trades).where(suyos, sin_nombre).values(operation_id=operation_id))
 
 
-def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """Write what a person has to know."""
-    contenido = apunte.contenido
-    valores = {
-        "client_id": titular.client_id,
-        "account_id": titular.account_id,
-        "symbol": titular.symbol,
-        "level": "WARNING" if apunte.tipo == "UNLOCKED" else "CRITICAL",
-        "kind": apunte.tipo,
-        "message": _mensaje(titular, apunte),
-        "payload_json": orjson.dumps(contenido).decode(),
-        "created_at_ms": apunte.instante_ms,
-        "journal": diario,
-        "seq": apunte.seq,
-    }
-    anadir(conexion, alerts, valores)
-
-
 def instante_de(fila: dict[str, Any]) -> int:
     """A row's ``timestamp``, as UTC milliseconds."""
     return round(datetime.fromisoformat(str(fila["timestamp"])).timestamp() * 1000)
@@ -67,18 +48,6 @@ def precio_de(fila: dict[str, Any]) -> float:
         return float(fila["precio_salida"])
     con_signo = fila["cantidad"] if fila["operacion"] in _COMPRAS else -fila["cantidad"]
     return float(fila["precio"] + (fila["slippage"] or 0.0) / con_signo)
-
-
-def _mensaje(titular: Titular, apunte: Apunte) -> str:
-    contenido = apunte.contenido
-    match apunte.tipo:
-        case "EMERGENCY":
-            return str(contenido["row"][1])
-        case "PROTECTION_LOST":
-            cual = f"the position of {contenido['quantity']} {titular.symbol}"
-            return f"{cual} is closed at market, its protection failed: {contenido['reason']}"
-        case _:
-            return str(contenido["reason"])
 
 
 def _nombre_de(operacion: OperacionGuardada | None, fila: dict[str, Any]) -> str | None:

@@ -27,11 +27,12 @@ def escribir_reglas(conexion: Connection, titular: Titular, diario: str, apunte:
             "state": EstadoDisyuntor.CLOSED.value,
             "limit_value": float(regla["limit"]),
             "unit": ClaseDisyuntor(clase).unidad,
+            "cool_down_ms": regla.get("cool_down_ms"),
             "updated_at_ms": apunte.instante_ms,
         }
         insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
         orden = insertar(breakers).values(valores)
-        nuevos = {campo: orden.excluded[campo] for campo in ("limit_value", "updated_at_ms")}
+        nuevos = {campo: orden.excluded[campo] for campo in ("limit_value", "cool_down_ms", "updated_at_ms")}
         clave = [columna.name for columna in breakers.primary_key]
         conexion.execute(orden.on_conflict_do_update(index_elements=clave, set_=nuevos))
 

@@ -10,8 +10,16 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.errores import DatosInvalidos
-from src.produccion.almacen import filas_cuenta, filas_disyuntor, filas_orden, filas_proteccion
+from src.produccion.almacen import (
+    filas_alerta,
+    filas_cuenta,
+    filas_disyuntor,
+    filas_orden,
+    filas_proteccion,
+    filas_stop,
+)
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
@@ -29,11 +37,11 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     "ROWS": (filas_cuenta.escribir_filas, filas_proteccion.escribir_ejecucion),
     "LEVEL_SET": (filas_proteccion.escribir_nivel,),
     "LEVEL_CLEARED": (filas_proteccion.escribir_cierre,),
-    "STOP_TRIGGERED": (filas_proteccion.escribir_disparo,),
-    "EMERGENCY": (filas_cuenta.escribir_alerta,),
-    "PROTECTION_LOST": (filas_cuenta.escribir_alerta,),
-    "LATCHED": (filas_cuenta.escribir_alerta,),
-    "UNLOCKED": (filas_cuenta.escribir_alerta,),
+    **dict.fromkeys(filas_stop.TIPOS, (filas_stop.escribir_stop,)),
+    "STOP_TRIGGERED": (filas_stop.escribir_stop, filas_proteccion.escribir_disparo),
+    **dict.fromkeys(filas_alerta.DE_RIESGO, (filas_alerta.escribir_riesgo,)),
+    **dict.fromkeys(filas_alerta.DE_SESION, (filas_alerta.escribir_sesion,)),
+    **dict.fromkeys(filas_alerta.DE_ENLACE, (filas_alerta.escribir_enlace,)),
     "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),
     "BREAKER_OPENED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
     "BREAKER_HALF_OPEN": (filas_disyuntor.escribir_cambio,),
@@ -48,7 +56,14 @@ _ILEGIBLE = (
 log = structlog.get_logger(__name__)
 
 
-def ingerir(motor: Engine, ruta: Path, diario: str, titular: Titular, limite: int = LOTE) -> int:
+def ingerir(
+    motor: Engine,
+    ruta: Path,
+    diario: str,
+    titular: Titular,
+    limite: int = LOTE,
+    perdida_grande: float = PERDIDA_GRANDE,
+) -> int:
     """Feed the next records of a journal; how many there were.
 
     A record that says nothing a row can hold is told and passed over.
@@ -59,6 +74,7 @@ def ingerir(motor: Engine, ruta: Path, diario: str, titular: Titular, limite: in
         diario: Its name in the store.
         titular: Whose it is.
         limite: How many records at most.
+        perdida_grande: Share of the equity from which a loss is an alert of its own.
 
     Raises:
         DiarioCorrupto: A record is not what was written.
@@ -75,15 +91,19 @@ def ingerir(motor: Engine, ruta: Path, diario: str, titular: Titular, limite: in
         if not _avanzar(conexion, diario, cursor, tramo.hasta_seq):
             return 0  # another process feeds this journal too, and was faster
         for apunte in tramo.apuntes:
-            _escribir(conexion, titular, diario, apunte)
+            _escribir(conexion, titular, diario, apunte, perdida_grande)
     return tramo.leidos
 
 
-def _escribir(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+def _escribir(
+    conexion: Connection, titular: Titular, diario: str, apunte: Apunte, perdida_grande: float
+) -> None:
     try:
         with conexion.begin_nested():
             for escritor in _ESCRITORES[apunte.tipo]:
                 escritor(conexion, titular, diario, apunte)
+            if apunte.tipo == "ROWS":
+                filas_alerta.escribir_posicion(conexion, titular, diario, apunte, perdida_grande)
     except _ILEGIBLE as fallo:
         log.error(
             "apunte_sin_fila",

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine, RowMapping, Select, select, update
+from sqlalchemy import Connection, Engine, Insert, RowMapping, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
@@ -33,8 +33,13 @@ class AccionMando(StrEnum):
     CERRAR = "guardian.close"
     AJUSTAR = "guardian.adjust"
     MITAD = "guardian.half_close"
+    PAUSAR = "tenant.pause"
+    REANUDAR = "tenant.resume"
     CERRAR_DISYUNTOR = "breaker.reset"
     MODO_RIESGO = "risk.mode"
+    ABRIR = "order.create"
+    CANCELAR = "order.cancel"
+    DETENER = "daemon.stop"
 
 
 class EstadoMando(StrEnum):
@@ -64,6 +69,7 @@ class MandoNuevo(NamedTuple):
     account_id: str | None  # whose daemon may take it; nobody's when ``None``
     client_id: str = POR_DEFECTO
     idempotency_key: str | None = None  # the same from the same one for the same account: the first command
+    rechazo: str | None = None  # why it is FAILED from the start, and nobody's
 
 
 class MandoGuardado(NamedTuple):
@@ -100,10 +106,51 @@ class MandoGuardado(NamedTuple):
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
     """Give a command; with a key that was used before it is the command given then, whatever it asks."""
-    identidad = str(uuid.uuid4())
-    insertar = postgresql.insert if motor.dialect.name == "postgresql" else sqlite.insert
+    return pedir_mandos(motor, [mando])[0]
+
+
+def pedir_mandos(motor: Engine, mandos: Sequence[MandoNuevo]) -> list[MandoGuardado]:
+    """Give several commands, all or none; each as `pedir_mando` does."""
+    # In one order, whoever asks: two that give the same commands at once wait for each other, and no more.
+    orden = sorted(range(len(mandos)), key=lambda i: _clave_de(mandos[i]))
+    with motor.begin() as conexion:
+        dados = {i: _dar(conexion, mandos[i]) for i in orden}
+    return [dados[i] for i in range(len(mandos))]
+
+
+def _clave_de(mando: MandoNuevo) -> tuple[str, str, str]:
+    return mando.user_id, mando.symbol, mando.idempotency_key or ""
+
+
+def _dar(conexion: Connection, mando: MandoNuevo) -> MandoGuardado:
+    estado: dict[str, Any] = {"status": EstadoMando.PENDING.value}
+    if mando.rechazo is not None:
+        dicho = orjson.dumps({"success": False, "error": mando.rechazo}).decode()
+        estado = {
+            "status": EstadoMando.FAILED.value,
+            "outcome_json": dicho,
+            "finished_at_ms": ahora_bd(),
+        }
+    orden = _insercion(conexion, mando, **estado)
+    fila = conexion.execute(orden.returning(commands)).mappings().first()
+    if fila is None:
+        fila = conexion.execute(_repetido(mando)).mappings().one()
+    return _leer(fila)
+
+
+def anotar_mando(conexion: Connection, mando: MandoNuevo, outcome: Mapping[str, object]) -> str:
+    """Write down a command that was carried out in this transaction, which nobody takes; its id."""
+    hecho = {"outcome_json": orjson.dumps(outcome).decode(), "finished_at_ms": ahora_bd()}
+    orden = _insercion(conexion, mando, status=EstadoMando.DONE.value, **hecho).returning(commands.c.id)
+    id_ = conexion.execute(orden).scalar()
+    return str(id_ if id_ is not None else conexion.execute(_repetido(mando)).mappings().one()["id"])
+
+
+def _insercion(conexion: Connection, mando: MandoNuevo, **mas: Any) -> Insert:
+    """The row of a command, unless there is one with its key."""
+    insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
     orden = insertar(commands).values(
-        id=identidad,
+        id=str(uuid.uuid4()),
         client_id=mando.client_id,
         user_id=mando.user_id,
         account_id=mando.account_id,
@@ -114,13 +161,9 @@ def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
         idempotency_key=mando.idempotency_key,
         created_at_ms=ahora_bd(),
         expires_at_ms=ahora_bd() + mando.plazo_ms,
-        status=EstadoMando.PENDING.value,
+        **mas,
     )
-    with motor.begin() as conexion:
-        fila = conexion.execute(orden.on_conflict_do_nothing().returning(commands)).mappings().first()
-        if fila is None:
-            fila = conexion.execute(_repetido(mando)).mappings().one()
-    return _leer(fila)
+    return orden.on_conflict_do_nothing()
 
 
 def mando_repetido(motor: Engine, mando: MandoNuevo) -> MandoGuardado | None:

@@ -131,6 +131,10 @@ def _subir(motor: Engine, conexion: Connection, oyente: Oyente | None, hasta: st
     fin = len(revisiones) if hasta is None else revisiones.index(hasta) + 1
     pasos = revisiones[desde:fin]
     _cerrar_lectura(conexion)
+    if pasos and oyente is None and conexion.dialect.name == "sqlite":
+        # One transaction either way, and all at once takes a fraction of the time.
+        command.upgrade(_configuracion(conexion), pasos[-1])
+        return pasos
     for i, revision in enumerate(pasos):
         avance = Avance(revision, titulo_de(revision), i, len(pasos))
         if oyente is not None:

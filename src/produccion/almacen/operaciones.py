@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, case, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.nucleo.disparos import token_de
@@ -124,15 +125,18 @@ def operaciones_activas(
     symbol: str | None = None,
 ) -> Sequence[OperacionGuardada]:
     """The open operations, oldest first; of all tenants, accounts and symbols unless one is named."""
-    consulta = select(operations).where(operations.c.status == EstadoOperacion.ACTIVE.value)
-    for columna, valor in (
-        (operations.c.client_id, client_id),
-        (operations.c.account_id, account_id),
-        (operations.c.symbol, symbol),
-    ):
-        consulta = consulta if valor is None else consulta.where(columna == valor)
-    consulta = consulta.order_by(operations.c.opened_at_ms, operations.c.operation_id)
-    return [operacion_de_fila(fila) for fila in conexion.execute(consulta).mappings()]
+    pedido = {"client_id": client_id, "account_id": account_id, "symbol": symbol}
+    valores = {nombre: valor for nombre, valor in pedido.items() if valor is not None}
+    filas = conexion.execute(_activas(tuple(valores)), valores).mappings()
+    return [operacion_de_fila(fila) for fila in filas]
+
+
+@cache
+def _activas(campos: tuple[str, ...]) -> Select[Any]:
+    c = operations.c
+    donde = [c[campo] == bindparam(campo) for campo in campos]
+    activas = select(operations).where(c.status == EstadoOperacion.ACTIVE.value, *donde)
+    return activas.order_by(c.opened_at_ms, c.operation_id)
 
 
 def ultima_operacion(conexion: Connection, account_id: str, symbol: str) -> OperacionGuardada | None:
@@ -196,8 +200,8 @@ def cerrar_operacion(conexion: Connection, operation_id: str, closed_at_ms: int)
 
 def operacion_de_fila(fila: RowMapping) -> OperacionGuardada:
     """A row of ``operations`` as a value; its numbers are `Decimal`."""
-    operacion = OperacionGuardada(**fila)
-    return operacion._replace(side=LadoOperacion(operacion.side), status=EstadoOperacion(operacion.status))
+    clases = {"side": LadoOperacion(fila["side"]), "status": EstadoOperacion(fila["status"])}
+    return OperacionGuardada(**{**fila, **clases})
 
 
 def _activa(operation_id: str) -> Any:

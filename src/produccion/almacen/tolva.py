@@ -13,6 +13,7 @@ from sqlalchemy import Engine, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.errores import EntradaInvalida
 from src.produccion.almacen.acceso import Acceso
 from src.produccion.almacen.alimentador import Muestra, Titular
@@ -39,6 +40,7 @@ class Tolva:
         acceso: To the store.
         titular: Whose journal it is.
         queda_tiempo: Asked before each batch; once there is none, what waits is left to the next start.
+        perdida_grande: Share of the equity from which a loss is an alert of its own.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class Tolva:
         acceso: Acceso,
         titular: Titular,
         queda_tiempo: Callable[[], bool] = lambda: True,
+        perdida_grande: float = PERDIDA_GRANDE,
     ) -> None:
         self._ruta = diario
         self._acceso = acceso
         self._titular = titular
         self._queda_tiempo = queda_tiempo
+        self._perdida_grande = perdida_grande
         self._nombre = ""
         self._fallos = 0
         self._dicho = ""
@@ -89,10 +93,10 @@ class Tolva:
             self._muestra = None
         if not self._nombre:
             self._nombre = nombre_diario(self._ruta, f"{self._titular.account_id}/{self._titular.symbol}")
-        return all(
-            self._queda_tiempo() and ingerir(motor, self._ruta, self._nombre, self._titular) == LOTE
-            for _ in range(_LOTES_POR_VUELTA)
-        )
+        return all(self._queda_tiempo() and self._un_lote(motor) == LOTE for _ in range(_LOTES_POR_VUELTA))
+
+    def _un_lote(self, motor: Engine) -> int:
+        return ingerir(motor, self._ruta, self._nombre, self._titular, LOTE, self._perdida_grande)
 
     def _caer(self, fallo: Exception) -> float:
         self._fallos += 1

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Engine, select
@@ -18,12 +18,13 @@ from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.esquema import commands
 from src.produccion.almacen.mandos import (
+    AccionMando,
     EstadoMando,
     MandoGuardado,
     MandoNuevo,
     leer_mando,
     mando_repetido,
-    pedir_mando,
+    pedir_mandos,
     vencer_mandos,
 )
 from src.produccion.api.problemas import Problema
@@ -38,7 +39,11 @@ PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
 )
 """Wall seconds between the commands of two accounts."""
 
+CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
+
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +56,19 @@ class Plazos(NamedTuple):
     mirar_s: float = 0.2  # between two looks
 
 
+class Peticion(NamedTuple):
+    """What is asked of a daemon and is none of the guardian's."""
+
+    simbolo: str
+    accion: AccionMando
+    contenido: Mapping[str, object]
+
+
 class Encargo(NamedTuple):
     """A request that was found in order, and the accounts it is for."""
 
     quien: Usuario
-    solicitud: Solicitud
+    solicitud: Solicitud | Peticion
     destinos: Sequence[str]
     para_todos: bool
     clave: str | None  # Idempotency-Key
@@ -66,21 +79,69 @@ class Encargo(NamedTuple):
     def contenido(self) -> dict[str, object]:
         """Payload of its commands: what tells one request from another."""
         nombrada = {} if self.account_id is None else {"account_id": self.account_id}
-        return {**contenido_de(self.solicitud), "all_users": self.para_todos, **nombrada}
+        pedido = self.solicitud
+        propio = pedido.contenido if isinstance(pedido, Peticion) else contenido_de(pedido)
+        return {**propio, "all_users": self.para_todos, **nombrada}
+
+    @property
+    def accion(self) -> str:
+        """What is asked, as commands name it."""
+        pedido = self.solicitud
+        return pedido.accion.value if isinstance(pedido, Peticion) else accion_de(pedido.accion)
+
+    @property
+    def pausa_s(self) -> float:
+        """Wall seconds between the commands of two accounts."""
+        return 0.0 if isinstance(self.solicitud, Peticion) else PAUSA_S[self.solicitud.accion]
 
     def es_para(self, demonio: DemonioVivo, user_id: str) -> bool:
         """Whether the request may mean a daemon's account; a dry run's only where it is asked for."""
         mio = (demonio.client_id, demonio.user_id, demonio.symbol)
         if mio != (self.quien.client_id, user_id, self.solicitud.simbolo):
             return False
-        if self.account_id is not None:
-            return demonio.account_id == self.account_id
-        entorno, pedido = entorno_de(demonio.account_id), self.entornos.get(user_id)
-        return entorno != Modo.SIMULADO if pedido is None else entorno == pedido
+        return puede_ser(demonio, self.entornos.get(user_id), self.account_id)
+
+    def pidio(self, mando: MandoGuardado) -> bool:
+        """Whether a command may come from this request."""
+        suyo = self.para_todos or mando.user_id in self.destinos
+        pedido = (self.solicitud.simbolo, self.accion, self.contenido)
+        return suyo and (mando.symbol, mando.action, mando.payload) == pedido
 
     def aparta_ensayos(self, user_id: str) -> bool:
         """Whether nothing says that a dry run of that user may be meant."""
         return self.account_id is None and user_id not in self.entornos
+
+
+_Par = tuple[Encargo, str]  # and the account's user
+
+
+def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None) -> bool:
+    """Whether a request may mean a daemon's account; a dry run's only where it is asked for.
+
+    Args:
+        demonio: Of the tenant, user and symbol that the request is about.
+        entorno: Where the user trades, as far as it is written down.
+        account_id: The account, where the request names it.
+    """
+    if account_id is not None:
+        return demonio.account_id == account_id
+    suyo = entorno_de(demonio.account_id)
+    return suyo != Modo.SIMULADO if entorno is None else suyo == entorno
+
+
+def sobre_ensayos(
+    demonios: Sequence[DemonioVivo], client_id: str, symbol: str | None, user_id: str | None
+) -> str:
+    """What is said of living dry runs that a request left out because it did not name them; may be empty."""
+    ensayos = sorted(
+        demonio.account_id
+        for demonio in demonios
+        if demonio.client_id == client_id
+        and symbol in (None, demonio.symbol)
+        and user_id in (None, demonio.user_id)
+        and entorno_de(demonio.account_id) == Modo.SIMULADO
+    )
+    return f" (a dry run is asked only by its account_id: {', '.join(ensayos)})" if ensayos else ""
 
 
 class Encargos:
@@ -95,45 +156,96 @@ class Encargos:
         self._almacen = almacen
         self._plazos = plazos or Plazos()
 
-    async def es_repetido(self, encargo: Encargo) -> bool:
-        """Whether a request with this key was taken before.
+    async def es_repetido(self, encargos: Sequence[Encargo]) -> bool:
+        """Whether a request, all of whose parts have one user and key, was taken before.
 
         Raises:
-            Problema: It was, and asked for something else.
+            Problema: One with this key was, and asked for something else.
         """
-        if encargo.clave is None:
-            return False
-        return await asyncio.to_thread(self._comparar, encargo)
+        clave = encargos[0].clave
+        return clave is not None and await asyncio.to_thread(self._comparar, encargos, clave)
 
     async def cumplir(self, encargo: Encargo) -> list[Resultado]:
         """Give every account its command, one pause apart, and wait for all of them."""
-        pausa_s = PAUSA_S[encargo.solicitud.accion]
+
+        async def uno(user_id: str, pausa_s: float) -> Resultado:
+            await asyncio.sleep(pausa_s)
+            return (await self._cumplir([(encargo, user_id)], esperar=True))[0]
+
         return list(
             await asyncio.gather(
-                *(self._uno(encargo, user_id, i * pausa_s) for i, user_id in enumerate(encargo.destinos))
+                *(uno(user_id, i * encargo.pausa_s) for i, user_id in enumerate(encargo.destinos))
             )
         )
 
-    async def _uno(self, encargo: Encargo, user_id: str, pausa_s: float) -> Resultado:
-        await asyncio.sleep(pausa_s)
-        try:
-            mando = await asyncio.to_thread(self._pedir, encargo, user_id)
-        except (DBAPIError, SinConexion) as fallo:
-            log.error("mando_no_pedido", cuenta=user_id, motivo=type(fallo).__name__)
-            error = "failed: the shared store did not answer; whether the command was given is unknown"
-            return Resultado(user_id, "", 503, {}, error, 0, None)
-        except _Ambiguo as fallo:
-            log.warning("mando_ambiguo", cuenta=user_id, motivo=str(fallo))
-            return Resultado(user_id, "", 409, {}, f"failed: {fallo}; nothing was done", 0, None)
-        log.info("mando_pedido", id=mando.id, cuenta=user_id, accion=mando.action, simbolo=mando.symbol)
-        matiz = " (a dry run is asked only by its account_id)" if encargo.aparta_ensayos(user_id) else ""
-        if encargo.account_id is not None:
-            matiz = f" on {encargo.account_id}"
-        resultado = _resultado(await self._esperar(mando), self._plazos, matiz)
-        if mando.account_id is None or not encargo.aparta_ensayos(user_id):
+    async def cumplir_juntos(
+        self, encargos: Sequence[Encargo], *, esperar: bool = True
+    ) -> list[list[Resultado]]:
+        """Give the commands of all parts of a request, all or none, and wait for them if that is wanted.
+
+        A key stands for all of them from then on: whoever repeats the request is told of every account.
+        """
+        pares = [(encargo, user_id) for encargo in encargos for user_id in encargo.destinos]
+        hechos = iter(await self._cumplir(pares, esperar=esperar))
+        return [[next(hechos) for _ in encargo.destinos] for encargo in encargos]
+
+    async def _cumplir(self, pares: Sequence[_Par], *, esperar: bool) -> list[Resultado]:
+        dados = await self._dar(lambda: self._pedir(pares))
+        if dados is None:
+            return [_sin_almacen(user_id) for _, user_id in pares]
+        return list(
+            await asyncio.gather(
+                *(self._uno(par, dado, esperar=esperar) for par, dado in zip(pares, dados, strict=True))
+            )
+        )
+
+    async def _uno(self, par: _Par, dado: MandoGuardado | Resultado, *, esperar: bool) -> Resultado:
+        encargo, user_id = par
+        if isinstance(dado, Resultado):
+            log.warning("mando_ambiguo", cuenta=user_id, motivo=dado.error)
+            return dado
+        _anotar(dado)
+        matiz = "" if encargo.account_id is None else f" on {encargo.account_id}"
+        if _sin_demonio(dado) and encargo.aparta_ensayos(user_id):
+            matiz = await self._ensayos(dado)
+        resultado = await self._seguir(dado, matiz, esperar=esperar)
+        if dado.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
-        return resultado._replace(campos={**resultado.campos, "account_id": mando.account_id})
+        return resultado._replace(campos={**resultado.campos, "account_id": dado.account_id})
+
+    async def encargar(
+        self,
+        pedir: Callable[[int], Sequence[MandoGuardado]],
+        usuarios: Sequence[str],
+        *,
+        esperar: bool = True,
+    ) -> list[Resultado]:
+        """Give commands and wait for their outcomes if that is wanted.
+
+        Args:
+            pedir: Gives all of them or none, or finds those that were given before. Called off the loop with
+                the milliseconds that a daemon has to take one.
+            usuarios: Whose commands they are.
+            esperar: Whether to wait.
+        """
+        mandos = await self._dar(lambda: pedir(self._plazos.tomar_ms))
+        if mandos is None:
+            return [_sin_almacen(user_id) for user_id in usuarios]
+        for mando in mandos:
+            _anotar(mando)
+        return list(await asyncio.gather(*(self._seguir(mando, "", esperar=esperar) for mando in mandos)))
+
+    async def _dar(self, pedir: Callable[[], T]) -> T | None:
+        """What was given; ``None`` where the store did not answer."""
+        try:
+            return await asyncio.to_thread(pedir)
+        except (DBAPIError, SinConexion) as fallo:
+            log.error("mando_no_pedido", motivo=type(fallo).__name__)
+            return None
+
+    async def _seguir(self, mando: MandoGuardado, matiz: str, *, esperar: bool) -> Resultado:
+        return _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
 
     async def _esperar(self, mando: MandoGuardado) -> MandoGuardado:
         inicio_s = time.monotonic()
@@ -148,27 +260,41 @@ class Encargos:
                 log.warning("mando_no_leido", id=mando.id, motivo=type(fallo).__name__)
         return mando
 
-    def _pedir(self, encargo: Encargo, user_id: str) -> MandoGuardado:
-        nuevo = MandoNuevo(
-            user_id=user_id,
-            symbol=encargo.solicitud.simbolo,
-            action=accion_de(encargo.solicitud.accion),
-            payload=encargo.contenido,
-            requested_by=encargo.quien.nombre,
-            plazo_ms=_NUNCA_MS,
-            account_id=None,
-            client_id=encargo.quien.client_id,
-            idempotency_key=encargo.clave,
-        )
-        anterior = mando_repetido(self._almacen, nuevo)
-        if anterior is not None:
-            return anterior
-        account_id = _cuenta_de(
-            [demonio for demonio in vivos(self._almacen) if encargo.es_para(demonio, user_id)]
-        )
-        if account_id is not None:
-            nuevo = nuevo._replace(account_id=account_id, plazo_ms=self._plazos.tomar_ms)
-        return pedir_mando(self._almacen, nuevo)
+    def _pedir(self, pares: Sequence[_Par]) -> list[MandoGuardado | Resultado]:
+        """Give the commands, all or none; a result where the request does not say whose account is meant."""
+        nuevos = [_nuevo(encargo, user_id) for encargo, user_id in pares]
+        hechos: list[MandoGuardado | Resultado | None] = [
+            mando_repetido(self._almacen, nuevo) for nuevo in nuevos
+        ]
+        if None not in hechos:
+            return [uno for uno in hechos if uno is not None]
+        vivientes = vivos(self._almacen)
+        por_dar: dict[int, MandoNuevo] = {}
+        for i, (encargo, user_id) in enumerate(pares):
+            if hechos[i] is not None:
+                continue
+            try:
+                cuenta = _cuenta_de([demonio for demonio in vivientes if encargo.es_para(demonio, user_id)])
+            except _Ambiguo as fallo:
+                error = f"failed: {fallo}; nothing was done"
+                if encargo.clave is None or len(pares) == 1:
+                    hechos[i] = Resultado(user_id, "", 409, {}, error, 0, None)
+                else:  # beside others that are asked, a repeat must find that this one was meant, too
+                    por_dar[i] = nuevos[i]._replace(plazo_ms=0, rechazo=error)
+                continue
+            plazo_ms = _NUNCA_MS if cuenta is None else self._plazos.tomar_ms
+            por_dar[i] = nuevos[i]._replace(account_id=cuenta, plazo_ms=plazo_ms)
+        dados = iter(pedir_mandos(self._almacen, list(por_dar.values())))
+        return [next(dados) if uno is None else uno for uno in hechos]
+
+    async def _ensayos(self, mando: MandoGuardado) -> str:
+        """Which dry runs were left out, as far as the store says."""
+        try:
+            vivientes = await asyncio.to_thread(vivos, self._almacen)
+        except (DBAPIError, SinConexion) as fallo:
+            log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
+            return ""
+        return sobre_ensayos(vivientes, mando.client_id, mando.symbol, mando.user_id)
 
     def _leer(self, mando: MandoGuardado) -> MandoGuardado:
         return leer_mando(self._almacen, mando.id) or mando
@@ -177,23 +303,46 @@ class Encargos:
         vencer_mandos(self._almacen)
         return self._leer(mando)
 
-    def _comparar(self, encargo: Encargo) -> bool:
+    def dados(self, quien: Usuario, clave: str) -> list[MandoGuardado]:
+        """The commands that a user gave with a key before. Blocks: not for the loop."""
         consulta = select(commands.c.id).where(
-            commands.c.client_id == encargo.quien.client_id,
-            commands.c.requested_by == encargo.quien.nombre,
-            commands.c.idempotency_key == encargo.clave,
+            commands.c.client_id == quien.client_id,
+            commands.c.requested_by == quien.nombre,
+            commands.c.idempotency_key == clave,
         )
         with leer(self._almacen) as conexion:
-            ids = conexion.execute(consulta).scalars().all()
-        for mando in filter(None, (leer_mando(self._almacen, uno) for uno in ids)):
-            pedido = (mando.symbol, mando.action, mando.payload)
-            if pedido != (
-                encargo.solicitud.simbolo,
-                accion_de(encargo.solicitud.accion),
-                encargo.contenido,
-            ) or not (encargo.para_todos or mando.user_id in encargo.destinos):
-                raise Problema(422, "this Idempotency-Key was used for another request; use a new one")
-        return bool(ids)
+            ids = conexion.execute(consulta.order_by(commands.c.seq)).scalars().all()
+        return [mando for mando in (leer_mando(self._almacen, uno) for uno in ids) if mando is not None]
+
+    def _comparar(self, encargos: Sequence[Encargo], clave: str) -> bool:
+        anteriores = self.dados(encargos[0].quien, clave)
+        if not all(any(encargo.pidio(mando) for encargo in encargos) for mando in anteriores):
+            raise Problema(422, CLAVE_USADA)
+        return bool(anteriores)
+
+
+def _nuevo(encargo: Encargo, user_id: str) -> MandoNuevo:
+    """The command of one account, before it is known which daemon may take it."""
+    return MandoNuevo(
+        user_id=user_id,
+        symbol=encargo.solicitud.simbolo,
+        action=encargo.accion,
+        payload=encargo.contenido,
+        requested_by=encargo.quien.nombre,
+        plazo_ms=_NUNCA_MS,
+        account_id=None,
+        client_id=encargo.quien.client_id,
+        idempotency_key=encargo.clave,
+    )
+
+
+def _anotar(mando: MandoGuardado) -> None:
+    log.info("mando_pedido", id=mando.id, cuenta=mando.user_id, accion=mando.action, simbolo=mando.symbol)
+
+
+def _sin_almacen(user_id: str) -> Resultado:
+    error = "failed: the shared store did not answer; whether the command was given is unknown"
+    return Resultado(user_id, "", 503, {}, error, 0, None)
 
 
 class _Ambiguo(Exception):

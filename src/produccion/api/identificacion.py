@@ -19,7 +19,9 @@ LARGO_MAXIMO = 1_024
 SIN_CONTRASENA = "!"
 """In the place of a hash: nobody logs in with a password."""
 
-_PREFIJO = "tml_"  # lets scanners of source code recognise a token that got lost
+PREFIJO_FICHA = "tml_"
+"""Lets scanners of source code recognise a token that got lost."""
+
 _NOMBRE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _ARGON = PasswordHasher()
 
@@ -47,9 +49,9 @@ class Ficha(NamedTuple):
         return "Ficha(***)"
 
 
-def nueva_ficha() -> Ficha:
+def nueva_ficha(prefijo: str = PREFIJO_FICHA) -> Ficha:
     """32 random bytes as text, and their fingerprint."""
-    texto = _PREFIJO + secrets.token_urlsafe(32)
+    texto = prefijo + secrets.token_urlsafe(32)
     return Ficha(texto, huella_de(texto))
 
 

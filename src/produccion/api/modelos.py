@@ -8,15 +8,21 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
+from src.produccion.api.formas import Escrito, legible
 
 
-def _no_es_logico(valor: Any) -> Any:
+def no_es_logico(valor: Any) -> Any:
+    """Anything but true or false, which JSON's numbers are not.
+
+    Raises:
+        ValueError: It is one of them.
+    """
     if isinstance(valor, bool):
         raise ValueError("a number is needed, not true or false")
     return valor
 
 
-Numero = Annotated[float, BeforeValidator(_no_es_logico)]
+Numero = Annotated[float, BeforeValidator(no_es_logico)]
 """A JSON number or decimal text; whether it can be a price is asked in the core."""
 
 Simbolo = Annotated[
@@ -24,7 +30,12 @@ Simbolo = Annotated[
     BeforeValidator(lambda valor: valor.strip().upper() if isinstance(valor, str) else valor),
     Field(pattern=r"^[A-Z0-9_]{2,32}$", examples=["BTCUSDT"]),
 ]
-Texto = Annotated[str, Field(max_length=64)]
+Texto = Annotated[Escrito, Field(max_length=64)]
+
+
+Secreto = Annotated[
+    SecretStr, BeforeValidator(lambda valor: legible(valor) if isinstance(valor, str) else valor)
+]
 
 
 class _Entrada(BaseModel):
@@ -39,7 +50,7 @@ class ContextoMercado(BaseModel):
     trigger_price: Numero | None = Field(
         default=None, description="Mark it acted on: 1 % of drift is allowed."
     )
-    timestamp: Annotated[datetime, BeforeValidator(_no_es_logico)] | None = Field(
+    timestamp: Annotated[datetime, BeforeValidator(no_es_logico)] | None = Field(
         default=None,
         description="When, by the asker's clock: Unix seconds or milliseconds, or ISO 8601."
         " Close 60 s, adjust 45 s, half 90 s.",
@@ -60,7 +71,9 @@ class SolicitudGuardian(_Entrada):
     """``POST /guardian``."""
 
     symbol: Simbolo
-    action: Annotated[str, Field(examples=["adjust"], description="close, adjust or half_close")]
+    action: Annotated[
+        Escrito, Field(max_length=64, examples=["adjust"], description="close, adjust or half_close")
+    ]
     stop: Numero | None = Field(default=None, description="New stop, absolute; adjust needs it.")
     target: Numero | None = Field(
         default=None, description="New target, absolute; adjust moves the take-profit."
@@ -104,18 +117,45 @@ def _a_ms(instante: datetime) -> int:
 class Ingreso(_Entrada):
     """``POST /api/v1/token/login``."""
 
-    username: Annotated[str, Field(max_length=64)]
-    password: Annotated[SecretStr, Field(max_length=1_024)]
+    username: Texto
+    password: Annotated[Secreto, Field(max_length=1_024)]
+    cookie: bool = Field(
+        default=False, description="A browser: tokens as http-only cookies, csrf_token in the body."
+    )
+
+
+class Refresco(_Entrada):
+    """``POST /api/v1/token/refresh``."""
+
+    refresh_token: Annotated[Secreto, Field(max_length=256)]
 
 
 class FichaConcedida(BaseModel):
-    """A bearer token; it is shown this once."""
+    """A session's tokens; they are shown this once."""
 
-    access_token: str
+    access_token: str | None = Field(description="JWT; null for a browser, which has it as a cookie")
+    refresh_token: str | None = Field(description="Works once; null for a browser")
+    csrf_token: str | None = Field(description="For the header X-CSRF-Token; of browsers only")
     token_type: str = "bearer"
-    expires_at: float = Field(description="Unix seconds")
+    expires_at: float = Field(description="Of the access token, Unix seconds")
+    refresh_expires_at: float = Field(description="Of the refresh token, Unix seconds")
     role: str
     client_id: str
+
+
+class MandoVisto(BaseModel):
+    """``GET /api/v1/commands/{id}``."""
+
+    command_id: str
+    user_id: str
+    account_id: str | None = Field(description="Whose daemon may take it; null when none lived")
+    symbol: str
+    action: str
+    requested_by: str
+    status: str = Field(description="PENDING, CLAIMED, DONE, FAILED or EXPIRED")
+    created_at: float = Field(description="Unix seconds")
+    finished_at: float | None
+    outcome: dict[str, Any] | None
 
 
 class RespuestaGuardian(BaseModel):

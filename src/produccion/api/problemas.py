@@ -188,6 +188,23 @@ async def _de_defecto(peticion: Request, _fallo: Exception) -> RespuestaProblema
     return _responder(500, "a defect of the server; its log says more")
 
 
+class SinBarra:
+    """Takes the slash from the end of a path: every route is found with it and without.
+
+    Args:
+        siguiente: The application.
+    """
+
+    def __init__(self, siguiente: ASGIApp) -> None:
+        self._siguiente = siguiente
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] in ("http", "websocket") and len(scope["path"]) > 1:
+            scope["path"] = scope["path"].removesuffix("/")
+        await self._siguiente(scope, receive, send)
+
+
 class LimiteCuerpo:
     """Refuses requests whose body is larger than it should be, announced or not.
 

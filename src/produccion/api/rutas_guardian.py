@@ -10,7 +10,8 @@ from fastapi.openapi.models import Example
 
 from src.nucleo.errores import SolicitudInvalida
 from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_la_cuenta
-from src.produccion.api.acceso import Autorizado, Compartido, Entorno
+from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
+from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.encargos import Encargo
 from src.produccion.api.modelos import RespuestaGuardian, ResumenGuardian, SolicitudGuardian
 from src.produccion.api.problemas import Problema, RespuestaJson, RespuestaProblema, documento
@@ -59,20 +60,30 @@ Clave = Annotated[
 @rutas_guardian.post(
     "/guardian",
     response_model=None,
-    responses=_HECHO | problemas(400, 401, 403, 409, 413, 422, 503, 504),
+    responses=_HECHO | problemas(400, 401, 403, 409, 413, 415, 422, 503, 504),
     tags=["guardian"],
 )
-@rutas_guardian.post("/guardian/", response_model=None, include_in_schema=False)
 async def guardian(
     cuerpo: Annotated[SolicitudGuardian, Body(openapi_examples=_EJEMPLOS)],
     usuario: Autorizado,
     entorno: Compartido,
+    direccion: Direccion,
     clave: Clave = None,
 ) -> RespuestaJson:
     """Ask the daemons that hold the keys to act on open positions, and wait for what comes of it.
 
     409: the daemon refused or failed; 503: no daemon, or no store; 504: no outcome in time.
     """
+    pedido = cuerpo.model_dump(mode="json", exclude_none=True)
+    accion = f"guardian.{cuerpo.action}"
+    acto = Acto(usuario, direccion, accion, cuerpo.symbol, pedido)
+    llegada_ms = entorno.ahora_ms()
+    return await auditar(entorno.almacen, acto, lambda: _actuar(cuerpo, usuario, entorno, clave, llegada_ms))
+
+
+async def _actuar(
+    cuerpo: SolicitudGuardian, usuario: Usuario, entorno: Entorno, clave: str | None, llegada_ms: int
+) -> RespuestaJson:
     solicitud = cuerpo.solicitud()
     if cuerpo.account_id is not None and cuerpo.user_id is None:
         raise SolicitudInvalida("'account_id' requires 'user_id' parameter")
@@ -86,8 +97,8 @@ async def guardian(
         _entornos(entorno, destinos),
         cuerpo.account_id,
     )
-    if not await entorno.encargos.es_repetido(encargo):
-        _comprobar_edad(solicitud, entorno.ahora_ms())
+    if not await entorno.encargos.es_repetido([encargo]):
+        _comprobar_edad(solicitud, llegada_ms)
     log.info(
         "guardian_pedido",
         usuario=usuario.nombre,

@@ -138,10 +138,11 @@ def _valores_de(cifras: Cifras) -> Iterator[Valor]:
     for *quien, equity, instante_ms in cifras.equities:
         yield Valor(catalogo.CUENTA_EQUITY, equity, (*quien,))
         yield Valor(catalogo.CUENTA_EDAD, instante_ms / 1_000, (*quien,))
-    for account_id, symbol, puesto in cifras.cerrojos:
-        yield Valor(catalogo.CUENTA_ENCLAVADA, puesto, (account_id, symbol))
-    for symbol, estado in cifras.disyuntores:
-        yield Valor(catalogo.DISYUNTOR, _GRADO[estado], (symbol,))
+    for uno in cifras.cerrojos:
+        yield Valor(catalogo.CUENTA_ENCLAVADA, uno.puesto, (uno.account_id or "", uno.symbol or ""))
+    for disyuntor in cifras.disyuntores:
+        cual = (disyuntor.account_id, disyuntor.symbol, disyuntor.kind.value)
+        yield Valor(catalogo.DISYUNTOR, _GRADO[disyuntor.state], cual)
 
 
 def _ruta_de(scope: Scope) -> str:

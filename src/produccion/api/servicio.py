@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import uvicorn
+from sqlalchemy import Engine
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.almacen.conexion import abrir_almacen, visible
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.aplicacion import crear_aplicacion
 from src.produccion.api.encargos import Encargos
+from src.produccion.api.firma import SECRETO_JWT, SECRETO_MINIMO, Firmante, secreto_jwt
+from src.produccion.api.mensajes.enchufe import MENSAJE_MAXIMO, PING_S, EnchufeWs
+from src.produccion.api.mercados import crear_mercados
 from src.produccion.config.cuentas import leer_cuentas
+from src.produccion.espejo import URL_REDIS
 
 _ACABAR_S = 5
 _COLA = 128
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,10 @@ class _Servidor(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Within the block, a signal asks for the end."""
+        """Within the block, a signal asks for the end; only the main thread may be told of one."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         antes = {aviso: signal.signal(aviso, self.handle_exit) for aviso in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -59,15 +73,34 @@ def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
         ConfiguracionInvalida: Accounts, store or address cannot be used.
     """
     comprobar_direccion(opciones)
+    firmante = elegir_firmante(opciones)
     cuentas = leer_cuentas(opciones.cuentas)
     almacen = abrir_almacen(None, opciones.estado)
     try:
-        entorno = Entorno(almacen=almacen, cuentas=cuentas, encargos=Encargos(almacen))
+        entorno = Entorno(
+            almacen=almacen,
+            cuentas=cuentas,
+            encargos=Encargos(almacen),
+            firmante=firmante,
+            mercados=crear_mercados(),
+            escaparate=escaparate_de(opciones, almacen),
+        )
         with escuchar(opciones.anfitrion, opciones.puerto) as enchufe:
+            servidor = crear_servidor(entorno)
             al_escuchar(direccion_de(enchufe))
-            crear_servidor(entorno).run(sockets=[enchufe])
+            _no_mirar_lo_hecho()
+            servidor.run(sockets=[enchufe])
     finally:
         almacen.dispose()
+
+
+def _no_mirar_lo_hecho() -> None:
+    """Keep the garbage collector from looking for ever at what lives as long as the process.
+
+    A look at all of it takes a tenth of a second, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def comprobar_direccion(opciones: OpcionesApi) -> None:
@@ -81,6 +114,40 @@ def comprobar_direccion(opciones: OpcionesApi) -> None:
             f"--host {opciones.anfitrion} is reached by other machines, and tokens would travel in the clear:"
             " put a reverse proxy with TLS in front and listen on 127.0.0.1, or add --allow-remote"
         )
+
+
+def escaparate_de(
+    opciones: OpcionesApi, almacen: Engine, entorno: Mapping[str, str] = os.environ
+) -> dict[str, object]:
+    """The settings of this process, without a secret among them."""
+    redis = entorno.get(URL_REDIS)
+    return {
+        "host": opciones.anfitrion,
+        "port": opciones.puerto,
+        "allow_remote": opciones.remoto,
+        "state_dir": str(opciones.estado),
+        "store": visible(almacen.url),
+        "redis": "***" if redis else None,
+        "jwt_secret": "***" if entorno.get(SECRETO_JWT) else None,
+    }
+
+
+def elegir_firmante(opciones: OpcionesApi, entorno: Mapping[str, str] = os.environ) -> Firmante:
+    """Whoever signs access tokens: with the secret of the environment, on loopback without one too.
+
+    Raises:
+        ConfiguracionInvalida: The secret is too short, or missing where other machines reach the API.
+    """
+    secreto = secreto_jwt(entorno)
+    if secreto is not None:
+        return Firmante(secreto)
+    if not _es_local(opciones.anfitrion):
+        raise ConfiguracionInvalida(
+            f"--host {opciones.anfitrion} is reached by other machines: set {SECRETO_JWT} to at least"
+            f" {SECRETO_MINIMO} random bytes, e.g. `export {SECRETO_JWT}=$(openssl rand -base64 48)`"
+        )
+    log.info("secreto_de_una_vez", efecto=f"log-ins end with this process; {SECRETO_JWT} keeps them")
+    return Firmante.de_una_vez()
 
 
 def escuchar(anfitrion: str, puerto: int) -> socket.socket:
@@ -111,8 +178,12 @@ def crear_servidor(entorno: Entorno) -> uvicorn.Server:
             crear_aplicacion(entorno),
             log_config=None,
             access_log=False,
-            lifespan="off",
-            ws="none",
+            lifespan="on",
+            ws=EnchufeWs,
+            ws_max_size=MENSAJE_MAXIMO,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
             server_header=False,
             timeout_graceful_shutdown=_ACABAR_S,
         )

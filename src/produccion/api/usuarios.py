@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Engine, Row, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.esquema import ahora_bd, api_tokens, users
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.esquema import ahora_bd, api_tokens, sessions, users
 from src.produccion.api.identificacion import (
     SIN_CONTRASENA,
     Ficha,
@@ -21,8 +23,15 @@ from src.produccion.api.identificacion import (
 )
 
 HORA_MS = 3_600_000
-NOTA_INGRESO = "login"
-"""Note of the tokens that a log-in gave; a new password revokes them."""
+_CONTRASENA_NUEVA = "a new password"
+_REVOCADAS = "every token was revoked"
+_PORTADORES = (
+    select(users, api_tokens.c.token_hash)
+    .join(api_tokens, api_tokens.c.username == users.c.username)
+    .where(api_tokens.c.token_hash.in_(bindparam("huellas", expanding=True)))
+    .where(api_tokens.c.revoked_at_ms.is_(None), users.c.disabled.is_(False))
+    .where(or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd()))
+)
 
 
 class Usuario(NamedTuple):
@@ -66,8 +75,8 @@ def anadir_usuario(almacen: Engine, nombre: str, rol: Rol, client_id: str, contr
 
 def listar_usuarios(almacen: Engine) -> list[Usuario]:
     """Every user, by name."""
-    with almacen.connect() as conexion:
-        return [_usuario(fila) for fila in conexion.execute(select(users).order_by(users.c.username))]
+    with leer(almacen) as conexion:
+        return [usuario_de(fila) for fila in conexion.execute(select(users).order_by(users.c.username))]
 
 
 def cambiar_contrasena(almacen: Engine, nombre: str, contrasena: str) -> None:
@@ -81,12 +90,7 @@ def cambiar_contrasena(almacen: Engine, nombre: str, contrasena: str) -> None:
     cifrada = cifrar(contrasena)
     with almacen.begin() as conexion:
         conexion.execute(update(users).where(users.c.username == nombre).values(password_hash=cifrada))
-        conexion.execute(
-            update(api_tokens)
-            .where(api_tokens.c.username == nombre, api_tokens.c.note == NOTA_INGRESO)
-            .where(api_tokens.c.revoked_at_ms.is_(None))
-            .values(revoked_at_ms=ahora_bd())
-        )
+        _cerrar_sesiones(conexion, nombre, _CONTRASENA_NUEVA)
 
 
 def habilitar(almacen: Engine, nombre: str, *, si: bool) -> None:
@@ -106,19 +110,19 @@ def buscar_usuario(almacen: Engine, nombre: str) -> Usuario:
     Raises:
         ConfiguracionInvalida: There is none.
     """
-    with almacen.connect() as conexion:
+    with leer(almacen) as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     if fila is None:
         raise ConfiguracionInvalida(f"there is no user {nombre!r}; `timonel users list` names them")
-    return _usuario(fila)
+    return usuario_de(fila)
 
 
 def identificar(almacen: Engine, nombre: str, contrasena: str) -> Usuario | None:
     """Who logs in; ``None`` when name, password or state do not let them. Takes as long either way."""
-    with almacen.connect() as conexion:
+    with leer(almacen) as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     bien = coincide(None if fila is None else fila.password_hash, contrasena)
-    return _usuario(fila) if fila is not None and bien and not fila.disabled else None
+    return usuario_de(fila) if fila is not None and bien and not fila.disabled else None
 
 
 def dar_ficha(almacen: Engine, nombre: str, vigencia_ms: int, nota: str) -> FichaDada:
@@ -152,7 +156,7 @@ def dar_ficha(almacen: Engine, nombre: str, vigencia_ms: int, nota: str) -> Fich
 
 
 def revocar_fichas(almacen: Engine, nombre: str) -> int:
-    """Revoke every token of a user; how many were still good.
+    """Revoke every token of a user and end its sessions; how many of both were still good.
 
     Raises:
         ConfiguracionInvalida: There is no such user.
@@ -165,7 +169,7 @@ def revocar_fichas(almacen: Engine, nombre: str) -> int:
             .where(or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd()))
             .values(revoked_at_ms=ahora_bd())
         )
-    return hecho.rowcount
+        return hecho.rowcount + _cerrar_sesiones(conexion, nombre, _REVOCADAS)
 
 
 def revocar_ficha(almacen: Engine, texto: str) -> None:
@@ -180,17 +184,27 @@ def revocar_ficha(almacen: Engine, texto: str) -> None:
 
 def portador(almacen: Engine, texto: str) -> Usuario | None:
     """Whose token this is; ``None`` when it is unknown, too old or revoked, or the user disabled."""
-    vigente = or_(api_tokens.c.expires_at_ms.is_(None), api_tokens.c.expires_at_ms > ahora_bd())
-    consulta = (
-        select(users)
-        .join(api_tokens, api_tokens.c.username == users.c.username)
-        .where(api_tokens.c.token_hash == huella_de(texto), api_tokens.c.revoked_at_ms.is_(None), vigente)
-        .where(users.c.disabled.is_(False))
+    with leer(almacen) as conexion:
+        return portadores(conexion, [texto]).get(texto)
+
+
+def portadores(conexion: Connection, textos: Sequence[str]) -> dict[str, Usuario]:
+    """Whose tokens these are, without those that are unknown, too old, revoked, or of a disabled user."""
+    huellas = {huella_de(texto): texto for texto in textos}
+    filas = conexion.execute(_PORTADORES, {"huellas": list(huellas)})
+    return {huellas[fila.token_hash]: usuario_de(fila) for fila in filas}
+
+
+def _cerrar_sesiones(conexion: Connection, nombre: str, motivo: str) -> int:
+    hecho = conexion.execute(
+        update(sessions)
+        .where(sessions.c.username == nombre, sessions.c.revoked_at_ms.is_(None))
+        .where(sessions.c.expires_at_ms > ahora_bd())
+        .values(revoked_at_ms=ahora_bd(), revoked_reason=motivo)
     )
-    with almacen.connect() as conexion:
-        fila = conexion.execute(consulta).one_or_none()
-    return None if fila is None else _usuario(fila)
+    return hecho.rowcount
 
 
-def _usuario(fila: Row[tuple[object, ...]]) -> Usuario:
+def usuario_de(fila: Row[tuple[object, ...]]) -> Usuario:
+    """A row of ``users`` as a value."""
     return Usuario(fila.username, Rol(fila.role), fila.client_id, fila.disabled, fila.created_at_ms)

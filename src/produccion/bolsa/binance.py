@@ -80,7 +80,7 @@ class BinanceConnector:
 
     def escuchar(self, al_acabar: Callable[[float, bool], None]) -> None:
         """Have each request told: how many wall seconds it took, and whether no usable answer came."""
-        self._mensajero.al_acabar = al_acabar
+        self._mensajero.al_acabar.append(al_acabar)
 
     async def cerrar(self) -> None:
         """Close the connections."""
@@ -215,6 +215,14 @@ class BinanceConnector:
                 ) from fallo
             raise
         return orden.id_cliente
+
+    async def cancelar_orden(self, simbolo: str, id_cliente: str) -> None:
+        """Cancel one order."""
+        await self._escribir(
+            _VISTAZO,
+            lambda: self._cliente.futures_cancel_order(symbol=simbolo, origClientOrderId=id_cliente),
+            _tal_cual,
+        )
 
     async def cancelar_todas(self, simbolo: str) -> None:
         """Cancel every resting order of the symbol."""

@@ -12,7 +12,7 @@ import structlog
 
 from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.produccion.bolsa.enchufe import FALLOS_DE_SOCKET, Retroceso, abrir, cerrar, recibir
-from src.produccion.bolsa.flujos import AjustesFlujos
+from src.produccion.bolsa.flujos import AjustesFlujos, Oyente
 from src.produccion.bolsa.lectura_flujo import ClaveVencida, leer_evento_usuario
 from src.produccion.puertos import EventoCuenta, EventoUsuario, Reloj
 
@@ -38,6 +38,7 @@ class FlujoCuenta:
         llave: Gives listen keys.
         reloj: Learns the time of every event.
         ajustes: How the socket is looked after.
+        oyente: Told when the stream is down and when it is back.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class FlujoCuenta:
         llave: LlaveEscucha,
         reloj: Reloj,
         ajustes: AjustesFlujos | None = None,
+        oyente: Oyente | None = None,
     ) -> None:
+        self._oyente = oyente
         self._sesion = sesion
         self._base = base
         self._llave = llave
@@ -61,9 +64,14 @@ class FlujoCuenta:
             try:
                 async with aclosing(self._vivir()) as eventos:
                     async for evento in eventos:
+                        if self._oyente is not None and isinstance(evento, EventoCuenta):
+                            self._oyente.vuelve()
                         yield evento
             except (ErrorBolsa, *FALLOS_DE_SOCKET) as fallo:
-                log.warning("flujo_caido", flujo="private", motivo=f"{type(fallo).__name__}: {fallo}")
+                motivo = f"{type(fallo).__name__}: {fallo}"
+                log.warning("flujo_caido", flujo="private", motivo=motivo)
+                if self._oyente is not None:
+                    self._oyente.cae(motivo)
             await retroceso.esperar()
 
     async def _vivir(self) -> AsyncGenerator[EventoUsuario]:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiohttp
 import structlog
@@ -38,6 +38,18 @@ class AjustesFlujos(NamedTuple):
     renovar_s: float = 23 * 3_600.0  # a new socket takes over; the exchange ends it after 24 h
     prolongar_s: float = 30 * 60.0  # the listen key is extended; it lives for an hour
     anuncia_al_abrir: bool = False  # for a market that says nothing before its agents have joined
+
+
+class Oyente(Protocol):
+    """Whoever wants to know whether a socket is down."""
+
+    def cae(self, motivo: str) -> None:
+        """It has failed, or could not be opened."""
+        ...
+
+    def vuelve(self) -> None:
+        """It speaks."""
+        ...
 
 
 @dataclass(slots=True)
@@ -101,11 +113,18 @@ class FlujoMercado:
         base: WebSocket address without the routed category.
         reloj: Learns the time of every event.
         ajustes: How the sockets are looked after.
+        oyente: Told when the stream is down and when it is back.
     """
 
     def __init__(
-        self, sesion: aiohttp.ClientSession, base: str, reloj: Reloj, ajustes: AjustesFlujos | None = None
+        self,
+        sesion: aiohttp.ClientSession,
+        base: str,
+        reloj: Reloj,
+        ajustes: AjustesFlujos | None = None,
+        oyente: Oyente | None = None,
     ) -> None:
+        self._oyente = oyente
         self._sesion = sesion
         self._base = base
         self._reloj = reloj
@@ -123,11 +142,16 @@ class FlujoMercado:
                 try:
                     async with aclosing(self._vivir(vida, vigia, url, (mark, vela))) as eventos:
                         async for evento in eventos:
+                            if self._oyente is not None and isinstance(evento, EventoConexion):
+                                self._oyente.vuelve()
                             yield evento
                 finally:
                     await vida.cerrar()
             except (LecturaFallida, *FALLOS_DE_SOCKET) as fallo:
-                log.warning("flujo_caido", flujo="market", motivo=f"{type(fallo).__name__}: {fallo}")
+                motivo = f"{type(fallo).__name__}: {fallo}"
+                log.warning("flujo_caido", flujo="market", motivo=motivo)
+                if self._oyente is not None:
+                    self._oyente.cae(motivo)
             await retroceso.esperar()
 
     async def _vivir(

@@ -54,7 +54,7 @@ class Mensajero:
         self._presupuesto = presupuesto
         self._reintentos = reintentos or Reintentos()
         cliente.al_responder = presupuesto.anotar
-        self.al_acabar: Callable[[float, bool], None] | None = None
+        self.al_acabar: list[Callable[[float, bool], None]] = []
         """Told of each request how many wall seconds it took, and whether no usable answer came."""
 
     async def leer(
@@ -115,8 +115,8 @@ class Mensajero:
         return respuesta
 
     def _contar(self, antes_s: float, *, fallida: bool) -> None:
-        if self.al_acabar is not None:
-            self.al_acabar(time.monotonic() - antes_s, fallida)
+        for contar in self.al_acabar:
+            contar(time.monotonic() - antes_s, fallida)
 
     def _tomar_nota(self, error: ErrorBolsa, estado: int) -> None:
         if isinstance(error, LimiteExcedido):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from src.artefactos.sugerencia import clave_desconocida
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.config.alertas import SeccionAlertas
 from src.produccion.puertos import Credenciales, Direcciones
 
 CONFIRMAR_REAL = "TIMONEL_CONFIRM_LIVE"
@@ -24,6 +25,7 @@ CLAVE_SIMULADOR = "simulador"
 
 _REAL = Direcciones(rest="https://fapi.binance.com", flujos="wss://fstream.binance.com")
 _TESTNET = Direcciones(rest="https://testnet.binancefuture.com", flujos="wss://fstream.binancefuture.com")
+_CALLADOS = ("_env", "_url")
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -200,6 +202,7 @@ class Ajustes(_Seccion):
     streams: SeccionFlujos = SeccionFlujos()
     session: SeccionSesion = SeccionSesion()
     supervision: SeccionSupervision = SeccionSupervision()
+    alerts: SeccionAlertas = SeccionAlertas()
     logs: SeccionLogs = SeccionLogs()
     metrics: SeccionMetricas = SeccionMetricas()
 
@@ -298,6 +301,22 @@ def elegir_destino(opciones: Opciones, entorno: Mapping[str, str] = os.environ) 
     )
 
 
+def direccion_publica(modo: Modo, url: str | None = None) -> str | None:
+    """Where the public market data of an environment is found; ``None`` when nobody has said so.
+
+    Args:
+        modo: The environment.
+        url: An exchange that was named instead of the usual one.
+
+    Raises:
+        ConfiguracionInvalida: It is not an http(s) address, or the real exchange's.
+    """
+    if url is not None:
+        return direcciones_de(url).rest
+    usuales = {Modo.TESTNET: _TESTNET.rest, Modo.REAL: _REAL.rest}
+    return usuales.get(modo)
+
+
 def destino_simulado(url: str) -> Destino:
     """The embedded simulator."""
     return Destino(
@@ -348,6 +367,11 @@ def _explicar(fallo: ValidationError) -> str:
     return "; ".join(
         clave_desconocida(Ajustes, error["loc"])
         if error["type"] == "extra_forbidden"
-        else f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: {error['msg']}"
+        else f"{'.'.join(map(str, error['loc']))}{_valor(error['loc'], error['input'])}: {error['msg']}"
         for error in fallo.errors()
     )
+
+
+def _valor(donde: tuple[int | str, ...], valor: Any) -> str:
+    """What was written there, unless it may be a secret that stands in the place of a name or address."""
+    return "" if donde and str(donde[-1]).endswith(_CALLADOS) else f" = {valor!r}"

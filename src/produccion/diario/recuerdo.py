@@ -10,6 +10,7 @@ from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.registro import Fila
 from src.nucleo.riesgo import ModoRiesgo
 from src.nucleo.vida_orden import VidaOrden
+from src.produccion.a_mano import AGREGADO_A_MANO, MemoriaAMano, recordar_a_mano
 from src.produccion.diario.diario import DiarioSqlite, EventoDiario
 from src.produccion.diario.memoria import INSTANTANEAS, MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ordenes_recordadas import plegar
@@ -40,6 +41,8 @@ class Recuerdo(NamedTuple):
     equity_inicial: float | None = None  # of the newest session
     cuadro: MemoriaCuadro = MemoriaCuadro()
     modo: ModoRiesgo = ModoRiesgo.ACTIVE
+    a_mano: MemoriaAMano = MemoriaAMano()
+    detenida_por: str | None = None  # who wanted the session ended that was cut short before it had
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -66,6 +69,8 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         None if iniciada is None else float(str(iniciada.contenido["equity"])),
         _cuadro_de(diario),
         _modo_de(diario),
+        recordar_a_mano(diario.ultimo(AGREGADO_A_MANO)),
+        _detenida_por(diario, agregado),
     )
 
 
@@ -83,6 +88,12 @@ def _modo_de(diario: DiarioSqlite) -> ModoRiesgo:
     """What a person lets the agent do; a start has no say in it."""
     evento = diario.ultimo(AGREGADO, "RISK_MODE")
     return ModoRiesgo.ACTIVE if evento is None else ModoRiesgo(str(evento.contenido["mode"]))
+
+
+def _detenida_por(diario: DiarioSqlite, agregado: str) -> str | None:
+    """Whose wish that the session ends has not been done yet."""
+    evento = diario.ultimo(agregado, "STOP_REQUESTED", "SESSION_STARTED", "SESSION_ENDED")
+    return str(evento.contenido["by"]) if evento is not None and evento.tipo == "STOP_REQUESTED" else None
 
 
 def _memoria_de(diario: DiarioSqlite, agregado: str, ultima: EventoDiario | None) -> MemoriaAgente:

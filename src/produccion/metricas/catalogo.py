@@ -144,7 +144,7 @@ CUENTA_EDAD = _indicador("account_equity_time_seconds", "Market time of it, sinc
 CUENTA_ENCLAVADA = _indicador(
     "account_latched", "1 while account and symbol are locked.", "account", "symbol"
 )
-DISYUNTOR = _indicador("breaker_open", "1 open, 0.5 on trial, 0 closed.", "symbol")
+DISYUNTOR = _indicador("breaker_open", "1 open, 0.5 on trial, 0 closed.", "account", "symbol", "kind")
 ALMACEN = _indicador("store_up", "1 when the shared store answered this request.")
 
 DE_LA_API = (

@@ -43,6 +43,7 @@ MOTIVOS: Mapping[Bloqueo, str] = MappingProxyType(
         Bloqueo.VOLATILIDAD: "breaker_volatility",
         Bloqueo.ERRORES: "breaker_error_rate",
         Bloqueo.PERDIDA: "breaker_drawdown",
+        Bloqueo.A_MANO: "hand_made",
     }
 )
 """Label of each reason to open nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import NamedTuple
 
 import orjson
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Table
 
+from src.nucleo.alertas import Nivel
 from src.nucleo.disparos import REGLA_EJECUCIONES, ReglasInquilino
 from src.nucleo.disyuntores import ClaseDisyuntor, Disyuntor, EstadoDisyuntor
 from src.produccion.almacen.esquema import (
@@ -20,14 +20,16 @@ from src.produccion.almacen.esquema import (
     tenant_config,
 )
 
-
-class Nivel(StrEnum):
-    """How much an alert matters."""
-
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-    CRITICAL = "CRITICAL"
+__all__ = [
+    "Alerta",
+    "Nivel",
+    "alertar",
+    "leer_disyuntor",
+    "leer_reglas",
+    "pausar",
+    "reanudar",
+    "tras_un_resultado",
+]
 
 
 class Alerta(NamedTuple):
@@ -66,6 +68,16 @@ def pausar(conexion: Connection, client_id: str, motivo: str, ahora_ms: int) -> 
     valores: dict[str, object] = {
         "trading_enabled": False,
         "trading_paused_reason": motivo,
+        "updated_at_ms": ahora_ms,
+    }
+    _poner(conexion, tenant_config, {"client_id": client_id}, valores)
+
+
+def reanudar(conexion: Connection, client_id: str, ahora_ms: int) -> None:
+    """Let a tenant's entries again."""
+    valores: dict[str, object] = {
+        "trading_enabled": True,
+        "trading_paused_reason": None,
         "updated_at_ms": ahora_ms,
     }
     _poner(conexion, tenant_config, {"client_id": client_id}, valores)

@@ -15,6 +15,8 @@ from structlog.contextvars import bound_contextvars
 from src.nucleo.errores import (
     EmergenciaOperacional,
     LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
 )
 from src.nucleo.ordenes import Plan
 from src.nucleo.registro import Resultado
@@ -36,6 +38,7 @@ PREFIJO_CLIENTE = "tm-"
 """How the client ids of the agent's own orders begin."""
 
 _TOLERANCIA_RELATIVA = 1e-9
+_YA_NO_ESPERA = -2011  # there is no such order that could be cancelled
 _NINGUNA: Mapping[str, VidaOrden] = MappingProxyType({})
 
 log = structlog.get_logger(__name__)
@@ -117,6 +120,10 @@ class Ejecutor:
         """Whether an order's intent is known, and with it what it was sent for."""
         return id_cliente in self._ordenes
 
+    def vida_de(self, id_cliente: str) -> VidaOrden | None:
+        """What is known of an order; ``None`` when its intent is not."""
+        return self._ordenes[id_cliente] if self.conoce(id_cliente) else None
+
     def motivo_de(self, id_cliente: str) -> str:
         """The first word of what an order was sent for; empty when its intent is not known."""
         return self._ordenes[id_cliente].ficha.partition(":")[0] if self.conoce(id_cliente) else ""
@@ -183,6 +190,26 @@ class Ejecutor:
         """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
         if not self._envio.apartar(evento.respuesta):
             self._averiguacion.tomar_evento(evento.respuesta)
+
+    async def cancelar(self, id_cliente: str) -> VidaOrden:
+        """Cancel a known order that is not over, and find out how it ended.
+
+        Raises:
+            ResultadoIncierto: The exchange does not say how it ended.
+            ErrorBolsa: It could not be asked, or did not let the request through.
+        """
+        try:
+            await self._bolsa.cancelar_orden(self._simbolo, id_cliente)
+        except OrdenRechazada as fallo:
+            if fallo.codigo != _YA_NO_ESPERA:
+                raise
+        except ResultadoIncierto as fallo:
+            log.warning("cancelacion_incierta", id_cliente=id_cliente, motivo=str(fallo))
+        await self.resolver_pendientes(deprisa=True)
+        vida = self._ordenes[id_cliente]
+        if not vida.terminada:
+            raise ResultadoIncierto(f"the exchange does not say how order {id_cliente} ended: ask again")
+        return vida
 
     def neto(self, ficha: str) -> float:
         """Signed sum of what is known to be filled of the orders of all plans whose token begins so."""

@@ -157,7 +157,7 @@ class Cuadro:
         regla, disyuntor = self._reglas.get(clase), self._disyuntores.get(clase)
         if regla is None or disyuntor is None:
             raise SolicitudInvalida(f"the {clase.value} breaker is switched off here")
-        if clase is ClaseDisyuntor.DRAWDOWN:
+        if clase.es_limite:
             raise SolicitudInvalida(
                 "the drawdown breaker shows a limit on the day's loss, which no reset takes away: it closes"
                 " by itself when the loss is below the limit, or the day is over"
@@ -202,7 +202,7 @@ class Cuadro:
 
     def _poner(self, clase: ClaseDisyuntor, disyuntor: Disyuntor) -> None:
         if clase not in self._muestran:
-            self._fijar(BLOQUEO_DE[clase], disyuntor.estado is not EstadoDisyuntor.CLOSED)
+            self._fijar(BLOQUEO_DE[clase], clase.detiene(disyuntor.estado))
 
     def _anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         try:

@@ -51,6 +51,7 @@ class Bloqueo(StrEnum):
     VOLATILIDAD = "the volatility breaker is open"
     ERRORES = "the error rate breaker is open"
     PERDIDA = "the drawdown breaker is open"
+    A_MANO = "a position opened by hand is open"
 
 
 BLOQUEO_DE: Mapping[ClaseDisyuntor, Bloqueo] = MappingProxyType(

@@ -16,6 +16,7 @@ from src.nucleo.errores import (
     LecturaFallida,
     ProteccionImposible,
     ProteccionRota,
+    SolicitudInvalida,
     StopInaceptable,
     YaCruzado,
 )
@@ -202,6 +203,86 @@ class Protector:
         )
         self._fijar(puesto.con(estado))
         return anterior
+
+    def comprobar_apertura(
+        self,
+        prevista: EstadoCuenta,
+        stop: float | None,
+        objetivo: float | None,
+        mark: float,
+        equity_maximo: float,
+    ) -> None:
+        """Refuse a position that is about to be opened by hand when what would protect it cannot be.
+
+        Args:
+            prevista: The account after it.
+            stop: The stop wanted; ``None`` leaves it to the rule.
+            objetivo: The target wanted; ``None`` leaves it to the rule.
+            mark: Mark price.
+            equity_maximo: The drawdown monitor's peak.
+
+        Raises:
+            StopInaceptable: Naming the price, or why no stop would protect it.
+        """
+        posicion = prevista.posicion
+        if not self._activa or posicion is None:
+            raise StopInaceptable(
+                "the agent was trained without stops (proteccion: ninguna): nothing would protect it"
+            )
+        ahora_ms = self._reloj.ahora_ms()
+        estado = reglas.tras_operar(
+            SIN_PROTECCION,
+            0.0,
+            aplanar(prevista),
+            mark,
+            self.atr,
+            equity_maximo,
+            ahora_ms,
+            self._regla,
+            self._mercado,
+        )
+        if stop is not None or objetivo is not None:
+            estado = reglas.a_mano(estado, posicion, stop, objetivo, mark, ahora_ms, self._mercado)
+        if reglas.ya_cruzada(estado, posicion.cantidad, mark):
+            raise StopInaceptable(
+                f"the mark {mark} is beyond the stop that would protect the position, at"
+                f" {reglas.gatillo(estado, posicion.cantidad)}: too little is left to lose"
+            )
+
+    async def cancelar_a_mano(self, id_cliente: str) -> None:
+        """Cancel a target, or what is left of an operation that is over.
+
+        Args:
+            id_cliente: Of one of our stops or targets.
+
+        Raises:
+            SolicitudInvalida: It is none of ours, or over.
+            StopInaceptable: It is a stop of the open position; nothing has changed.
+            PosicionDesprotegida: The position has to be closed.
+            ErrorBolsa: It may still live.
+        """
+        async with self._cerrojo:
+            vivo = next((f.vivo for f in self._libro.fichas if f.id_cliente == id_cliente), None)
+            if vivo is None:
+                raise SolicitudInvalida(f"order {id_cliente} is over; nothing was done")
+            if self._ultimo.posicion is None:
+                await self._libro.cancelar(id_cliente)
+            elif vivo.tipo is not TipoStop.TAKE_PROFIT_MARKET:
+                raise StopInaceptable(
+                    f"order {id_cliente} is a stop of the open position, which would be left without it: move"
+                    " it with POST /guardian (adjust), or close the position"
+                )
+            else:
+                await self._retirar_objetivo(id_cliente)
+            if any(ficha.id_cliente == id_cliente for ficha in self._libro.fichas):
+                raise LecturaFallida(f"the exchange has not said that order {id_cliente} is cancelled")
+
+    async def _retirar_objetivo(self, id_cliente: str) -> None:
+        puesto = self._puesto
+        if puesto is not None and puesto.freno is not None:
+            sin_objetivo = puesto.freno._replace(objetivo=None)
+            self._fijar(puesto.con(EstadoProteccion(puesto.nivel, sin_objetivo)))
+        await self._reconciliar()
 
     async def mover(self) -> None:
         """Have at the exchange what should be there, after the stop has moved.

@@ -8,10 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 import aiohttp
 import orjson
@@ -19,11 +17,13 @@ import orjson
 from src.artefactos.artefacto import leer_lo_escrito
 from src.nucleo.errores import ErrorTimonel
 from src.nucleo.registro import texto_utc
-from src.produccion.config.config import Destino, Modo, Opciones, leer_ajustes
+from src.produccion.config.config import Ajustes, Destino, Modo, Opciones, leer_ajustes
 from src.produccion.config.cuentas import destino_de
 from src.produccion.diario.apertura_diario import NOMBRE, examinar
 from src.produccion.diario.diario import mirar
 from src.produccion.riesgo.enclavamiento import AGREGADO, Enclavamiento, Memoria, recordar_todo
+from src.produccion.supervision.doctor_servicios import mirar_almacen, mirar_redis, mirar_telegram
+from src.produccion.supervision.hallazgo import Hallazgo, Veredicto
 from src.produccion.supervision.identidad import titular_de
 
 _PYTHON_MINIMO = (3, 11)
@@ -33,28 +33,12 @@ _LIBRE_AVISO = 2 * 2**30
 _PLAZO_S = 15.0
 
 
-class Veredicto(StrEnum):
-    """How a check went."""
-
-    BIEN = "ok"
-    AVISO = "warning"
-    MAL = "failure"
-
-
-class Hallazgo(NamedTuple):
-    """One line of the report."""
-
-    que: str
-    veredicto: Veredicto
-    detalle: str
-
-
 async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
     """Check everything that can be checked without trading or changing anything.
 
     Args:
         opciones: As `live` takes them; ``train_id`` empty checks every artefact.
-        sin_red: Leave the exchange out.
+        sin_red: Leave exchange, Redis and Telegram out.
     """
     hallazgos = [_python(), *_paquetes(), _ajustes(opciones)]
     try:
@@ -64,7 +48,11 @@ async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
     else:
         hallazgos.append(Hallazgo("keys", Veredicto.BIEN, f"set for {destino.modo.value}"))
         if not sin_red:
-            hallazgos.append(await mirar_bolsa(destino, _desfase_maximo(opciones)))
+            hallazgos.append(await mirar_bolsa(destino, _ajustes_o_defecto(opciones).risk.max_clock_skew_s))
+    hallazgos.append(await mirar_almacen(opciones.estado))
+    if not sin_red:
+        hallazgos.append(await mirar_redis())
+        hallazgos.append(await mirar_telegram(_ajustes_o_defecto(opciones).alerts))
     for nombre, carpeta in (("state directory", opciones.estado), ("artefacts directory", opciones.base)):
         hallazgos.append(_carpeta(nombre, carpeta))
     for ruta in diarios(opciones.estado):
@@ -79,12 +67,12 @@ def diarios(estado: Path) -> list[Path]:
     return [carpeta / NOMBRE for carpeta in sorted(carpetas)]
 
 
-def _desfase_maximo(opciones: Opciones) -> float:
-    """The clock skew that settings allow; the default when they cannot be read, which is told elsewhere."""
+def _ajustes_o_defecto(opciones: Opciones) -> Ajustes:
+    """The settings; the defaults when they cannot be read, which is told elsewhere."""
     try:
-        return leer_ajustes(opciones.config).risk.max_clock_skew_s
+        return leer_ajustes(opciones.config)
     except ErrorTimonel:
-        return leer_ajustes(None).risk.max_clock_skew_s
+        return leer_ajustes(None)
 
 
 def _python() -> Hallazgo:

@@ -162,7 +162,7 @@ def test_un_418_se_espera(tmp_path: Path, limpias: list[Fila]):
 
 def test_el_fill_se_cuenta_antes_de_la_respuesta(tmp_path: Path):
     falla = '{kind: late_answer, at: {call: "POST /fapi/v1/order"}, times: always, ms: 60}'
-    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=32).correr()
+    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=16).correr()
     assert ensayo.veces["late_answer"] >= 3
     assert ensayo.error is None
     assert ensayo.violaciones(sin_esperar=True) == []

@@ -51,7 +51,7 @@ async def test_alimenta_mide_y_al_acabar_lleva_lo_ultimo(motor: Engine, acceso: 
     muestra = Muestra(5_000, balance=999.5, equity=1_000.0, metricas={"loop_delay_ms": 1.5})
     servicio = Alimentador(ruta, acceso, TITULAR, lambda: muestra)
     tarea = asyncio.create_task(servicio.correr())
-    await hasta(lambda: cuantas(motor, alerts) == 1)
+    await hasta(lambda: cuantas(motor, alerts) == 4)
     assert vivos(motor) == []  # that is for whoever listens to commands to say
 
     anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
@@ -59,7 +59,7 @@ async def test_alimenta_mide_y_al_acabar_lleva_lo_ultimo(motor: Engine, acceso: 
     with pytest.raises(asyncio.CancelledError):
         await tarea
 
-    assert cuantas(motor, alerts) == 2
+    assert cuantas(motor, alerts) == 5
     with leer(motor) as conexion:
         saldos = conexion.execute(select(balance_snapshots.c.balance, balance_snapshots.c.source)).all()
         nombres = set(conexion.execute(select(system_metrics.c.name)).scalars())
@@ -91,7 +91,7 @@ def test_con_el_almacen_caido_se_dice_una_vez_se_espera_mas_y_se_sigue(
         subir(motor)
     assert tolva.girar() == 1.0
     assert "almacen_de_vuelta" in [e["event"] for e in bitacora]
-    assert cuantas(motor, alerts) == 1
+    assert cuantas(motor, alerts) == 4
     tolva.cerrar()
     acceso.cerrar()
     motor.dispose()
@@ -118,7 +118,7 @@ def test_lo_que_solo_cura_abrir_de_nuevo_no_espera_a_otro_arranque(
         assert ["timonel db upgrade" in motivo for motivo in motivos] == [False, True]
         subir(motor)
         assert tolva.girar() == 1.0
-    assert cuantas(motor, alerts) == 1
+    assert cuantas(motor, alerts) == 4
     tolva.cerrar()
     acceso.cerrar()
     motor.dispose()
@@ -141,7 +141,7 @@ def test_conexiones_cortadas_no_acaban_con_nada(motor: Engine, acceso: Acceso, r
     esperas = [tolva.girar(), tolva.girar()]
 
     assert all(espera > 0 for espera in esperas)
-    assert cuantas(motor, alerts) == 2
+    assert cuantas(motor, alerts) == 5
     tolva.cerrar()
 
 
@@ -178,7 +178,7 @@ def test_sin_tiempo_lo_que_queda_es_para_el_siguiente(motor: Engine, acceso: Acc
     siguiente.girar()
     siguiente.cerrar()
 
-    assert cuantas(motor, alerts) == 1
+    assert cuantas(motor, alerts) == 4
 
 
 def test_importar_el_servicio_no_carga_sqlalchemy():

@@ -17,10 +17,11 @@ from src.produccion.almacen.disyuntores import (
     cerrar_el_de_ejecuciones,
     historia_disyuntores,
     listar_disyuntores,
-    listar_modos,
+    modos_de,
 )
-from src.produccion.almacen.esquema import alerts
+from src.produccion.almacen.esquema import ahora_bd, alerts
 from src.produccion.almacen.ingesta import ingerir
+from src.produccion.almacen.tipos_disyuntor import leer_id
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.monitor.reglas import leer_disyuntor, tras_un_resultado
 from src.produccion.riesgo.cuadro import Cuadro
@@ -76,6 +77,35 @@ def test_se_ven_todos_tambien_los_que_nunca_se_abrieron(demonio: Demonio, motor:
         (VOLATILITY, EstadoDisyuntor.CLOSED, 0.05, None, None),
     ]
     assert vistos[0].id == "sim-1:binance:BTCUSDT:latency"
+    assert [(d.detiene, d.hasta_ms, d.como_se_cierra) for d in vistos] == [(False, None, "")] * 2
+
+
+def test_uno_abierto_dice_hasta_cuando_y_como_se_cierra(demonio: Demonio, motor: Engine):
+    demonio.un_cuadro().medir(LATENCY, 900.0, INICIO_MS)
+    demonio.alimentar()
+
+    latency, _ = listar_disyuntores(motor)
+
+    assert (latency.detiene, latency.hasta_ms) == (True, INICIO_MS + 60_000)
+    assert latency.como_se_cierra.endswith(
+        "timonel breakers reset latency --symbol BTCUSDT --account sim-1 --reason WHY"
+    )
+
+
+def test_el_de_la_perdida_no_tiene_plazo_ni_se_cierra_a_mano(demonio: Demonio, motor: Engine):
+    perdida = ClaseDisyuntor.DRAWDOWN
+    demonio.un_cuadro({perdida: ReglaDisyuntor(0.02, 1, 1 << 62, 1)}).medir(perdida, 0.03, INICIO_MS)
+    demonio.alimentar()
+
+    (suyo,) = listar_disyuntores(motor)
+
+    assert (suyo.detiene, suyo.hasta_ms, "timonel" in suyo.como_se_cierra) == (True, None, False)
+
+
+def test_un_nombre_se_lee_por_sus_partes():
+    assert leer_id("a:b:binance:BTCUSDT:spread") == ("a:b", "binance", "BTCUSDT", "spread")
+    assert leer_id("::BTCUSDT:stop_execution") == ("", "", "BTCUSDT", "stop_execution")
+    assert leer_id("BTCUSDT:spread") is None
 
 
 def test_cada_cambio_es_estado_historia_y_alerta(demonio: Demonio, motor: Engine):
@@ -178,7 +208,8 @@ def test_el_modo_se_ve_con_quien_y_por_que(demonio: Demonio, motor: Engine):
         )
     demonio.alimentar()
 
-    (modo,) = listar_modos(motor, "default")
+    with leer(motor) as conexion:
+        (modo,) = modos_de(conexion, "default")
 
     assert (modo.mode, modo.reason, modo.requested_by) == (ModoRiesgo.ACTIVE, "news", "ana")
     assert [(nivel, texto) for nivel, _, texto in las_alertas(motor)] == [
@@ -188,10 +219,15 @@ def test_el_modo_se_ve_con_quien_y_por_que(demonio: Demonio, motor: Engine):
 
 
 class TestDeEjecuciones:
-    def fallar(self, motor: Engine) -> None:
+    def fallar(self, motor: Engine, hace_ms: int = 0) -> None:
         with escribir(motor) as conexion:
+            ahora_ms = conexion.execute(select(ahora_bd())).scalar_one() - hace_ms
             for _ in range(3):
-                tras_un_resultado(conexion, "casa", "BTCUSDT", INICIO_MS, bien=False)
+                tras_un_resultado(conexion, "casa", "BTCUSDT", ahora_ms, bien=False)
+
+    def cerrar(self, motor: Engine) -> EstadoDisyuntor:
+        with escribir(motor) as conexion:
+            return cerrar_el_de_ejecuciones(conexion, "casa", "BTCUSDT", "the key was renewed", "ana")
 
     def test_esta_entre_los_demas(self, motor: Engine):
         self.fallar(motor)
@@ -203,11 +239,20 @@ class TestDeEjecuciones:
             EstadoDisyuntor.OPEN,
             3,
         )
+        assert suyo.opened_at_ms is not None
+        assert suyo.hasta_ms == suyo.opened_at_ms + 300_000
+
+    def test_enfriado_deja_entrar_a_prueba(self, motor: Engine):
+        self.fallar(motor, hace_ms=300_000)
+
+        (suyo,) = listar_disyuntores(motor, "casa")
+
+        assert (suyo.state, suyo.detiene, suyo.hasta_ms) == (EstadoDisyuntor.HALF_OPEN, False, None)
 
     def test_se_cierra_sin_demonio_con_motivo_y_nombre(self, motor: Engine):
         self.fallar(motor)
 
-        cerrar_el_de_ejecuciones(motor, "casa", "BTCUSDT", "the key was renewed", "ana")
+        assert self.cerrar(motor) is EstadoDisyuntor.OPEN
 
         with leer(motor) as conexion:
             assert leer_disyuntor(conexion, "casa", "BTCUSDT").estado is EstadoDisyuntor.CLOSED
@@ -217,4 +262,4 @@ class TestDeEjecuciones:
 
     def test_uno_cerrado_no_se_cierra_otra_vez(self, motor: Engine):
         with pytest.raises(SolicitudInvalida, match="closed already"):
-            cerrar_el_de_ejecuciones(motor, "casa", "BTCUSDT", "why", "ana")
+            self.cerrar(motor)

@@ -18,10 +18,12 @@ from src.produccion.almacen.esquema import (
     alerts,
     balance_snapshots,
     journal_cursors,
+    order_events,
     orders,
     positions,
     stop_events,
     stop_executions,
+    stop_orders,
     trades,
 )
 from src.produccion.almacen.eventos_stop import ejecucion_de
@@ -63,6 +65,22 @@ def contar(motor: Engine) -> dict[str, int]:
         }
 
 
+def test_cada_paso_de_una_orden_es_un_suceso_con_su_numero(motor: Engine, ruta: Path):
+    alimentar(motor, ruta, limite=3)
+    alimentar(motor, ruta)
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        sucesos = conexion.execute(select(order_events).order_by(order_events.c.id)).mappings().all()
+        orden = conexion.execute(select(orders)).mappings().one()
+    assert [(s["status"], s["attempts"], s["average_price"]) for s in sucesos] == [
+        ("INTENT", 0, None),
+        ("SENT", 1, None),
+        ("FILLED", 1, Decimal("100.2")),
+    ]
+    assert {campo: sucesos[-1][campo] for campo in orden} == dict(orden)
+
+
 def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
     assert alimentar(motor, ruta) == 11
 
@@ -71,7 +89,7 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
         posicion = conexion.execute(select(positions)).mappings().one()
         abierto, cerrado = conexion.execute(select(trades).order_by(trades.c.id)).mappings()
         operacion = ultima_operacion(conexion, "sim-1", "BTCUSDT")
-        alerta = conexion.execute(select(alerts)).mappings().one()
+        avisos = conexion.execute(select(alerts).order_by(alerts.c.id)).mappings().all()
         assert operacion is not None
         assert operacion.stop_execution_token is not None
         ejecucion = ejecucion_de(conexion, operacion.stop_execution_token)
@@ -104,7 +122,37 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
         "SELL",
     )
     assert ejecucion.exchange_order_id == "9"
-    assert (alerta["level"], alerta["kind"], alerta["message"]) == ("CRITICAL", "LATCHED", "drawdown")
+    assert [(aviso["level"], aviso["kind"], aviso["message"]) for aviso in avisos] == [
+        ("INFO", "startup", "session s has started"),
+        ("INFO", "position_opened", "opened long 0.5 at 100.2"),
+        ("INFO", "position_closed", "closed long 0.5 at 94.9: -2.67 after commission (proteccion)"),
+        ("CRITICAL", "LATCHED", "drawdown"),
+    ]
+
+
+def test_cada_stop_tiene_su_fila_con_lo_ultimo_que_se_supo(motor: Engine, ruta: Path):
+    ficha = {"token": "r", "side": "SELL", "trigger": 95.5, "quantity": None, "type": "STOP_MARKET"}
+    meta = ficha | {"trigger": 110.0, "quantity": 0.5, "type": "TAKE_PROFIT_MARKET"}
+    anadir(
+        ruta,
+        ("stop:tm-a", "STOP_INTENT", ficha),
+        ("stop:tm-a", "STOP_PLACED", {"algo_id": 3}),
+        ("stop:tm-a", "STOP_TRIGGERED", {"order_id": 12}),
+        ("stop:tm-b", "STOP_INTENT", meta),
+        ("stop:tm-b", "STOP_REJECTED", {"code": -2021, "reason": "would trigger at once"}),
+        ("stop:tm-hallado", "STOP_PLACED", ficha | {"algo_id": 4}),
+    )
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        filas_ = conexion.execute(select(stop_orders)).mappings().all()
+    vistas = {f["client_order_id"]: f for f in filas_}
+    disparado, negada, hallado = vistas["tm-a"], vistas["tm-b"], vistas["tm-hallado"]
+    assert (disparado["status"], disparado["exchange_order_id"]) == ("TRIGGERED", 12)
+    assert (disparado["trigger_price"], disparado["quantity"]) == (Decimal("95.5"), None)
+    assert (negada["status"], negada["code"], negada["quantity"]) == ("REJECTED", -2021, Decimal("0.5"))
+    assert (negada["type"], negada["reason"]) == ("TAKE_PROFIT_MARKET", "would trigger at once")
+    assert (hallado["status"], hallado["account_id"]) == ("ACCEPTED", "sim-1")
 
 
 def test_una_posicion_que_se_cierra_por_no_tener_stop_es_una_alerta(motor: Engine, ruta: Path):
@@ -134,7 +182,7 @@ def test_en_lotes_o_de_una_vez_o_dos_veces_sale_lo_mismo(motor: Engine, ruta: Pa
         "balance_snapshots": 2,
         "positions": 1,
         "stop_events": 2,
-        "alerts": 1,
+        "alerts": 4,
     }
     assert alimentar(motor, ruta) == 0
 
@@ -189,7 +237,7 @@ def test_un_apunte_que_no_cabe_en_ninguna_fila_se_dice_y_lo_demas_llega(motor: E
     assert alimentar(motor, ruta) == 14
 
     assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12, 13]
-    assert contar(motor)["alerts"] == 2
+    assert contar(motor)["alerts"] == 5
 
 
 @pytest.mark.parametrize(
@@ -210,7 +258,7 @@ def test_ningun_apunte_detiene_a_los_que_le_siguen(
     assert alimentar(motor, ruta) == 13
 
     assert [e["seq"] for e in bitacora if e["event"] == "apunte_sin_fila"] == [12]
-    assert contar(motor)["alerts"] == 2
+    assert contar(motor)["alerts"] == 5
 
 
 @pytest.mark.parametrize("nombre", ["break_even", A_MANO.nivel])

@@ -13,7 +13,7 @@ from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen
 from src.produccion.almacen.esquema import metadatos
 from src.produccion.almacen.migrar import Avance, bajar, estado_esquema, subir, titulo_de
 
-PASOS = ("0001", "0002", "0003", "0004", "0005", "0006")
+PASOS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 ANADIR = text(
     "INSERT INTO operations (operation_id, client_id, user_id, account_id, symbol, side, status, quantity,"
     " average_entry_price, opened_at_ms, created_at_ms, updated_at_ms)"
@@ -41,7 +41,7 @@ def test_se_sube_paso_a_paso_y_se_baja_de_uno_en_uno(url_vacia: str, tmp_path: P
     vistos = list(dict.fromkeys(avance.revision for avance in avances))
     assert vistos == list(PASOS)
     assert all(avance.titulo == titulo_de(avance.revision) != "" for avance in avances)
-    assert [bajar(motor) for _ in range(7)] == [*PASOS[::-1], None]
+    assert [bajar(motor) for _ in range(len(PASOS) + 1)] == [*PASOS[::-1], None]
     assert subir(motor) == PASOS
     motor.dispose()
 
@@ -52,7 +52,7 @@ def test_una_bajada_conserva_las_filas_de_lo_que_queda(url_vacia: str, tmp_path:
     with motor.begin() as conexion:
         conexion.execute(ANADIR, {"id": "a"})
 
-    assert [bajar(motor) for _ in range(4)] == ["0006", "0005", "0004", "0003"]
+    assert [bajar(motor) for _ in PASOS[2:]] == [*PASOS[:1:-1]]
     subir(motor)
 
     with motor.begin() as conexion:
@@ -82,7 +82,7 @@ def test_quien_escribe_no_espera_a_las_migraciones(url_vacia: str, tmp_path: Pat
     try:
         for _ in range(2):
             subir(motor)
-            for _ in range(4):
+            for _ in range(len(PASOS) - 1):
                 bajar(motor)
     finally:
         fin.set()

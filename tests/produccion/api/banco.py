@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -63,7 +63,7 @@ class Api:
     """A client of the served application."""
 
     def __init__(self, url: str, sesion: aiohttp.ClientSession, entorno: Entorno) -> None:
-        self._url = url
+        self.url = url
         self._sesion = sesion
         self.entorno = entorno
 
@@ -88,7 +88,7 @@ class Api:
             cabeceras["Idempotency-Key"] = clave
         datos = cuerpo if isinstance(cuerpo, bytes) else None if cuerpo is None else orjson.dumps(cuerpo)
         async with self._sesion.request(
-            metodo, self._url + ruta, **{"data": datos, "headers": cabeceras} | otros
+            metodo, self.url + ruta, **{"data": datos, "headers": cabeceras} | otros
         ) as respuesta:
             crudo = await respuesta.read()
             return Respuesta(
@@ -101,7 +101,7 @@ class Api:
     async def texto(self, ruta: str, ficha: str | None = None) -> str:
         """A page that is no JSON."""
         cabeceras = {} if ficha is None else {"Authorization": f"Bearer {ficha}"}
-        async with self._sesion.get(self._url + ruta, headers=cabeceras) as respuesta:
+        async with self._sesion.get(self.url + ruta, headers=cabeceras) as respuesta:
             assert (respuesta.status, respuesta.content_type) == (200, "text/plain")
             return await respuesta.text()
 
@@ -125,6 +125,19 @@ async def una_api(entorno: Entorno) -> AsyncIterator[Api]:
 
 def responde_hecho(_mando: MandoGuardado) -> Desenlace | None:
     return HECHO
+
+
+@contextmanager
+def sin_mandos_de(motor: Engine, user_id: str) -> Iterator[None]:
+    """A store of SQLite that takes no command of a user."""
+    with motor.begin() as conexion:
+        conexion.exec_driver_sql(
+            f"CREATE TRIGGER no_llega BEFORE INSERT ON commands WHEN NEW.user_id = '{user_id}'"
+            " BEGIN SELECT RAISE(ABORT, 'the store is locked'); END"
+        )
+    yield
+    with motor.begin() as conexion:
+        conexion.exec_driver_sql("DROP TRIGGER no_llega")
 
 
 class DemonioFalso(threading.Thread):

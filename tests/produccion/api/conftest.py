@@ -9,13 +9,33 @@ from sqlalchemy import Engine
 
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import Encargos
+from src.produccion.api.mercados import Mercados, Plaza
+from src.produccion.bolsa.publico import MercadoPublico
+from src.produccion.config.config import Modo
 from tests.produccion.almacenes import base_postgresql, motor, url  # noqa: F401 -- fixtures
 from tests.produccion.api.banco import CUENTAS, PLAZOS, Api, DemonioFalso, una_api
+from tests.produccion.api.bolsa_publica import BolsaPublica, una_bolsa_publica
 
 
 @pytest.fixture
 def entorno(motor: Engine) -> Entorno:  # noqa: F811
     return Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS))
+
+
+@pytest.fixture
+async def bolsa() -> AsyncIterator[BolsaPublica]:
+    """Prices for accounts of the simulator, and for whoever names no environment."""
+    async with una_bolsa_publica() as una:
+        yield una
+
+
+@pytest.fixture
+async def con_mercado(motor: Engine, bolsa: BolsaPublica) -> AsyncIterator[Api]:  # noqa: F811
+    """The API with an exchange to look at."""
+    mercados = Mercados({Modo.SIMULADO: Plaza(MercadoPublico(bolsa.url))}, Modo.SIMULADO)
+    entorno = Entorno(almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS), mercados=mercados)
+    async with una_api(entorno) as suya:
+        yield suya
 
 
 @pytest.fixture

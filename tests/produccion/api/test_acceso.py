@@ -49,7 +49,7 @@ async def test_la_salud_no_pide_ficha(api: Api):
         ("GET", "/openapi.json", None),
     ],
 )
-@pytest.mark.parametrize("ficha", [None, "", "tml_inventada", "ñandú"])
+@pytest.mark.parametrize("ficha", [None, "", "tml_inventada", "a.b.c", "ñandú"])
 async def test_todo_lo_demas_pide_una_ficha_buena(
     api: Api, metodo: str, ruta: str, cuerpo: object, ficha: str | None
 ):
@@ -98,9 +98,15 @@ async def test_se_entra_con_usuario_y_contrasena(api: Api, demonio: Demonios):
 
     assert entrada.estado == 200
     assert entrada.cabeceras["Cache-Control"] == "no-store"
-    ficha = entrada.cuerpo.pop("access_token")
-    assert entrada.cuerpo.pop("expires_at") > 1.7e9
-    assert entrada.cuerpo == {"token_type": "bearer", "role": "operator", "client_id": "default"}
+    ficha = entrada.cuerpo["access_token"]
+    assert entrada.cuerpo["refresh_token"].startswith("tmr_")
+    assert 1.7e9 < entrada.cuerpo["expires_at"] < entrada.cuerpo["refresh_expires_at"]
+    assert {campo: entrada.cuerpo[campo] for campo in ("token_type", "role", "client_id", "csrf_token")} == {
+        "token_type": "bearer",
+        "role": "operator",
+        "client_id": "default",
+        "csrf_token": None,
+    }
     assert (await api.guardian(AJUSTE, ficha)).estado == 200
 
 
@@ -226,7 +232,7 @@ async def test_un_cuerpo_que_no_se_dice_json_pide_que_se_diga(api: Api):
 async def test_la_descripcion_trae_ejemplos_y_errores(api: Api):
     descripcion = (await api.pedir("GET", "/openapi.json", ficha=api.ficha())).cuerpo
 
-    assert set(descripcion["paths"]) == {
+    assert set(descripcion["paths"]) >= {
         "/health",
         "/metrics",
         "/guardian",
@@ -238,7 +244,7 @@ async def test_la_descripcion_trae_ejemplos_y_errores(api: Api):
     ejemplos = guardian["requestBody"]["content"]["application/json"]["examples"]
     assert ejemplos["adjust"]["value"]["level_metadata"]["level_name"] == "break_even"
     assert {"200", "207", "400", "401", "403", "409", "422", "503", "504"} <= set(guardian["responses"])
-    assert guardian["security"] == [{"HTTPBearer": []}]
+    assert guardian["security"] == [{"HTTPBearer": []}, {"APIKeyCookie": []}]
 
 
 async def test_sin_almacen_se_dice(bitacora: list[dict[str, Any]]):

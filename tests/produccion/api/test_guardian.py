@@ -332,7 +332,7 @@ async def test_un_mando_que_nadie_toma_vence_sin_hacerse(entorno: Entorno, motor
 async def test_de_un_mando_sin_acabar_se_da_el_nombre(motor: Engine, demonio: Demonios):
     demonio("User_1", responder=lambda _mando: None)
     impaciente = Entorno(
-        almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS._replace(acabar_s=3.0))
+        almacen=motor, cuentas=CUENTAS, encargos=Encargos(motor, PLAZOS._replace(acabar_s=1.0))
     )
     async with una_api(impaciente) as api:
         ficha = api.ficha()

@@ -7,10 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import Encargos, reloj_de_pared
-from tests.produccion.api.banco import AJUSTE, CERRAR_TODO, CUENTAS, PLAZOS, Api, DemonioFalso, una_api
+from tests.produccion.api.banco import (
+    AJUSTE,
+    CERRAR_TODO,
+    CUENTAS,
+    PLAZOS,
+    SIN_MAS_BASES,
+    Api,
+    DemonioFalso,
+    sin_mandos_de,
+    una_api,
+)
 
 RED = True
 
@@ -113,3 +124,94 @@ async def test_una_clave_desmedida_se_rechaza(api: Api):
 
     assert respuesta.estado == 422
     assert "Idempotency-Key" in respuesta.cuerpo["detail"]
+
+
+# --- what is asked of several at once ---
+
+CERRAR = "/api/v1/positions/BTCUSDT/close"
+A_VARIOS = [
+    ("POST", CERRAR, {}),
+    ("POST", "/api/v1/stop", {}),
+    ("PUT", "/api/v1/risk/mode", {"mode": "HALTED", "reason": "storm"}),
+]
+
+
+@SIN_MAS_BASES
+@pytest.mark.parametrize(("metodo", "ruta", "cuerpo"), A_VARIOS)
+async def test_lo_que_no_se_pudo_dar_a_todos_se_da_a_todos_al_repetir(
+    api: Api, motor: Engine, demonio: Demonios, metodo: str, ruta: str, cuerpo: dict[str, Any]
+):
+    uno, otro = demonio("User_1"), demonio("User_2")
+    ficha = api.ficha()
+
+    with sin_mandos_de(motor, "User_2"):
+        primera = await api.pedir(metodo, ruta, cuerpo, ficha, "clave-1")
+    nadie = uno.tomados + otro.tomados
+    segunda = await api.pedir(metodo, ruta, cuerpo, ficha, "clave-1")
+
+    assert (primera.estado, nadie) == (503, [])
+    assert [fila["success"] for fila in primera.cuerpo["results"]] == [None, None]
+    assert (segunda.estado, segunda.cuerpo["success"]) == (200, True)
+    assert [fila["user_id"] for fila in segunda.cuerpo["results"]] == ["User_1", "User_2"]
+    assert (len(uno.tomados), len(otro.tomados)) == (1, 1)
+
+
+@pytest.mark.parametrize(("metodo", "ruta", "cuerpo"), A_VARIOS)
+async def test_repetir_lo_pedido_a_varios_simbolos_y_cuentas_da_la_primera_respuesta(
+    api: Api, demonio: Demonios, metodo: str, ruta: str, cuerpo: dict[str, Any]
+):
+    vivos = [demonio("User_1"), demonio("User_2"), demonio("User_2", simbolo="ETHUSDT")]
+    ficha = api.ficha()
+
+    primera = await api.pedir(metodo, ruta, cuerpo, ficha, "clave-1")
+    antes = [len(vivo.tomados) for vivo in vivos]
+    segunda = await api.pedir(metodo, ruta, cuerpo, ficha, "clave-1")
+
+    assert primera.estado == 200
+    assert (segunda.estado, segunda.cuerpo) == (200, primera.cuerpo)
+    assert [len(vivo.tomados) for vivo in vivos] == antes
+
+
+@pytest.mark.parametrize(("ruta", "primero"), [(CERRAR, {}), ("/api/v1/stop", {})])
+async def test_quien_no_se_supo_cual_era_sigue_sin_hacerse_al_repetir(
+    api: Api, demonio: Demonios, ruta: str, primero: dict[str, Any]
+):
+    """Two accounts of one user trade the symbol: nothing is done for it, and the key remembers that."""
+    demonio("User_1")
+    dos = [demonio("Suelta", entorno="testnet"), demonio("Suelta", entorno="live")]
+    ficha = api.ficha()
+
+    primera = await api.pedir("POST", ruta, primero, ficha, "clave-1")
+    dos[1].parar()
+    segunda = await api.pedir("POST", ruta, primero, ficha, "clave-1")
+
+    assert primera.estado == 207
+    assert (segunda.estado, segunda.cuerpo) == (primera.estado, primera.cuerpo)
+    assert "by daemons of 2 accounts at once" in segunda.cuerpo["results"][0]["error"]
+    assert dos[0].tomados == dos[1].tomados == []
+
+
+@pytest.mark.parametrize(
+    ("ruta", "uno", "otro"),
+    [
+        (CERRAR, {"user_id": "User_1"}, {"user_id": "User_2"}),
+        (CERRAR, {"user_id": "User_1"}, {}),
+        (CERRAR, {}, {"user_id": "User_1"}),
+        ("/api/v1/stop", {"user_id": "User_1"}, {"user_id": "User_2"}),
+        ("/api/v1/stop", {"symbol": "BTCUSDT"}, {"symbol": "ETHUSDT"}),
+        ("/api/v1/stop", {"symbol": "BTCUSDT"}, {}),
+        ("/api/v1/stop", {}, {"symbol": "BTCUSDT"}),
+    ],
+)
+async def test_la_clave_de_unos_no_vale_para_otros(
+    api: Api, demonio: Demonios, ruta: str, uno: dict[str, Any], otro: dict[str, Any]
+):
+    vivos = [demonio("User_1"), demonio("User_2"), demonio("User_2", simbolo="ETHUSDT")]
+    ficha = api.ficha()
+    await api.pedir("POST", ruta, uno, ficha, "clave-1")
+    antes = [len(vivo.tomados) for vivo in vivos]
+
+    respuesta = await api.pedir("POST", ruta, otro, ficha, "clave-1")
+
+    assert respuesta.estado == 422
+    assert [len(vivo.tomados) for vivo in vivos] == antes

@@ -102,7 +102,7 @@ async def test_un_disyuntor_abierto_se_ve(api: Api, motor: Engine):
         fila = {"client_id": "default", "symbol": "BTCUSDT", "state": "OPEN"}
         conexion.execute(insert(circuit_breaker_state), fila)
 
-    assert (await leer(api, api.ficha()))["timonel_breaker_open"] == {("BTCUSDT",): 1.0}
+    assert (await leer(api, api.ficha()))["timonel_breaker_open"] == {("", "stop_execution", "BTCUSDT"): 1.0}
 
 
 async def test_todo_lo_que_se_promete_se_publica(api: Api, motor: Engine):

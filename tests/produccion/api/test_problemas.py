@@ -8,6 +8,7 @@ import pytest
 
 from src.nucleo import errores
 from src.nucleo.errores import (
+    CanalOcupado,
     ConfiguracionInvalida,
     DisyuntorAbierto,
     ErrorTimonel,
@@ -61,5 +62,5 @@ def test_quien_pide_demasiado_sabe_cuanto_esperar():
 def test_ningun_error_queda_sin_problema():
     for _, clase in inspect.getmembers(errores, inspect.isclass):
         if issubclass(clase, ErrorTimonel):
-            fallo = clase("x", espera_s=1.0) if clase is LimiteExcedido else clase("x")
+            fallo = clase("x", espera_s=1.0) if clase in (CanalOcupado, LimiteExcedido) else clase("x")
             assert 400 <= problema_de(fallo).estado < 600

@@ -447,6 +447,19 @@ async def test_cancelar_todo_borra_las_del_simbolo(servidor: Servidor, bolsa: Bi
     assert servidor.pedidas[-1][:2] == ("DELETE", "/fapi/v1/allOpenOrders")
 
 
+async def test_cancelar_una_nombra_la_orden(servidor: Servidor, bolsa: BinanceConnector):
+    hecha = {"orderId": 7, "clientOrderId": "tm-A", "status": "CANCELED"}
+    servidor.contesta("v1/order", (200, hecha), (400, {"code": -2011, "msg": "Unknown order sent."}))
+
+    await bolsa.cancelar_orden("BTCUSDT", "tm-A")
+    with pytest.raises(OrdenRechazada) as fallo:
+        await bolsa.cancelar_orden("BTCUSDT", "tm-A")
+
+    assert servidor.pedidas[-1][:2] == ("DELETE", "/fapi/v1/order")
+    assert servidor.campos("v1/order")[0]["origClientOrderId"] == "tm-A"
+    assert fallo.value.codigo == -2011
+
+
 async def test_un_intervalo_que_la_bolsa_no_tiene_se_nombra(servidor: Servidor, bolsa: BinanceConnector):
     servidor.contesta("v1/klines", (400, {"code": -1120, "msg": "Invalid interval."}))
 

@@ -15,7 +15,7 @@ from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos
 from src.produccion.puertos import EventoCuenta, EventoMargen, EventoOrden, EventoStop
 from tests.produccion.bolsa.test_lectura_flujo import ALGO, ORDEN
-from tests.produccion.falsos import RelojFalso
+from tests.produccion.falsos import OyenteFalso, RelojFalso
 from tests.produccion.servidor_ws import Servidor, dice, envia, tomar, un_servidor
 
 RED = True
@@ -92,6 +92,16 @@ async def test_un_cierre_se_reconecta_y_es_novedad(servidor: Servidor, sesion: a
     servidor.guiones = [envia(calla=False), envia()]
 
     assert await tomar(cuenta(servidor, sesion).eventos(), 2) == [EventoCuenta(500)] * 2
+
+
+async def test_quien_oye_sabe_que_cae_y_que_vuelve(servidor: Servidor, sesion: aiohttp.ClientSession):
+    servidor.guiones = [envia(calla=False), envia()]
+    oyente = OyenteFalso()
+    flujo = FlujoCuenta(sesion, servidor.base, LlaveFalsa(fallos=1), RelojFalso(500), AjustesFlujos(), oyente)
+
+    await tomar(flujo.eventos(), 2)
+
+    assert oyente.oidos == ["cae", "vuelve", "cae", "vuelve"]
 
 
 async def test_una_clave_vencida_se_pide_de_nuevo(servidor: Servidor, sesion: aiohttp.ClientSession):

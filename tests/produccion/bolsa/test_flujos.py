@@ -13,7 +13,7 @@ from aiohttp import web
 
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.puertos import EventoConexion, EventoMark, EventoVela
-from tests.produccion.falsos import RelojFalso
+from tests.produccion.falsos import OyenteFalso, RelojFalso
 from tests.produccion.servidor_ws import KLINE, MARK, Atender, Servidor, dice, envia, tomar, un_servidor
 
 RED = True
@@ -65,6 +65,16 @@ async def test_un_cierre_se_reconecta_y_se_anuncia(servidor: Servidor, sesion: a
 
     assert [type(e) for e in eventos] == [EventoConexion, EventoMark] * 3
     assert len(servidor.conexiones) == 3
+
+
+async def test_quien_oye_sabe_que_cae_y_que_vuelve(servidor: Servidor, sesion: aiohttp.ClientSession):
+    servidor.guiones = [envia(calla=False), envia(MARK, calla=False), envia(MARK)]
+    oyente = OyenteFalso()
+    flujo = FlujoMercado(sesion, servidor.base, RelojFalso(500), AjustesFlujos(), oyente)
+
+    await tomar(flujo.eventos("BTCUSDT", "1h"), 3)
+
+    assert oyente.oidos == ["cae", "vuelve", "cae", "vuelve"]
 
 
 async def test_antes_del_primer_mensaje_no_se_anuncia_nada(servidor: Servidor, sesion: aiohttp.ClientSession):

@@ -25,9 +25,12 @@ from tests.simulador.banco import firmar
 RED = True
 
 _AISLADO = (
-    "import runpy, sys; sys.path.insert(0, {raiz!r}); sys.argv = ['panic', *{opciones!r}];"
+    "import runpy, sys; sys.path.insert(0, {raiz!r}); sys.argv = ['panic', *{opciones!r}]; {antes};"
     "runpy.run_module('src.produccion.panico', run_name='__main__', alter_sys=True)"
 )
+
+_PRONTO_FIRME = "from src.produccion.panico import seguimiento; seguimiento._FIRME_S = 2.0"
+"""Readings of a position are believed sooner."""
 
 
 @contextmanager
@@ -62,10 +65,16 @@ def llenar(bolsa: Simulador) -> None:
     enviar(bolsa, "/fapi/v1/algoOrder", **stop, triggerPrice="26000", quantity="0.02", reduceOnly="true")
 
 
-def correr(*opciones: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def correr(*opciones: str, antes: str = "pass", **variables: str) -> subprocess.CompletedProcess[str]:
     """The command in an interpreter that can import nothing but the standard library and this project."""
     return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _AISLADO.format(raiz=str(RAIZ), opciones=list(opciones))],
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _AISLADO.format(raiz=str(RAIZ), opciones=list(opciones), antes=antes),
+        ],
         env=entorno(**variables),
         capture_output=True,
         text=True,
@@ -130,9 +139,10 @@ def test_si_la_bolsa_no_admite_reducir_se_sale_sin_esa_condicion(tmp_path: Path,
     with una_bolsa(tmp_path, f"faults: [{pedido % 2}, {pedido % 3}]\n") as bolsa:
         enviar(bolsa, "/fapi/v1/order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.05")
 
-        hecho = correr("--exchange-url", bolsa.url)
+        hecho = correr("--exchange-url", bolsa.url, antes=_PRONTO_FIRME)
 
         assert hecho.returncode == 0, hecho.stdout + hecho.stderr
+        assert "the position has to be read for longer before a plain order goes out" in hecho.stdout
         assert "BTCUSDT: BUY 0.05 at market: FILLED, executed 0.05" in hecho.stdout.splitlines()
         assert bolsa.posicion == 0.0
 

@@ -16,7 +16,8 @@ from src.produccion.config.config import Destino, Modo, Opciones, direcciones_de
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.puertos import Credenciales
 from src.produccion.riesgo.enclavamiento import Enclavamiento, Razon, escribir_respaldo
-from src.produccion.supervision.doctor import Hallazgo, Veredicto, diagnosticar, mirar_bolsa
+from src.produccion.supervision.doctor import diagnosticar, mirar_bolsa
+from src.produccion.supervision.hallazgo import Hallazgo, Veredicto
 from src.produccion.supervision.identidad import candado
 from tests.artefactos.fabrica import crear_artefacto
 from tests.produccion.diarios import sin_disparadores, un_diario
@@ -50,6 +51,7 @@ async def test_un_lugar_sano_no_tiene_fallos(lugar: Opciones):
     assert "every record verified" in hallazgos["journal testnet-1/BTCUSDT"].detalle
     assert hallazgos["lock testnet-1/BTCUSDT"].detalle == "free"
     assert [que for que in hallazgos if que.startswith("artefact ")]
+    assert hallazgos["store"].detalle.endswith("is made by the first start")
     assert "secret" not in str(hallazgos)
 
 

@@ -34,10 +34,10 @@ def columnas(descripciones: str) -> list[Column[Any]]:
     return [_columna(descripcion) for descripcion in descripciones.split()]
 
 
-def crear_indice(nombre: str, tabla: str, campos: Sequence[str]) -> None:
+def crear_indice(nombre: str, tabla: str, campos: Sequence[str], *, unico: bool = False) -> None:
     """An index; on PostgreSQL without keeping writers waiting, after what an interrupted build left."""
     if not en_postgresql():
-        op.create_index(nombre, tabla, campos, if_not_exists=True)
+        op.create_index(nombre, tabla, campos, unique=unico, if_not_exists=True)
         return
     with op.get_context().autocommit_block():
         # A build waits for old transactions for as long as they take; giving up would leave a broken index.
@@ -49,7 +49,7 @@ def crear_indice(nombre: str, tabla: str, campos: Sequence[str]) -> None:
         )
         if invalido.first():
             op.drop_index(nombre, tabla, postgresql_concurrently=True)
-        op.create_index(nombre, tabla, campos, if_not_exists=True, postgresql_concurrently=True)
+        op.create_index(nombre, tabla, campos, unique=unico, if_not_exists=True, postgresql_concurrently=True)
 
 
 def quitar_indice(nombre: str, tabla: str) -> None:

@@ -1,0 +1,195 @@
+"""Open positions and balances as people read them: valued at what closing would fetch now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import RowMapping
+
+from src.nucleo.importes import (
+    Abierta,
+    cantidad,
+    cociente_porcentaje,
+    distancia_porcentaje,
+    dolares,
+    porcentaje,
+    precio,
+)
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.lecturas import PosicionAbierta, posiciones_abiertas, ultimos_saldos
+from src.produccion.almacen.operaciones import LadoOperacion
+from src.produccion.api.acceso import Entorno, Posiciones
+from src.produccion.api.formas import decimal_o_nada, segundos
+from src.produccion.api.mercados import Mercados
+from src.produccion.bolsa.publico import Cotizacion
+
+
+class Valorada(NamedTuple):
+    """An open position and the price that closing it would fetch; ``None`` when that is not known."""
+
+    vista: PosicionAbierta
+    actual: Decimal | None
+
+    @property
+    def abierta(self) -> Abierta:
+        """As formulas need it."""
+        o = self.vista.operacion
+        entrada, cuanto = Decimal(str(o.average_entry_price)), Decimal(str(o.quantity))
+        return Abierta(o.side is LadoOperacion.BUY, cuanto, entrada)
+
+    @property
+    def valor(self) -> Decimal | None:
+        """What it is worth now, unsigned."""
+        return self.abierta.valor(self.actual)
+
+    @property
+    def pnl(self) -> Decimal | None:
+        """Unrealised profit; not known without an entry price."""
+        return self.abierta.pnl(self.actual) if self.abierta.entrada else None
+
+
+class Fondos(NamedTuple):
+    """What one account has; ``None`` where it is not known."""
+
+    account_id: str
+    balance: Decimal | None
+    equity: Decimal | None  # as its agent told it last
+    posiciones: Decimal | None  # value of all its positions
+    pnl: Decimal | None  # unrealised, of all its positions
+    instante_ms: int | None  # of the balance, market time
+
+    @property
+    def patrimonio(self) -> Decimal | None:
+        """Balance and unrealised profit."""
+        return _suma([self.balance, self.pnl])
+
+    @property
+    def disponible(self) -> Decimal | None:
+        """Balance less the value of the positions: below zero under leverage."""
+        return _suma([self.balance, None if self.posiciones is None else -self.posiciones])
+
+    @property
+    def exposicion(self) -> Decimal | None:
+        """Value of the positions in percent of the equity."""
+        return cociente_porcentaje(self.posiciones, self.patrimonio)
+
+
+async def valoradas(entorno: Entorno, client_id: str, symbol: str | None = None) -> list[Valorada]:
+    """The tenant's open positions, each at the prices of its own exchange."""
+    posiciones = await entorno.posiciones.dar(Posiciones(client_id, symbol))
+    return await _valorar(entorno.mercados, posiciones)
+
+
+async def fondos(entorno: Entorno, client_id: str) -> list[Fondos]:
+    """What the tenant's accounts have, by name."""
+
+    def mirar() -> tuple[list[PosicionAbierta], list[RowMapping]]:
+        with leer(entorno.almacen) as conexion:
+            return posiciones_abiertas(conexion, client_id), ultimos_saldos(conexion, client_id)
+
+    posiciones, saldos = await asyncio.to_thread(mirar)
+    abiertas = await _valorar(entorno.mercados, posiciones)
+    cuentas = {fila["account_id"] for fila in saldos} | {v.vista.operacion.account_id for v in abiertas}
+    return [_de_cuenta(cuenta, abiertas, saldos) for cuenta in sorted(cuentas)]
+
+
+async def _valorar(mercados: Mercados, posiciones: Sequence[PosicionAbierta]) -> list[Valorada]:
+    cotizaciones: dict[str, Mapping[str, Cotizacion]] = {}
+    for plaza in {mercados.de_cuenta(p.operacion.account_id) for p in posiciones} - {None}:
+        assert plaza is not None
+        cotizaciones[plaza.url] = await plaza.cotizaciones_o_nada()
+    salida = []
+    for posicion in posiciones:
+        plaza = mercados.de_cuenta(posicion.operacion.account_id)
+        cotizacion = None if plaza is None else cotizaciones[plaza.url].get(posicion.operacion.symbol)
+        sin_precio = Valorada(posicion, None)
+        salida.append(
+            sin_precio
+            if cotizacion is None
+            else Valorada(posicion, sin_precio.abierta.precio_de_salida(cotizacion.bid, cotizacion.ask))
+        )
+    return salida
+
+
+def _de_cuenta(account_id: str, abiertas: Sequence[Valorada], saldos: Sequence[RowMapping]) -> Fondos:
+    suyas = [v for v in abiertas if v.vista.operacion.account_id == account_id]
+    suyos = [fila for fila in saldos if fila["account_id"] == account_id]
+    # Agents of one account may share a wallet or have a ledger each: of several, nobody has said which.
+    unico = suyos[0] if len(suyos) == 1 else None
+    return Fondos(
+        account_id,
+        None if unico is None else unico["balance"],
+        None if unico is None else decimal_o_nada(unico["equity"]),
+        _suma([v.valor for v in suyas]),
+        _suma([v.pnl for v in suyas]),
+        None if unico is None else unico["taken_at_ms"],
+    )
+
+
+def total(valores: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum; ``None`` when there is nothing to add, or something of it is not known."""
+    return _suma(valores) if valores else None
+
+
+def _suma(valores: Sequence[Decimal | None]) -> Decimal | None:
+    conocidos = [valor for valor in valores if valor is not None]
+    return sum(conocidos, Decimal(0)) if len(conocidos) == len(valores) else None
+
+
+def posicion_publica(valorada: Valorada) -> dict[str, Any]:
+    """The 13 fields of an open position."""
+    o, actual, abierta = valorada.vista.operacion, valorada.actual, valorada.abierta
+    stop, objetivo = decimal_o_nada(o.stop_price), decimal_o_nada(o.target_price)
+    return {
+        "operation_id": o.operation_id,
+        "symbol": o.symbol,
+        "side": o.side.value,
+        "quantity": cantidad(abierta.cantidad),
+        "entry_price": precio(abierta.entrada or None),
+        "current_price": precio(actual),
+        "unrealized_pnl": dolares(valorada.pnl),
+        "unrealized_pnl_percent": porcentaje(abierta.pnl_porcentaje(actual)),
+        "stop_loss": precio(stop),
+        "take_profit": precio(objetivo),
+        "distance_to_stop_percent": porcentaje(distancia_porcentaje(stop, actual)),
+        "distance_to_target_percent": porcentaje(distancia_porcentaje(objetivo, actual)),
+        "status": "OPEN",
+    }
+
+
+def posicion_entera(valorada: Valorada) -> dict[str, Any]:
+    """All that is known of an open position."""
+    o, vista = valorada.vista.operacion, valorada.vista
+    return {
+        **posicion_publica(valorada),
+        "account_id": o.account_id,
+        "user_id": o.user_id,
+        "agent_id": o.agent_id,
+        "value": dolares(valorada.valor),
+        "initial_stop": precio(decimal_o_nada(o.initial_stop_price)),
+        "level": o.ts_level_applied,
+        "strategy": o.strategy,
+        "resident_stop": o.resident_stop if vista.con_nombre else None,
+        "hand_made": o.hand_made if vista.con_nombre else None,
+        "opened_at": segundos(o.opened_at_ms),
+        "agent_price": precio(vista.marca),
+        "agent_time": segundos(vista.vista_ms),
+    }
+
+
+def fondos_publicos(una: Fondos) -> dict[str, Any]:
+    """One account's money as text."""
+    return {
+        "account_id": una.account_id,
+        "environment": una.account_id.partition("-")[0],
+        "balance": dolares(una.balance),
+        "equity": dolares(una.equity),
+        "unrealized_pnl": dolares(una.pnl),
+        "positions_value": dolares(una.posiciones),
+        "available": dolares(una.disponible),
+        "exposure_percent": porcentaje(una.exposicion),
+        "timestamp": segundos(una.instante_ms),
+    }

@@ -1,0 +1,1 @@
+"""What a socket is told of prices, positions, orders, breakers and alerts as it happens."""
