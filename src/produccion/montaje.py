@@ -65,6 +65,7 @@ from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.identidad import id_cuenta
 from src.produccion.supervision.latido import crear_latido
+from src.produccion.supervision.recogida import Recogida
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
 from src.produccion.ventanilla import Mostrador, Ventanilla
@@ -162,6 +163,7 @@ class Montaje:
         )
         self._progreso = Progreso(lugar.ajustes.supervision.stuck_after_s)
         self._cortesia = Cortesia()
+        self._recogida = Recogida(self._cortesia)
         self._espera_agentes = False
         self._dudas: list[str] = []
 
@@ -400,7 +402,7 @@ class Montaje:
         self._aviso.listo(f"trading {self._lugar.simbolo}")
         try:
             async with vigia.vigilando(), escaparate.mostrando(retratar):
-                with _senales(orquestador.parar):
+                with _senales(orquestador.parar), self._recogida.a_ratos():
                     return await orquestador.correr()
         finally:
             log.info("bucle", **vigia.campos())
@@ -517,6 +519,7 @@ class Montaje:
         ajustes, c = self._lugar.ajustes, self._conexiones
         servicios = [
             Servicio("hora", lambda: mantener_hora(c.bolsa, c.reloj, ajustes.exchange.clock_sync_s)),
+            Servicio("recogida", self._recogida.correr, esencial=False),
         ]
         latido = crear_latido(ajustes.supervision, lambda: bool(self._progreso.atascados()))
         if latido is not None:

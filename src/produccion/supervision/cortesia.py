@@ -39,6 +39,11 @@ class Cortesia:
         """The daemon has nothing to do, or waits for somebody else's work."""
         self._libre.set()
 
+    @property
+    def libre(self) -> bool:
+        """Whether the daemon has nothing to do."""
+        return self._libre.is_set()
+
     def ceder(self, maximo_s: float = math.inf) -> None:
         """Return when the daemon is done, or has been at it for so long that nothing is won by waiting.
 
