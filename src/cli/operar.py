@@ -195,14 +195,19 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     if como_json:
         _escribir_json(cuerpo)
         return
-    pausa = f"no: {cuerpo['trading_paused_reason']}" if not cuerpo["trading_enabled"] else "yes"
     consola = _consola()
-    consola.print(f"entries allowed: {pausa}")
+    consola.print(f"entries allowed: {_entradas(cuerpo)}")
     consola.print(f"open positions: {cuerpo['open_positions']}")
     consola.print(f"held back by: {len(cuerpo['locks']) or 'nothing'}")
     for candado in cuerpo["locks"]:
         consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
     _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
+
+
+def _entradas(estado: dict[str, Any]) -> str:
+    if not estado["trading_enabled"]:
+        return f"no: {estado['trading_paused_reason']}"
+    return "not all: see below" if estado["locks"] else "yes"
 
 
 def close(

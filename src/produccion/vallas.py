@@ -130,7 +130,7 @@ class VigiaVallas:
             motivo = mirada.motivo if bloqueo is Bloqueo.INQUILINO and activo else ""
             self._fijar(bloqueo, activo)
             log.warning(
-                "entradas_bloqueadas" if activo else "entradas_permitidas", por=bloqueo, motivo=motivo
+                "entradas_bloqueadas" if activo else "entradas_permitidas", por=bloqueo.value, motivo=motivo
             )
             self._por_anotar.append(_Cambio(bloqueo, activo, motivo, ahora_ms))
         self._puestos = mirada.bloqueos

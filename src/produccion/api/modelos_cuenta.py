@@ -38,7 +38,9 @@ class Posicion(PosicionSemilla):
     level: str | None
     strategy: str | None
     resident_stop: bool | None = Field(description="Whether a stop rests at the exchange")
-    hand_made: bool | None
+    hand_made: bool | None = Field(
+        description="Adopted with `timonel adopt`; what a daemon opened by an order by hand is the daemon's"
+    )
     opened_at: Instante
     agent_price: Precio = Field(description="The price that its agent told of last")
     agent_time: Instante
