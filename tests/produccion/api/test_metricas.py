@@ -125,7 +125,7 @@ async def test_una_ficha_mala_no_pasa_por_ninguna(api: Api):
 async def test_lo_que_no_existe_se_cuenta_junto(api: Api):
     for ruta in ("/a", "/b", "/api/v1/inventada"):
         await api.pedir("GET", ruta)
-    await api.pedir("INVENTADO", "/health")
+    await api.pedir("PROPFIND", "/health")
 
     leido = await leer(api)
 
