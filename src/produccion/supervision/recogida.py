@@ -55,13 +55,14 @@ class Recogida:
         proxima_s = bucle.time() + self._ritmo.todo_s
         while True:
             await asyncio.sleep(self._ritmo.joven_s)
-            await self._rato_libre(bucle)
+            await self._rato_libre()
             toca_todo = bucle.time() >= proxima_s
             gc.collect(_TODO if toca_todo else _JOVEN)
             if toca_todo:
                 proxima_s = bucle.time() + self._ritmo.todo_s
 
-    async def _rato_libre(self, bucle: asyncio.AbstractEventLoop) -> None:
-        limite_s = bucle.time() + self._ritmo.espera_s
-        while not self._cortesia.libre and bucle.time() < limite_s:
+    async def _rato_libre(self) -> None:
+        for _ in range(int(self._ritmo.espera_s / _ENTRE_MIRADAS_S)):
+            if self._cortesia.libre:
+                return
             await asyncio.sleep(_ENTRE_MIRADAS_S)

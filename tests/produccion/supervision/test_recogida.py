@@ -26,11 +26,12 @@ def _basura() -> weakref.ref[_Ciclo]:
 
 async def _correr(recogida: Recogida, basura: weakref.ref[_Ciclo], plazo_s: float) -> bool:
     """Whether it is gone within so many seconds."""
+    recogida_fin = asyncio.Event()
+    weakref.finalize(basura(), recogida_fin.set)
     tarea = asyncio.create_task(recogida.correr())
     with suppress(TimeoutError):
         async with asyncio.timeout(plazo_s):
-            while basura() is not None:
-                await asyncio.sleep(0.001)
+            await recogida_fin.wait()
     tarea.cancel()
     await asyncio.gather(tarea, return_exceptions=True)
     return basura() is None
