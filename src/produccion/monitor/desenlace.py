@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
+from src.nucleo.dinero import suma
 from src.nucleo.errores import ErrorBolsa
 from src.nucleo.tipos import LadoOrden
 from src.produccion.puertos import Bolsa, RespuestaOrden, Transaccion
@@ -109,7 +110,7 @@ class Averiguador:
         for id_bolsa in list(dict.fromkeys(f.id_orden for f in reversed(filas)))[:_CANDIDATAS]:
             if await self._bolsa.id_cliente_de(simbolo, id_bolsa) == id_cliente:
                 suyas = [f for f in filas if f.id_orden == id_bolsa]
-                ejecutada = fsum(abs(f.cantidad) for f in suyas)
+                ejecutada = suma(*(abs(f.cantidad) for f in suyas))
                 return Suerte(True, ejecutada, precio_medio(suyas), id_bolsa)
         return Suerte(True, motivo="it never reached the exchange")
 

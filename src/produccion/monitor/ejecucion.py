@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
+from src.nucleo.dinero import suma
 from src.nucleo.disparos import Disparo, ficha_de_intento
 from src.nucleo.errores import ErrorBolsa
 from src.nucleo.ordenes import Orden
@@ -129,8 +130,8 @@ class EjecutorStops:
         operacion, inicial = disparada.operacion, posicion
         resultado, fallos = Resultado(disparada, Final.CLOSED), 0
         while posicion > 0.0 and fallos < self._ajustes.intentos:
-            queda = inicial - resultado.cantidad
-            if queda <= _DUDA * inicial:
+            queda = suma(inicial, -resultado.cantidad)
+            if queda <= 0.0:
                 return resultado, 0.0  # what is open now was not there at the beginning
             intento = (await self._libro.historia(reclamo.token)).intento
             curso = Curso(disparada, reclamo.token, intento)
@@ -143,7 +144,7 @@ class EjecutorStops:
                     await asyncio.sleep(self._ajustes.pausa_s)
                     posicion = await self._posicion(operacion) or 0.0
                 case _:
-                    posicion = await self._lo_que_queda(operacion, inicial - resultado.cantidad)
+                    posicion = await self._lo_que_queda(operacion, suma(inicial, -resultado.cantidad))
         return resultado, posicion
 
     async def _intentar(self, curso: Curso, reclamo: Reclamo, cantidad: float, antes: Resultado) -> Resultado:
@@ -289,7 +290,8 @@ def _duplicada(disparada: Disparada, motivo: str) -> Resultado:
 
 
 def _sumar(antes: Resultado, suerte: Suerte) -> Resultado:
-    disparada, total, precio = antes.disparada, antes.cantidad + suerte.ejecutada, suerte.precio
+    disparada, precio = antes.disparada, suerte.precio
+    total = suma(antes.cantidad, suerte.ejecutada)
     if antes.precio is not None and precio is not None:
         precio = (antes.cantidad * antes.precio + suerte.ejecutada * precio) / total
     peor = peor_que(disparada.esperado, precio, largo=disparada.operacion.largo)

@@ -30,6 +30,7 @@ from src.produccion.monitor.relato import Curso, Relator
 from src.produccion.monitor.residentes import Papel, orden_residente
 from src.produccion.monitor.tipos import Final, Precios
 from src.produccion.ordenes.ejecutor import id_cliente_de
+from src.produccion.puertos import texto_decimal
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Parcial, Pierde
 from tests.produccion.monitor import fabrica as f
@@ -172,6 +173,20 @@ class TestPosicion:
         assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.01)
         hechos = [e for e in f.eventos(motor, operacion.token) if e["event_type"] == "EXECUTED"]
         assert [float(e["quantity"]) for e in hechos] == [0.004, 0.006]
+
+    @pytest.mark.parametrize("lecturas_viejas", [0, 1_000])
+    async def test_el_resto_de_un_llenado_a_medias_sale_con_sus_decimales(
+        self, motor: Engine, lecturas_viejas: int
+    ):
+        """0.3 less 0.1 is 0.2, as the account reads it or as the fills tell: the exchange takes no dust."""
+        (operacion,) = f.guardar(motor, f.una_operacion(quantity=0.3))
+        bolsa = f.una_bolsa(88_000.0, 0.3, fallos=deque([Parcial(0.1)]), retraso_lecturas=lecturas_viejas)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert [texto_decimal(orden.cantidad) for orden in bolsa.enviadas] == ["0.3", "0.2"]
+        assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.3)
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
 
     async def test_no_se_cierra_mas_de_lo_que_habia(self, motor: Engine):
         """After a partial fill the account shows more than is left: an old read, or somebody buys."""
