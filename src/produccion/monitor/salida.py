@@ -13,6 +13,7 @@ from src.produccion.monitor.desenlace import Averiguador, Paciencia, Suerte
 from src.produccion.puertos import Bolsa
 
 _DEMASIADO_GRANDE = -4005
+_ID_REPETIDO = -4116  # the exchange has an order with that client id
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,10 @@ class Salida:
         try:
             respuesta = await self._bolsa.enviar(orden)
         except OrdenRechazada as fallo:
-            await self._desatascar(orden, fallo)
-            return Suerte(True, motivo=str(fallo))
+            if fallo.codigo != _ID_REPETIDO:
+                await self._desatascar(orden, fallo)
+                return Suerte(True, motivo=str(fallo))
+            log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
         except LimiteExcedido as fallo:
             return Suerte(True, motivo=str(fallo))
         except ErrorBolsa as fallo:

@@ -252,3 +252,16 @@ async def test_una_respuesta_perdida_no_se_envia_otra_vez(motor: Engine):
     resultado = await f.un_ejecutor(motor, bolsa).ejecutar(f.disparada(operacion))
 
     assert (resultado.final, resultado.cantidad, len(bolsa.enviadas)) == (Final.EXECUTED, 0.01, 1)
+
+
+async def test_un_id_repetido_es_una_orden_que_ya_esta(motor: Engine):
+    """-4116 proves no failure: the order of that name is asked for, and no other is sent for what it closed."""
+    (operacion,) = f.guardar(motor, f.una_operacion())
+    repetido = OrdenRechazada("ClientOrderId is duplicated. (code -4116)", codigo=-4116)
+    bolsa = f.una_bolsa(88_000.0, fallos=deque([repetido]))
+    bolsa.al_enviar = lambda: bolsa.operar(-0.01, id_cliente=bolsa.enviadas[-1].id_cliente)
+
+    resultado = await f.un_ejecutor(motor, bolsa).ejecutar(f.disparada(operacion))
+
+    assert (resultado.final, resultado.cantidad, len(bolsa.enviadas)) == (Final.EXECUTED, 0.01, 1)
+    assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTION_SUBMITTED", "EXECUTED"]
