@@ -77,7 +77,7 @@ async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, co
     from src.nucleo.errores import AlmacenCaido
     from src.produccion.almacen.eventos_stop import FuenteStop
     from src.produccion.monitor.cuaderno import Cuaderno
-    from src.produccion.monitor.monitor import MonitorStops
+    from src.produccion.monitor.monitor import AjustesMonitor, MonitorStops
     from src.produccion.montaje_monitor import abrir_cuenta
 
     async with abrir_cuenta(eleccion, bitacora="monitor_stops.log") as cuenta:
@@ -89,6 +89,7 @@ async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, co
             FuenteStop.CRON,
             Cuaderno(cuenta.estado / cuenta.account_id),
             ensayo=ensayo,
+            ajustes=AjustesMonitor(cuenta.ejecucion),
         )
         if cada_s is None:
             ronda = await _una_vez(monitor)

@@ -255,7 +255,7 @@ async def test_una_respuesta_perdida_no_se_envia_otra_vez(motor: Engine):
 
 
 async def test_un_id_repetido_es_una_orden_que_ya_esta(motor: Engine):
-    """-4116 proves no failure: the order of that name is asked for, and no other is sent for what it closed."""
+    """-4116 proves no failure: the order of that name is asked for, and no other is sent."""
     (operacion,) = f.guardar(motor, f.una_operacion())
     repetido = OrdenRechazada("ClientOrderId is duplicated. (code -4116)", codigo=-4116)
     bolsa = f.una_bolsa(88_000.0, fallos=deque([repetido]))
