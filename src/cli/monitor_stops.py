@@ -75,7 +75,6 @@ def monitor_stops(
 
 async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, como_json: bool) -> bool:
     from src.nucleo.errores import AlmacenCaido
-    from src.produccion.almacen.eventos_stop import FuenteStop
     from src.produccion.monitor.cuaderno import Cuaderno
     from src.produccion.monitor.monitor import AjustesMonitor, MonitorStops
     from src.produccion.montaje_monitor import abrir_cuenta
@@ -86,7 +85,6 @@ async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, co
             cuenta.bolsa,
             cuenta.reloj,
             cuenta.account_id,
-            FuenteStop.CRON,
             Cuaderno(cuenta.estado / cuenta.account_id),
             ensayo=ensayo,
             ajustes=AjustesMonitor(cuenta.ejecucion),
