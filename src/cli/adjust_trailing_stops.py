@@ -87,7 +87,15 @@ async def _arrastrar(
     from src.produccion.montaje_monitor import abrir_cuenta
 
     async with abrir_cuenta(eleccion, bitacora="adjust_trailing_stops.log") as cuenta:
-        arrastre = Arrastre(cuenta.libro, cuenta.bolsa, cuenta.reloj, cuenta.account_id, costo, ensayo=ensayo)
+        arrastre = Arrastre(
+            cuenta.libro,
+            cuenta.bolsa,
+            cuenta.reloj,
+            cuenta.account_id,
+            costo,
+            ensayo=ensayo,
+            ajustes=cuenta.ejecucion,
+        )
         return [arrastrada async for arrastrada in arrastre.recorrer(client_id, operation_id)]
 
 

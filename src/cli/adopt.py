@@ -90,6 +90,7 @@ async def _adoptar(eleccion: Eleccion, pedido: Pedido) -> Adoptada:
                 cuenta.reloj,
                 Duenio(cuenta.client_id, cuenta.user_id, cuenta.account_id),
                 Cuaderno(cuenta.estado / cuenta.account_id),
+                ajustes=cuenta.ejecucion,
             )
             return await adopcion.adoptar(pedido)
 

@@ -75,9 +75,8 @@ def monitor_stops(
 
 async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, como_json: bool) -> bool:
     from src.nucleo.errores import AlmacenCaido
-    from src.produccion.almacen.eventos_stop import FuenteStop
     from src.produccion.monitor.cuaderno import Cuaderno
-    from src.produccion.monitor.monitor import MonitorStops
+    from src.produccion.monitor.monitor import AjustesMonitor, MonitorStops
     from src.produccion.montaje_monitor import abrir_cuenta
 
     async with abrir_cuenta(eleccion, bitacora="monitor_stops.log") as cuenta:
@@ -86,9 +85,9 @@ async def _vigilar(eleccion: Eleccion, cada_s: float | None, *, ensayo: bool, co
             cuenta.bolsa,
             cuenta.reloj,
             cuenta.account_id,
-            FuenteStop.CRON,
             Cuaderno(cuenta.estado / cuenta.account_id),
             ensayo=ensayo,
+            ajustes=AjustesMonitor(cuenta.ejecucion),
         )
         if cada_s is None:
             ronda = await _una_vez(monitor)

@@ -82,6 +82,14 @@ def promedio(cantidad_0: float, precio_0: float, cantidad_1: float, precio_1: fl
     return _a_float(_EXACTO.divide(costo, _EXACTO.add(q0, q1)))
 
 
+def suma(*cantidades: float) -> float:
+    """The sum of quantities as decimal arithmetic has it: no dust of their binary forms, no rounding."""
+    total = Decimal(0)
+    for cantidad in cantidades:
+        total = _EXACTO.add(total, _d(cantidad))
+    return float(total)
+
+
 def al_paso(cantidad: float, escala: tuple[int, int]) -> float:
     """The multiple of a step nearest to ``cantidad``: cleans the sum of two multiples."""
     numerador, denominador = escala

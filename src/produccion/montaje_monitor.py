@@ -19,6 +19,8 @@ from src.produccion.bolsa.presupuesto import AjustesLimites
 from src.produccion.bolsa.reloj import RelojMercado
 from src.produccion.config.config import Destino, Opciones, SeccionBolsa, comprobar_opciones, leer_ajustes
 from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
+from src.produccion.monitor.desenlace import paciencia_de
+from src.produccion.monitor.ejecucion import AjustesEjecucion
 from src.produccion.monitor.libro import Libro
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.supervision.hilo import aparte
@@ -49,6 +51,7 @@ class CuentaAbierta:
     user_id: str
     account_id: str
     estado: Path
+    ejecucion: AjustesEjecucion  # how an exit is insisted on, by the settings
 
 
 @asynccontextmanager
@@ -83,6 +86,7 @@ async def abrir_cuenta(eleccion: Eleccion, *, bitacora: str) -> AsyncIterator[Cu
                     user_id=eleccion.usuario or CUENTA_UNICA,
                     account_id=account_id,
                     estado=opciones.estado,
+                    ejecucion=AjustesEjecucion(paciencia=paciencia_de(ajustes.exchange.recv_window_ms)),
                 )
     finally:
         if libro.apagar():

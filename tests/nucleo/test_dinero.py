@@ -23,6 +23,7 @@ from src.nucleo.dinero import (
     producto,
     promedio,
     redondear,
+    suma,
 )
 from tests.constructores import unos_filtros
 
@@ -102,6 +103,18 @@ class TestRedondear:
     @given(st.floats(-1e7, 1e7))
     def test_es_idempotente(self, monto):
         assert redondear(redondear(monto)) == redondear(monto)
+
+
+class TestSuma:
+    @given(st.lists(CANTIDADES, max_size=4))
+    def test_lo_sumado_y_restado_es_lo_de_antes(self, cantidades):
+        assert suma(*cantidades, *(-cantidad for cantidad in cantidades)) == 0.0
+
+    @pytest.mark.parametrize(
+        ("sumandos", "total"), [((0.3, -0.1), 0.2), ((0.1, 0.2), 0.3), ((1e-9, 2e-9), 3e-9), ((), 0.0)]
+    )
+    def test_sale_lo_que_se_lee(self, sumandos, total):
+        assert suma(*sumandos) == total
 
 
 class TestProducto:

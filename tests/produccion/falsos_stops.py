@@ -59,6 +59,7 @@ class StopsFalsos:
     huerfanos: bool = False  # stops that close the position outlive it
     libro_atrasado_ms: int = 0  # how old the book's prices are
     mark: float | None = None  # when it is not the last price
+    libro: tuple[float, float] | None = None  # best bid and ask, when they are not the last price
     vivas: list[OrdenViva] = field(default_factory=list)  # orders that rest on the book
     stops: dict[str, StopBolsa] = field(default_factory=dict)  # every stop ever placed, by client id
     colocados: list[OrdenStop] = field(default_factory=list)  # every stop that was asked for
@@ -94,7 +95,8 @@ class StopsFalsos:
     async def precio_bidask(self, simbolo: str) -> PrecioBidAsk:
         self.pedidos.append("precio_bidask")
         instante_ms = self.reloj.ahora_ms() - self.libro_atrasado_ms
-        return PrecioBidAsk(self.precio_actual, self.precio_actual, instante_ms)
+        bid, ask = self.libro or (self.precio_actual, self.precio_actual)
+        return PrecioBidAsk(bid, ask, instante_ms)
 
     async def colocar_stop(self, orden: OrdenStop) -> StopBolsa:
         self.pedidos.append("colocar_stop")

@@ -11,6 +11,7 @@ from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion import montaje_monitor
 from src.produccion.config.config import Opciones
 from src.produccion.montaje_monitor import Eleccion, abrir_cuenta
+from tests.produccion.monitor.bolsa_contada import una_bolsa_contada
 
 RED = True
 
@@ -26,3 +27,12 @@ async def test_un_almacen_que_no_se_abre_se_deja(tmp_path: Path, monkeypatch: py
             pass
 
     seguir.set()
+
+
+async def test_una_orden_se_busca_lo_que_vale_su_peticion(tmp_path: Path):
+    """By the recvWindow of the settings, whatever the command."""
+    (tmp_path / "timonel.yaml").write_text("exchange: {recv_window_ms: 60000}\n")
+    async with una_bolsa_contada(["BTCUSDT"]) as bolsa:
+        opciones = Opciones(train_id="", estado=tmp_path, config=tmp_path / "timonel.yaml", url=bolsa.url)
+        async with abrir_cuenta(Eleccion(opciones=opciones), bitacora="monitor_stops.log") as cuenta:
+            assert cuenta.ejecucion.paciencia.validez_s == 62.0

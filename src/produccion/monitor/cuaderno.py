@@ -47,8 +47,8 @@ class Cuaderno:
         lineas = [evento._asdict() for evento in eventos]
         try:
             with self._abierto() as (archivo, _):  # held or not, it is added at the end
-                archivo.seek(0, os.SEEK_END)
-                archivo.write(b"".join(orjson.dumps(linea) + b"\n" for linea in lineas))
+                texto = b"".join(orjson.dumps(linea) + b"\n" for linea in lineas)
+                archivo.write(b"\n" + texto if _cortado(archivo) else texto)
                 archivo.flush()
                 os.fsync(archivo.fileno())
         except OSError as fallo:
@@ -81,6 +81,14 @@ class Cuaderno:
 def _todo(archivo: BinaryIO) -> bytes:
     archivo.seek(0)
     return archivo.read()
+
+
+def _cortado(archivo: BinaryIO) -> bool:
+    """Whether its last line has no end: a disk that was full took a part of it. Leaves it at the end."""
+    if archivo.seek(0, os.SEEK_END) == 0:
+        return False
+    archivo.seek(-1, os.SEEK_END)
+    return archivo.read(1) != b"\n"
 
 
 def _tomar(archivo: BinaryIO) -> bool:

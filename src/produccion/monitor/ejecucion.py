@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import structlog
 
+from src.nucleo.dinero import suma
 from src.nucleo.disparos import Disparo, ficha_de_intento
-from src.nucleo.errores import ErrorBolsa
+from src.nucleo.errores import AlmacenCaido, ErrorBolsa
 from src.nucleo.ordenes import Orden
 from src.produccion.almacen.eventos_stop import FuenteStop
-from src.produccion.almacen.reclamos import Reclamo, ResultadoReclamo
+from src.produccion.almacen.reclamos import ARRIENDO_MS, Reclamo, ResultadoReclamo
 from src.produccion.monitor import residentes
 from src.produccion.monitor.desenlace import Paciencia, Suerte
 from src.produccion.monitor.guardarrailes import Guardarrailes
@@ -24,6 +27,7 @@ from src.produccion.puertos import Bolsa, Reloj
 
 _DUDA = 1e-9
 _DESPUES_S = 10.0  # what the store may take in all once an order was sent
+_RENOVAR_S = ARRIENDO_MS / 4_000
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +39,13 @@ class AjustesEjecucion(NamedTuple):
     pausa_s: float = 0.5
     miradas: int = 6  # at a position that should be smaller
     paciencia: Paciencia = Paciencia()
+
+
+class _Tramo(NamedTuple):
+    """What bounds one order; base asset, > 0."""
+
+    abierta: float  # the position, as the exchange says
+    queda: float  # of what was open at first
 
 
 class EjecutorStops:
@@ -85,7 +96,7 @@ class EjecutorStops:
         if not reclamo.mio:
             return _duplicada(disparada, f"claimed by {reclamo.quien}")
         if reclamo.resultado is ResultadoReclamo.VENCIDO:
-            if not await self._relevar(disparada, reclamo):
+            if not await self._relevar(disparada, reclamo, posicion):
                 return Resultado(disparada, Final.UNKNOWN, motivo="what was sent before is not known yet")
             posicion = await self._posicion(operacion) or 0.0
         resultado, queda = await self._insistir(disparada, reclamo, posicion)
@@ -105,7 +116,9 @@ class EjecutorStops:
             ahora_ms = self._reloj.ahora_ms()
             precio = operacion.stop or operacion.entrada
             disparada = Disparada(operacion, Disparo.STOP_LOSS, precio, ahora_ms, ahora_ms)
-            if not (await self._relevar(disparada, reclamo) and await self._recordar(disparada, reclamo)):
+            if not (
+                await self._relevar(disparada, reclamo, 0.0) and await self._recordar(disparada, reclamo)
+            ):
                 return
             await self._soltar(reclamo, operacion, plana=True, ajena=True)
         else:
@@ -129,12 +142,12 @@ class EjecutorStops:
         operacion, inicial = disparada.operacion, posicion
         resultado, fallos = Resultado(disparada, Final.CLOSED), 0
         while posicion > 0.0 and fallos < self._ajustes.intentos:
-            queda = inicial - resultado.cantidad
-            if queda <= _DUDA * inicial:
+            queda = suma(inicial, -resultado.cantidad)
+            if queda <= 0.0:
                 return resultado, 0.0  # what is open now was not there at the beginning
             intento = (await self._libro.historia(reclamo.token)).intento
             curso = Curso(disparada, reclamo.token, intento)
-            resultado = await self._intentar(curso, reclamo, min(posicion, queda), resultado)
+            resultado = await self._intentar(curso, reclamo, _Tramo(posicion, queda), resultado)
             match resultado.final:
                 case Final.DUPLICATE | Final.UNKNOWN:
                     break
@@ -143,17 +156,17 @@ class EjecutorStops:
                     await asyncio.sleep(self._ajustes.pausa_s)
                     posicion = await self._posicion(operacion) or 0.0
                 case _:
-                    posicion = await self._lo_que_queda(operacion, inicial - resultado.cantidad)
+                    posicion = await self._lo_que_queda(operacion, suma(inicial, -resultado.cantidad))
         return resultado, posicion
 
-    async def _intentar(self, curso: Curso, reclamo: Reclamo, cantidad: float, antes: Resultado) -> Resultado:
+    async def _intentar(self, curso: Curso, reclamo: Reclamo, tramo: _Tramo, antes: Resultado) -> Resultado:
         """One order; what it did is added to what the ones before it did."""
         disparada, token, intento = curso
         operacion = disparada.operacion
         orden = Orden(
             operacion.simbolo,
             operacion.lado_salida,
-            self._salida.que_quepa(operacion.simbolo, cantidad),
+            self._salida.que_quepa(operacion.simbolo, min(tramo)),
             True,
             id_cliente_de(ficha_de_intento(token, intento)),
         )
@@ -167,12 +180,13 @@ class EjecutorStops:
             return _duplicada(disparada, f"attempt {intento} was sent by another process")
         log.info("stop_ejecutandose", tipo=disparada.disparo.value, operacion=operacion.operation_id)
         with self._libro.con_prisa(_DESPUES_S):
-            suerte = await self._salida.enviar(orden, lambda: self._renovar(reclamo))
+            async with self._retenido(reclamo):
+                suerte = await self._salida.enviar(orden, tramo.abierta)
             resultado = await self._asentar(curso, suerte, antes)
             await self._vallas.avisar(disparada, contra)
         return resultado
 
-    async def _relevar(self, disparada: Disparada, reclamo: Reclamo) -> bool:
+    async def _relevar(self, disparada: Disparada, reclamo: Reclamo, posicion: float) -> bool:
         """Settle what a former holder may have sent; false while that is not known."""
         historia = await self._libro.historia(reclamo.token)
         if not historia.enviado:
@@ -181,7 +195,8 @@ class EjecutorStops:
         curso = Curso(disparada, reclamo.token, historia.intento)
         id_cliente = id_cliente_de(ficha_de_intento(reclamo.token, historia.intento))
         orden = Orden(operacion.simbolo, operacion.lado_salida, 0.0, True, id_cliente)
-        suerte = await self._salida.averiguar(orden, lambda: self._renovar(reclamo))
+        async with self._retenido(reclamo):
+            suerte = await self._salida.averiguar(orden, posicion)
         resultado = await self._asentar(curso, suerte, Resultado(disparada, Final.FAILED))
         return resultado.final is not Final.UNKNOWN
 
@@ -198,7 +213,7 @@ class EjecutorStops:
         operacion = disparada.operacion
         id_cliente = id_cliente_de(ficha_de_intento(reclamo.token, historia.intento))
         orden = Orden(operacion.simbolo, operacion.lado_salida, operacion.cantidad, True, id_cliente)
-        suerte = await self._salida.averiguar(orden, lambda: self._renovar(reclamo), enviada=False)
+        suerte = await self._salida.averiguar(orden, 0.0, enviada=False)
         if suerte.ejecutada:
             ahora_ms = self._reloj.ahora_ms()
             await self._libro.anotar(
@@ -261,8 +276,29 @@ class EjecutorStops:
         if await self._libro.cerrar(operacion.operation_id, self._reloj.ahora_ms()):
             log.info("operacion_cerrada", operacion=operacion.operation_id, simbolo=operacion.simbolo)
 
-    async def _renovar(self, reclamo: Reclamo) -> None:
-        await self._libro.renovar(reclamo)
+    @asynccontextmanager
+    async def _retenido(self, reclamo: Reclamo) -> AsyncIterator[None]:
+        """Hold the claim for as long as an order takes, its answer and its search included."""
+        basta = asyncio.Event()
+        tarea = asyncio.create_task(self._renovar_hasta(reclamo, basta))
+        try:
+            yield
+        finally:
+            basta.set()
+            await tarea
+
+    async def _renovar_hasta(self, reclamo: Reclamo, basta: asyncio.Event) -> None:
+        """A store that does not answer ends no search: nobody else can take the claim from it meanwhile."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RENOVAR_S):
+                    await basta.wait()
+                    return
+            try:
+                with self._libro.con_prisa():
+                    await self._libro.renovar(reclamo)
+            except AlmacenCaido as fallo:
+                log.warning("reclamo_sin_renovar", ficha=reclamo.token, motivo=str(fallo))
 
     async def _posicion(self, operacion: Vigilada) -> float | None:
         """What is left of its position; ``None`` when another one has taken its place."""
@@ -289,7 +325,8 @@ def _duplicada(disparada: Disparada, motivo: str) -> Resultado:
 
 
 def _sumar(antes: Resultado, suerte: Suerte) -> Resultado:
-    disparada, total, precio = antes.disparada, antes.cantidad + suerte.ejecutada, suerte.precio
+    disparada, precio = antes.disparada, suerte.precio
+    total = suma(antes.cantidad, suerte.ejecutada)
     if antes.precio is not None and precio is not None:
         precio = (antes.cantidad * antes.precio + suerte.ejecutada * precio) / total
     peor = peor_que(disparada.esperado, precio, largo=disparada.operacion.largo)

@@ -38,7 +38,6 @@ class MonitorStops:
         bolsa: The exchange.
         reloj: Market time.
         account_id: Whose operations are watched.
-        fuente: ``ws`` inside a daemon, ``cron`` from the command line.
         cuaderno: Where events wait while the store is down.
         ensayo: Whether triggers are told and nothing is done.
         ajustes: Waits and tries.
@@ -50,7 +49,6 @@ class MonitorStops:
         bolsa: Bolsa,
         reloj: Reloj,
         account_id: str,
-        fuente: FuenteStop,
         cuaderno: Cuaderno,
         *,
         ensayo: bool = False,
@@ -62,11 +60,10 @@ class MonitorStops:
         self._account_id = account_id
         self._ensayo = ensayo
         self._ajustes = ajustes or AjustesMonitor()
-        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), fuente, self._ajustes.ejecucion)
+        ejecucion, fuente = self._ajustes.ejecucion, FuenteStop.CRON
+        self._ejecutor = EjecutorStops(libro, bolsa, reloj, nombre_propio(), fuente, ejecucion)
         self._cuaderno = cuaderno
-        self._sin_almacen = EjecutorSinAlmacen(
-            bolsa, reloj, cuaderno, fuente, self._ajustes.ejecucion.paciencia
-        )
+        self._sin_almacen = EjecutorSinAlmacen(bolsa, reloj, cuaderno, fuente, ejecucion.paciencia)
         self._esperas: dict[str, Espera] = {}
         self._operaciones: Sequence[Vigilada] = ()
         self._con_demonio: frozenset[str] = frozenset()  # symbols
@@ -81,7 +78,7 @@ class MonitorStops:
         Raises:
             AlmacenCaido: The operations could not be read even once.
         """
-        caido = await self.releer()
+        caido = await self._releer()
         if caido is not None and not self._operaciones:
             raise caido
         resultados: list[Resultado] = []
@@ -119,16 +116,6 @@ class MonitorStops:
                 log.error("operacion_sin_concluir", operacion=operacion.operation_id, motivo=str(fallo))
         return 0
 
-    def mirar_precios(self, simbolo: str, precios: Precios) -> tuple[Disparada, ...]:
-        """What one update of a symbol's prices reaches; touches neither store nor exchange."""
-        vistas = (
-            self._alcanzada(operacion, precios)
-            for operacion in self._operaciones
-            if operacion.simbolo == simbolo and operacion.token is not None
-            if operacion.operation_id not in self._planas
-        )
-        return tuple(disparada for disparada in vistas if disparada is not None)
-
     async def ejecutar(self, disparada: Disparada) -> Resultado:
         """Execute what was reached, as the store knows the operation now; failures are told, not raised."""
         if self._ensayo:
@@ -155,7 +142,7 @@ class MonitorStops:
             return Resultado(disparada, Final.CLOSED, motivo="its stop was moved meanwhile")
         return await self._ejecutor.ejecutar(disparada._replace(operacion=actual))
 
-    async def releer(self) -> AlmacenCaido | None:
+    async def _releer(self) -> AlmacenCaido | None:
         """Take the open operations as the store has them now; the last ones stay while it is down."""
         self._caido = None
         try:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
+from src.nucleo.dinero import suma
 from src.nucleo.disparos import texto_precio
 from src.nucleo.errores import (
     ErrorBolsa,
@@ -224,6 +225,6 @@ async def quien_la_cerro(bolsa: Bolsa, operacion: Vigilada) -> Ejecutado | None:
             continue
         filas = await bolsa.transacciones(operacion.simbolo, id_orden=stop.id_orden)
         if filas:
-            cantidad = sum(abs(fila.cantidad) for fila in filas)
+            cantidad = suma(*(abs(fila.cantidad) for fila in filas))
             return Ejecutado(papel, orden.gatillo, cantidad, precio_medio(filas), stop.id_orden)
     return None

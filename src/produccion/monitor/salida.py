@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 
 from src.nucleo.errores import ErrorBolsa, LimiteExcedido, OrdenRechazada
@@ -13,6 +11,7 @@ from src.produccion.monitor.desenlace import Averiguador, Paciencia, Suerte
 from src.produccion.puertos import Bolsa
 
 _DEMASIADO_GRANDE = -4005
+_ID_REPETIDO = -4116  # the exchange has an order with that client id
 _REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
 log = structlog.get_logger(__name__)
@@ -36,18 +35,20 @@ class Salida:
         filtros = self._filtros.get(simbolo)
         return cantidad if filtros is None else trocear(cantidad, filtros)[0]
 
-    async def enviar(self, orden: Orden, entretanto: Callable[[], Awaitable[None]]) -> Suerte:
+    async def enviar(self, orden: Orden, antes: float) -> Suerte:
         """Send an order, and say what became of it.
 
         Args:
             orden: Reduce-only.
-            entretanto: Run now and then while its fate is being found out.
+            antes: What is open before it, base asset, unsigned.
         """
         try:
             respuesta = await self._bolsa.enviar(orden)
         except OrdenRechazada as fallo:
-            await self._desatascar(orden, fallo)
-            return Suerte(True, motivo=str(fallo))
+            if fallo.codigo != _ID_REPETIDO:
+                await self._desatascar(orden, fallo)
+                return Suerte(True, motivo=str(fallo))
+            log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
         except LimiteExcedido as fallo:
             return Suerte(True, motivo=str(fallo))
         except ErrorBolsa as fallo:
@@ -55,21 +56,17 @@ class Salida:
         else:
             if respuesta.estado.es_final:
                 return await self._averiguador.leer(orden.simbolo, respuesta)
-        return await self.averiguar(orden, entretanto)
+        return await self.averiguar(orden, antes)
 
-    async def averiguar(
-        self, orden: Orden, entretanto: Callable[[], Awaitable[None]], *, enviada: bool = True
-    ) -> Suerte:
+    async def averiguar(self, orden: Orden, antes: float, *, enviada: bool = True) -> Suerte:
         """What became of an order that this process, or a former one, may have sent.
 
         Args:
             orden: The order.
-            entretanto: Run between two looks.
+            antes: What was open before it, base asset, unsigned.
             enviada: Whether it may still be on its way.
         """
-        return await self._averiguador.averiguar(
-            orden.simbolo, orden.id_cliente, orden.lado, enviada=enviada, entretanto=entretanto
-        )
+        return await self._averiguador.averiguar(orden, antes, enviada=enviada)
 
     async def _desatascar(self, orden: Orden, fallo: OrdenRechazada) -> None:
         """Make way: for an order that resting ones forbid, or that is larger than one may be."""

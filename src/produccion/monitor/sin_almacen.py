@@ -27,10 +27,6 @@ _DISCO_S = 0.5  # that what was done may take to be on disk, once it is done
 log = structlog.get_logger(__name__)
 
 
-async def _nada() -> None:
-    return None
-
-
 class EjecutorSinAlmacen:
     """Sends exits without a claim; two processes at once cannot do more than flatten the position.
 
@@ -84,7 +80,7 @@ class EjecutorSinAlmacen:
             True,
             id_cliente,
         )
-        return await self._enviar(Curso(disparada, token, intento), orden)
+        return await self._enviar(Curso(disparada, token, intento), orden, posicion)
 
     async def aplanar(self, disparada: Disparada, pausa_s: float) -> Resultado:
         """`ejecutar` until the position has gone, or no further order may help.
@@ -104,7 +100,7 @@ class EjecutorSinAlmacen:
                 return resultado
             await asyncio.sleep(pausa_s)
 
-    async def _enviar(self, curso: Curso, orden: Orden) -> Resultado:
+    async def _enviar(self, curso: Curso, orden: Orden, posicion: float) -> Resultado:
         """Send it, with what is done written down beside it: the exchange knows the order by its name."""
         ahora_ms = self._reloj.ahora_ms()
         log.critical("stop_sin_almacen", operacion=curso.disparada.operacion.operation_id)
@@ -112,7 +108,7 @@ class EjecutorSinAlmacen:
         envio = self._relator.envio(curso, ahora_ms, orden)
         with HiloSuelto("cuaderno") as hilo:
             antes = self._anotar(hilo, *((disparo,) if curso.intento == 1 else ()), envio)
-            suerte = await self._salida.enviar(orden, _nada)
+            suerte = await self._salida.enviar(orden, posicion)
             resultado, final = self._asentar(curso, suerte)
             despues = [self._anotar(hilo, final)] if final is not None else []
             await _esperar([antes, *despues])

@@ -86,13 +86,11 @@ def un_ejecutor(motor: Engine, bolsa: BolsaFalsa, quien: str = "uno", **cambios:
     return EjecutorStops(Libro(motor), bolsa, bolsa.reloj, quien, **valores)
 
 
-def un_monitor(
-    motor: Engine, bolsa: BolsaFalsa, fuente: FuenteStop = FuenteStop.CRON, **cambios: Any
-) -> MonitorStops:
+def un_monitor(motor: Engine, bolsa: BolsaFalsa, **cambios: Any) -> MonitorStops:
     cuaderno = cambios.pop("cuaderno", None) or Cuaderno(Path(tempfile.gettempdir()) / uuid.uuid4().hex)
     libro = cambios.pop("libro", None) or Libro(motor)
     valores: dict[str, Any] = {"ajustes": AjustesMonitor(ejecucion=DEPRISA)} | cambios
-    return MonitorStops(libro, bolsa, bolsa.reloj, CUENTA, fuente, cuaderno, **valores)
+    return MonitorStops(libro, bolsa, bolsa.reloj, CUENTA, cuaderno, **valores)
 
 
 def disparada(operacion: Vigilada, precio: float = 88_000.0, **cambios: Any) -> Disparada:

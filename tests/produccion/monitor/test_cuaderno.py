@@ -47,3 +47,17 @@ def test_un_fichero_retenido_no_detiene_a_nadie(motor: Engine, tmp_path: Path):
         assert cuaderno.asentar(motor) == 0
 
     assert cuaderno.asentar(motor) == 1
+
+
+def test_una_linea_cortada_no_se_lleva_la_siguiente(motor: Engine, tmp_path: Path):
+    """A full disk cut a write short; what is kept once there is room again begins a line of its own."""
+    cuaderno = Cuaderno(tmp_path)
+    cuaderno.guardar(EVENTO)
+    with (tmp_path / NOMBRE).open("ab") as archivo:
+        archivo.write(b'{"execution_token": "op')
+
+    cuaderno.guardar(EVENTO._replace(attempt=2))
+    cuaderno.guardar(EVENTO._replace(attempt=3))
+
+    assert (cuaderno.asentar(motor), cuaderno.vacio) == (3, True)
+    assert [e["attempt"] for e in f.eventos(motor)] == [1, 2, 3]

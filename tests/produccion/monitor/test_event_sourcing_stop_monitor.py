@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from src.nucleo.disparos import Disparo, token_de
 from src.nucleo.errores import OrdenRechazada
+from src.nucleo.ordenes import Orden
+from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import escribir
 from src.produccion.almacen.eventos_stop import (
     EstadoEjecucion,
@@ -19,9 +21,11 @@ from src.produccion.almacen.eventos_stop import (
     anotar_evento,
 )
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
+from src.produccion.cierre_reclamado import CierreReclamado
 from src.produccion.monitor.relleno import por_rellenar, rellenar
 from src.produccion.monitor.tipos import Final
 from src.produccion.ordenes.ejecutor import id_cliente_de
+from src.produccion.supervision.cortesia import Cortesia
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Pierde
 from tests.produccion.monitor import fabrica as f
@@ -180,18 +184,25 @@ async def test_stop_executor_emits_failed_event_on_error(motor: Engine):
 
 
 async def test_simultaneous_ws_and_cron_triggers_deduplicated(motor: Engine):
-    """One named as a stream and two crons see the same trigger at once: one order, one EXECUTED event."""
-    (operacion,) = f.guardar(motor, f.una_operacion())
+    """A daemon that hears the market and two crons see the same overdue stop at once: one order closes it."""
+    (operacion,) = f.guardar(motor, f.una_operacion(resident_stop=True))
     bolsa = f.una_bolsa(88_000.0)
     bolsa.demora_envio_s = 0.1
-    flujo = f.un_monitor(motor, bolsa, FuenteStop.WS)
-    crones = [f.un_monitor(motor, bolsa) for _ in range(2)]
+    demonio = CierreReclamado(motor, Titular(f.CUENTA, "BTCUSDT"), bolsa, "demonio", Cortesia())
+    crones = [f.un_ejecutor(motor, bolsa, quien) for quien in ("uno", "otro")]
 
-    await asyncio.gather(flujo.revisar(), *(cron.revisar() for cron in crones))
+    async def cerrar_si_no_lo_hizo_otro() -> None:
+        if not await demonio.lo_hizo_otro(operacion.abierta_ms):
+            await bolsa.enviar(Orden("BTCUSDT", operacion.lado_salida, 0.01, True, "tm-cierre"))
+            demonio.hecho()
+
+    await asyncio.gather(
+        cerrar_si_no_lo_hizo_otro(), *(cron.ejecutar(f.disparada(operacion)) for cron in crones)
+    )
+    await demonio.cerrar()
 
     assert len(bolsa.enviadas) == 1
-    assert sorted(f.tipos(motor, operacion.token)) == ["EXECUTED", "EXECUTION_SUBMITTED", "STOP_TRIGGERED"]
-    assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
+    assert bolsa.estado.posicion is None
 
 
 async def test_price_monitor_uses_absolute_stop_price(motor: Engine):
@@ -252,3 +263,16 @@ async def test_una_respuesta_perdida_no_se_envia_otra_vez(motor: Engine):
     resultado = await f.un_ejecutor(motor, bolsa).ejecutar(f.disparada(operacion))
 
     assert (resultado.final, resultado.cantidad, len(bolsa.enviadas)) == (Final.EXECUTED, 0.01, 1)
+
+
+async def test_un_id_repetido_es_una_orden_que_ya_esta(motor: Engine):
+    """-4116 proves no failure: the order of that name is asked for, and no other is sent."""
+    (operacion,) = f.guardar(motor, f.una_operacion())
+    repetido = OrdenRechazada("ClientOrderId is duplicated. (code -4116)", codigo=-4116)
+    bolsa = f.una_bolsa(88_000.0, fallos=deque([repetido]))
+    bolsa.al_enviar = lambda: bolsa.operar(-0.01, id_cliente=bolsa.enviadas[-1].id_cliente)
+
+    resultado = await f.un_ejecutor(motor, bolsa).ejecutar(f.disparada(operacion))
+
+    assert (resultado.final, resultado.cantidad, len(bolsa.enviadas)) == (Final.EXECUTED, 0.01, 1)
+    assert f.tipos(motor, operacion.token) == ["STOP_TRIGGERED", "EXECUTION_SUBMITTED", "EXECUTED"]

@@ -28,8 +28,9 @@ from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.libro import Libro, vallas_de
 from src.produccion.monitor.relato import Curso, Relator
 from src.produccion.monitor.residentes import Papel, orden_residente
-from src.produccion.monitor.tipos import Final, Precios
+from src.produccion.monitor.tipos import Final
 from src.produccion.ordenes.ejecutor import id_cliente_de
+from src.produccion.puertos import texto_decimal
 from tests.constructores import INICIO_MS
 from tests.produccion.falsos import Parcial, Pierde
 from tests.produccion.monitor import fabrica as f
@@ -46,36 +47,41 @@ def test_el_token_es_el_mismo_aqui_y_en_el_almacen():
 
 
 class TestPrecios:
-    async def test_un_largo_mira_el_bid_y_un_corto_el_ask(self, motor: Engine):
-        corta = f.una_operacion(
-            opened_at_ms=INICIO_MS + 1, side=LadoOperacion.SELL, stop_price=91_800.0, target_price=88_000.0
-        )
-        f.guardar(motor, f.una_operacion(), corta)
-        monitor = f.un_monitor(motor, f.una_bolsa())
-        await monitor.releer()
+    @pytest.mark.parametrize(
+        ("largo", "bid", "ask", "disparo"),
+        [
+            (True, 88_201.0, 91_799.0, None),
+            (True, 88_200.0, 91_799.0, Disparo.STOP_LOSS),
+            (True, 93_600.0, 93_601.0, Disparo.TAKE_PROFIT),
+            (False, 88_201.0, 91_799.0, None),
+            (False, 88_201.0, 91_800.0, Disparo.STOP_LOSS),
+            (False, 87_999.0, 88_000.0, Disparo.TAKE_PROFIT),
+        ],
+    )
+    async def test_un_largo_mira_el_bid_y_un_corto_el_ask(
+        self, motor: Engine, bid: float, ask: float, disparo: Disparo | None, *, largo: bool
+    ):
+        corta = {"side": LadoOperacion.SELL, "stop_price": 91_800.0, "target_price": 88_000.0}
+        f.guardar(motor, f.una_operacion(**({} if largo else corta)))
+        bolsa = f.una_bolsa(cantidad=0.01 if largo else -0.01, libro=(bid, ask))
 
-        def alcanzadas(bid: float, ask: float) -> list[tuple[bool, Disparo]]:
-            vistas = monitor.mirar_precios("BTCUSDT", Precios(bid, ask, 90_000.0, AHORA_MS, AHORA_MS))
-            return [(d.operacion.largo, d.disparo) for d in vistas]
+        ronda = await f.un_monitor(motor, bolsa, ensayo=True).revisar()
 
-        assert alcanzadas(88_201.0, 91_799.0) == []
-        assert alcanzadas(88_200.0, 91_799.0) == [(True, Disparo.STOP_LOSS)]
-        assert alcanzadas(88_201.0, 91_800.0) == [(False, Disparo.STOP_LOSS)]
-        assert alcanzadas(93_600.0, 93_601.0) == [(True, Disparo.TAKE_PROFIT), (False, Disparo.STOP_LOSS)]
+        assert [r.disparada.disparo for r in ronda.resultados] == ([] if disparo is None else [disparo])
 
     async def test_a_un_stop_residente_se_le_dan_tres_segundos_de_mark(self, motor: Engine):
         """Bid and ask do not matter: the exchange goes by the mark."""
         f.guardar(motor, f.una_operacion(resident_stop=True))
-        monitor = f.un_monitor(motor, f.una_bolsa())
-        await monitor.releer()
+        bolsa = f.una_bolsa(libro=(1.0, 1e6))
+        monitor = f.un_monitor(motor, bolsa, ensayo=True)
 
-        def alcanza(mark: float, despues_ms: int) -> bool:
-            precios = Precios(1.0, 1e6, mark, AHORA_MS, AHORA_MS + despues_ms)
-            return bool(monitor.mirar_precios("BTCUSDT", precios))
+        async def alcanza(mark: float, despues_ms: int) -> bool:
+            bolsa.mark, bolsa.reloj.instante_ms = mark, AHORA_MS + despues_ms
+            return bool((await monitor.revisar()).resultados)
 
         marks = [(88_000.0, 0), (88_000.0, 2_999), (88_300.0, 3_000), (88_000.0, 4_000), (88_000.0, 6_999)]
-        assert not any(alcanza(mark, ms) for mark, ms in marks)
-        assert alcanza(88_000.0, 7_000)
+        assert not any([await alcanza(mark, ms) for mark, ms in marks])
+        assert await alcanza(88_000.0, 7_000)
 
     async def test_el_objetivo_se_ejecuta_como_el_stop(self, motor: Engine):
         (operacion,) = f.guardar(motor, f.una_operacion())
@@ -172,6 +178,20 @@ class TestPosicion:
         assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.01)
         hechos = [e for e in f.eventos(motor, operacion.token) if e["event_type"] == "EXECUTED"]
         assert [float(e["quantity"]) for e in hechos] == [0.004, 0.006]
+
+    @pytest.mark.parametrize("lecturas_viejas", [0, 1_000])
+    async def test_el_resto_de_un_llenado_a_medias_sale_con_sus_decimales(
+        self, motor: Engine, lecturas_viejas: int
+    ):
+        """0.3 less 0.1 is 0.2, as the account reads it or as the fills tell: the exchange takes no dust."""
+        (operacion,) = f.guardar(motor, f.una_operacion(quantity=0.3))
+        bolsa = f.una_bolsa(88_000.0, 0.3, fallos=deque([Parcial(0.1)]), retraso_lecturas=lecturas_viejas)
+
+        (resultado,) = (await f.un_monitor(motor, bolsa).revisar()).resultados
+
+        assert [texto_decimal(orden.cantidad) for orden in bolsa.enviadas] == ["0.3", "0.2"]
+        assert (resultado.final, resultado.cantidad) == (Final.EXECUTED, 0.3)
+        assert f.operacion(motor, operacion.operation_id).status is EstadoOperacion.CLOSED
 
     async def test_no_se_cierra_mas_de_lo_que_habia(self, motor: Engine):
         """After a partial fill the account shows more than is left: an old read, or somebody buys."""
@@ -578,5 +598,4 @@ class _caido:
 
 
 async def _ejecutar_lo_alcanzado(monitor):
-    precios = Precios(88_000.0, 88_000.0, 88_000.0, AHORA_MS, AHORA_MS)
-    return await asyncio.gather(*(monitor.ejecutar(d) for d in monitor.mirar_precios("BTCUSDT", precios)))
+    return await asyncio.gather(*(monitor.ejecutar(f.disparada(o)) for o in monitor._operaciones))

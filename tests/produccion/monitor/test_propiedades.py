@@ -18,7 +18,6 @@ from sqlalchemy import Engine, text
 from src.nucleo.errores import FalloPasajero, LimiteExcedido, OrdenRechazada
 from src.nucleo.ordenes import Orden
 from src.produccion.almacen.conexion import abrir_almacen, escribir
-from src.produccion.almacen.eventos_stop import FuenteStop
 from src.produccion.almacen.operaciones import EstadoOperacion, LadoOperacion
 from src.produccion.monitor.cuaderno import Cuaderno
 from src.produccion.monitor.libro import Libro
@@ -91,7 +90,7 @@ def uno(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 def _monitor(libro: Libro, bolsa: BolsaFalsa, cuaderno: Cuaderno, cuenta: str) -> MonitorStops:
     ajustes = AjustesMonitor(ejecucion=f.DEPRISA)
-    return MonitorStops(libro, bolsa, bolsa.reloj, cuenta, FuenteStop.CRON, cuaderno, ajustes=ajustes)
+    return MonitorStops(libro, bolsa, bolsa.reloj, cuenta, cuaderno, ajustes=ajustes)
 
 
 def _dejar_vencer(motor: Engine) -> None:

@@ -30,15 +30,11 @@ class _SinPrecio(BolsaFalsa):
         raise LecturaFallida("no answer from the exchange")
 
 
-async def _nada() -> None:
-    return None
-
-
 async def test_una_llena_lo_esta_aunque_no_se_sepa_a_cuanto():
     de = f.una_bolsa()
     bolsa = _SinPrecio(estado=de.estado, precio_actual=de.precio_actual, reloj=de.reloj)
 
-    suerte = await Salida(bolsa, f.DEPRISA.paciencia).enviar(ORDEN, _nada)
+    suerte = await Salida(bolsa, f.DEPRISA.paciencia).enviar(ORDEN, 0.01)
 
     assert (suerte.terminada, suerte.ejecutada, suerte.precio, suerte.motivo) == (True, 0.01, None, "")
 
@@ -48,4 +44,4 @@ async def test_lo_que_no_se_sabe_se_pregunta(fallo: ErrorBolsa):
     """Only a refusal, or a request that was never executed, is a failure without looking."""
     bolsa = f.una_bolsa(fallos=deque([fallo]), consultas_en_curso=True)
 
-    assert not (await Salida(bolsa, f.DEPRISA.paciencia).enviar(ORDEN, _nada)).terminada
+    assert not (await Salida(bolsa, f.DEPRISA.paciencia).enviar(ORDEN, 0.01)).terminada
