@@ -30,6 +30,7 @@ from src.produccion.almacen.eventos_stop import ejecucion_de
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
+from src.produccion.diario.reparacion_diario import reparar
 from tests.produccion.almacen.diarios_de_prueba import (
     ABIERTA_MS,
     AGENTE,
@@ -309,6 +310,57 @@ def test_un_diario_mas_corto_que_su_cursor_sigue_desde_su_final(motor: Engine, r
 
     assert alimentar(motor, ruta) == 1
     assert [e["cursor"] for e in bitacora if e["event"] == "diario_mas_corto"] == [99]
+
+
+def anadir_compras(ruta: Path, *nombres: str) -> None:
+    """One record each, in two aggregates by turns."""
+    compras = [
+        filas(una_fila(operacion="abrir_long", cantidad=0.5, trade_id=n), cuenta=[1.0]) for n in nombres
+    ]
+    anadir(ruta, *((f"agent:{i % 2}", "ROWS", compra) for i, compra in enumerate(compras)))
+
+
+@pytest.mark.parametrize("tocado", ["UPDATE events SET payload_json = '{}'", "DELETE FROM events"])
+@pytest.mark.parametrize(
+    ("leidos", "esperados"),
+    [
+        (0, "1 2 3 4 6 8"),
+        (4, "1 2 3 4 6 8"),
+        (6, "1 2 3 4 5 6 8"),
+        (7, "1 2 3 4 5 6 7 8"),
+        (9, "1 2 3 4 5 6 7 8 9"),
+    ],
+)
+def test_tras_una_reparacion_cada_apunte_llega_una_vez(
+    motor: Engine, tmp_path: Path, tocado: str, leidos: int, esperados: str
+):
+    """However much had been fed before it, and though the daemon writes before the feeder's first turn."""
+    ruta = tmp_path / "estado" / "sim-1" / "BTCUSDT" / "diario.sqlite"
+    anadir_compras(ruta, *"123456789")
+    if leidos:
+        alimentar(motor, ruta, limite=leidos)
+    sin_disparadores(ruta, f"{tocado} WHERE seq = 5")
+    reparar(ruta)  # 5, 7 and 9 are lost
+    anadir_compras(ruta, *"abcde")
+
+    while alimentar(motor, ruta, limite=3):
+        pass
+
+    with leer(motor) as conexion:
+        llegados = conexion.execute(select(trades.c.trade_id).order_by(trades.c.id)).scalars().all()
+    assert llegados == [*esperados.split(), *"abcde"]
+
+
+def test_de_un_diario_perdido_no_queda_cursor(motor: Engine, ruta: Path):
+    alimentar(motor, ruta)
+    ruta.write_bytes(b"")
+    reparar(ruta)
+
+    assert alimentar(motor, ruta) == 1
+
+    with leer(motor) as conexion:
+        niveles = conexion.execute(select(alerts.c.message).order_by(alerts.c.id)).scalars().all()
+    assert niveles[-1] == "journal_repaired"
 
 
 def test_el_disparo_precede_a_la_ejecucion(motor: Engine, ruta: Path):
