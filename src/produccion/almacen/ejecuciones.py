@@ -113,7 +113,7 @@ def plegar(estado: EjecucionStop | None, evento: HechoStop) -> EjecucionStop | N
     nuevo = _estado_tras(estado, evento)
     if estado is None:
         return None if nuevo is None else _empezar(evento, nuevo)
-    if nuevo is EstadoEjecucion.EXECUTED and estado.status is nuevo:
+    if nuevo is estado.status and nuevo is EstadoEjecucion.EXECUTED:
         return _sumar(estado, evento)
     if nuevo is None:
         return estado._replace(version=evento.version, updated_at_ms=evento.occurred_at_ms)
