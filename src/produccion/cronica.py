@@ -138,7 +138,8 @@ class Cronica:
                     Momento(self.paso, ajeno.instante_ms, ajeno.precio, ajeno.status), ajeno.movimiento
                 )
                 for ajeno in ajenos
-            ]
+            ],
+            _ordenes(ajenos),
         )
 
     def anotar_cierre(
@@ -165,7 +166,7 @@ class Cronica:
                     terminated=emergencia and ajeno is ajenos[-1],
                 )
             filas.append(self._fila_de_fill(momento, ajeno.movimiento))
-        self._guardar(filas)
+        self._guardar(filas, _ordenes(ajenos))
 
     def anotar_emergencia(self, emergencia: Emergencia) -> None:
         """One row of the emergencies file."""
@@ -248,12 +249,16 @@ class Cronica:
             self._protector.atr,
         )
 
-    def _guardar(self, filas: Sequence[Fila]) -> None:
+    def _guardar(self, filas: Sequence[Fila], ordenes: Sequence[str] = ()) -> None:
+        """Journal rows, with the client ids of their orders where fills explain them, then write them."""
         if not filas:
             return
         numero = self._registro.filas + len(filas)
         estado = escribir_instantanea(self.instantanea()._replace(filas=numero))
-        self._anotar("ROWS", {"session": self._registro.sello, "rows": filas, "state": estado})
+        contenido: dict[str, object] = {"session": self._registro.sello, "rows": filas, "state": estado}
+        if ordenes:
+            contenido["orders"] = ordenes
+        self._anotar("ROWS", contenido)
         for fila in filas:
             try:
                 self._registro.registrar_paso(fila)
@@ -283,6 +288,10 @@ class Cronica:
         if Bloqueo.SIN_REGISTRO not in self._control.bloqueos:
             log.critical("registro_roto", motivo=str(fallo), efecto="nothing is opened any more")
         self._control.bloqueos.add(Bloqueo.SIN_REGISTRO)
+
+
+def _ordenes(ajenos: Sequence[Ajeno]) -> list[str]:
+    return [ajeno.id_cliente for ajeno in ajenos]
 
 
 def operacion_de(cantidad: float, fill: Ejecucion) -> Operacion:

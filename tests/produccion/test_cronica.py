@@ -143,6 +143,16 @@ async def test_el_diario_tiene_las_filas_del_fichero(abrir: Abrir):
     assert celdas == [list(fila.values()) for fila in banco.filas]
 
 
+async def test_las_filas_de_fills_dicen_de_que_ordenes_son(abrir: Abrir):
+    banco = await abrir(0.0)
+    banco.bolsa.operar(0.01, 30_000.0, "web_una")
+    banco.bolsa.operar(0.01, 30_000.0, "web_otra")
+    await banco.cerrar_vela(30_000.0)
+
+    apuntes = [e.contenido for e in Lectura(banco.diario.eventos).leer(DEL_AGENTE) if e.tipo == "ROWS"]
+    assert [apunte.get("orders") for apunte in apuntes] == [["web_una", "web_otra"], None]
+
+
 async def test_las_velas_que_ya_se_decidieron_no_se_anotan_otra_vez(abrir: Abrir):
     banco = await abrir(0.0)
     await banco.cerrar_vela(30_000.0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
+from src.produccion.almacen.tipos_sql import numero
+
+_CONTEXTO = Context(prec=80)  # a product of two of the store's numbers is exact in it
 _ESPACIO = uuid.UUID("0f1d7a36-3f3a-5f0e-8c2b-5d1f6f0c9a11").bytes
 
 
@@ -98,8 +101,9 @@ class EjecucionStop(NamedTuple):
 def plegar(estado: EjecucionStop | None, evento: HechoStop) -> EjecucionStop | None:
     """The execution after one more event.
 
-    What was executed stays executed, whatever is told later. A later attempt takes the place of one that
-    failed; what a former attempt tells late changes nothing, unless it was executed after all. Guardrail
+    What was executed stays executed, whatever is told later; what is executed besides is added, price and
+    slippage averaged by quantity, and unknown when one of them is. A later attempt takes the place of one
+    that failed; what a former attempt tells late changes nothing, unless it was executed after all. Guardrail
     events are noted and change no status: they never hold back an exit.
 
     Args:
@@ -109,6 +113,8 @@ def plegar(estado: EjecucionStop | None, evento: HechoStop) -> EjecucionStop | N
     nuevo = _estado_tras(estado, evento)
     if estado is None:
         return None if nuevo is None else _empezar(evento, nuevo)
+    if nuevo is estado.status and nuevo is EstadoEjecucion.EXECUTED:
+        return _sumar(estado, evento)
     if nuevo is None:
         return estado._replace(version=evento.version, updated_at_ms=evento.occurred_at_ms)
     return _seguir(estado, evento, nuevo)
@@ -133,9 +139,11 @@ def _estado_tras(estado: EjecucionStop | None, evento: HechoStop) -> EstadoEjecu
     propuesto = _DICE[evento.tipo]
     if propuesto is None or estado is None:
         return propuesto
+    if propuesto is EstadoEjecucion.EXECUTED:
+        return propuesto
     if estado.status is EstadoEjecucion.EXECUTED:
         return None
-    if propuesto is EstadoEjecucion.EXECUTED or evento.attempt > estado.attempt:
+    if evento.attempt > estado.attempt:
         return propuesto
     if evento.attempt < estado.attempt:
         return None
@@ -237,6 +245,38 @@ def _seguir(estado: EjecucionStop, evento: HechoStop, status: EstadoEjecucion) -
         intento - 1,
         cuando,
     )
+
+
+def _sumar(estado: EjecucionStop, evento: HechoStop) -> EjecucionStop:
+    """Executed once more: quantities are added; one that is not told adds nothing."""
+    intento = max(estado.attempt, evento.attempt)
+    despues = estado._replace(
+        attempt=intento,
+        version=evento.version,
+        executed_at_ms=evento.occurred_at_ms,
+        exchange_order_id=evento.exchange_order_id or estado.exchange_order_id,
+        source=evento.source,
+        retry_count=intento - 1,
+        updated_at_ms=evento.occurred_at_ms,
+    )
+    if estado.quantity is None or evento.quantity is None:
+        return despues
+    antes, ahora = Decimal(estado.quantity), Decimal(evento.quantity)
+    if antes <= 0 or ahora <= 0:
+        return despues
+    return despues._replace(
+        quantity=numero(_CONTEXTO.add(antes, ahora)),
+        fill_price=_media(estado.fill_price, antes, evento.fill_price, ahora),
+        slippage_pct=_media(estado.slippage_pct, antes, evento.slippage_pct, ahora),
+    )
+
+
+def _media(uno: Decimal | None, peso: Decimal, otro: Decimal | None, otro_peso: Decimal) -> Decimal | None:
+    """The mean by weight, as the store keeps it."""
+    if uno is None or otro is None:
+        return None
+    suma = _CONTEXTO.add(_CONTEXTO.multiply(Decimal(uno), peso), _CONTEXTO.multiply(Decimal(otro), otro_peso))
+    return numero(_CONTEXTO.divide(suma, _CONTEXTO.add(peso, otro_peso)))
 
 
 def _disparado_ms(antes: int | None, cuando: int, status: EstadoEjecucion) -> int | None:

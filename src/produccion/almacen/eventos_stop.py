@@ -26,7 +26,9 @@ __all__ = [
     "EstadoEjecucion",
     "EventoStopNuevo",
     "FuenteStop",
+    "Hallazgo",
     "TipoEventoStop",
+    "anotar_ejecucion",
     "anotar_evento",
     "ejecucion_de",
     "eventos_de",
@@ -35,6 +37,7 @@ __all__ = [
 
 _ESPACIO = uuid.UUID("9d3f1c58-6a10-5a43-bb7e-2f7b8f6f2c01")
 _CANDADO = 7_405_014
+_DE_INTENTOS = (TipoEventoStop.EXECUTION_SUBMITTED, TipoEventoStop.EXECUTED, TipoEventoStop.FAILED)
 
 
 class EventoStopNuevo(NamedTuple):
@@ -60,6 +63,14 @@ class EventoStopNuevo(NamedTuple):
     request_payload_hash: str | None = None
 
 
+class Hallazgo(NamedTuple):
+    """Where fills were booked."""
+
+    journal: str
+    seq: int
+    client_order_id: str | None = None  # of their order; ``None`` when it is not known
+
+
 def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
     """Write an event down, and what the execution is after it, in the caller's transaction.
 
@@ -74,12 +85,7 @@ def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
         DatosInvalidos: A number cannot be stored.
     """
     token = evento.execution_token
-    if conexion.dialect.name == "postgresql":
-        # Versions have no gaps only when those of one token are given out one after the other.
-        conexion.execute(
-            text("SELECT pg_advisory_xact_lock(:clase, hashtext(:token))"),
-            {"clase": _CANDADO, "token": token},
-        )
+    _ponerse_en_cola(conexion, token)
     estado = ejecucion_de(conexion, token, para_cambiar=True)
     if _ya_esta(conexion, evento):
         return False
@@ -87,6 +93,50 @@ def anotar_evento(conexion: Connection, evento: EventoStopNuevo) -> bool:
     conexion.execute(insert(stop_events), fila)
     _guardar(conexion, estado, plegar(estado, hecho))
     return True
+
+
+def anotar_ejecucion(conexion: Connection, evento: EventoStopNuevo, hallazgo: Hallazgo) -> bool:
+    """Write down fills that a journal has booked, in the caller's transaction, each once.
+
+    They get the attempt of the order that they are of, or the next free one.
+
+    Args:
+        conexion: In a transaction that writes.
+        evento: ``EXECUTED``; its attempt and payload do not count.
+        hallazgo: Where they were booked.
+
+    Returns:
+        False when this record's are there, or whoever sent the order has told of it: nothing was written.
+    """
+    _ponerse_en_cola(conexion, evento.execution_token)
+    evento = evento._replace(payload=hallazgo._asdict())
+    hay = [
+        (TipoEventoStop(fila["event_type"]), int(fila["attempt"]), orjson.loads(fila["payload_json"]))
+        for fila in eventos_de(conexion, evento.execution_token)
+    ]
+    dichos = {intento: carga for tipo, intento, carga in hay if tipo is TipoEventoStop.EXECUTED}
+    if evento.payload in dichos.values():
+        return False
+    suyo = next((intento for tipo, intento, carga in hay if _envia(tipo, carga, hallazgo)), None)
+    if suyo is not None and (suyo not in dichos or "journal" not in dichos[suyo]):
+        return anotar_evento(conexion, evento._replace(attempt=suyo))
+    libre = 1 + max((intento for tipo, intento, _ in hay if tipo in _DE_INTENTOS), default=0)
+    return anotar_evento(conexion, evento._replace(attempt=libre))
+
+
+def _envia(tipo: TipoEventoStop, carga: Mapping[str, object], hallazgo: Hallazgo) -> bool:
+    """Whether an event is of sending the order whose fills were booked."""
+    suya = hallazgo.client_order_id is not None and carga.get("client_order_id") == hallazgo.client_order_id
+    return suya and tipo is TipoEventoStop.EXECUTION_SUBMITTED
+
+
+def _ponerse_en_cola(conexion: Connection, token: str) -> None:
+    """Versions have no gaps only when those of one token are given out one after the other."""
+    if conexion.dialect.name == "postgresql":
+        conexion.execute(
+            text("SELECT pg_advisory_xact_lock(:clase, hashtext(:token))"),
+            {"clase": _CANDADO, "token": token},
+        )
 
 
 def ejecucion_de(conexion: Connection, token: str, *, para_cambiar: bool = False) -> EjecucionStop | None:

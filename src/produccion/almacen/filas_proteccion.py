@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -9,7 +10,14 @@ from sqlalchemy import Connection
 from src.nucleo.disparos import slippage_pct
 from src.nucleo.frenos import nombre_visible
 from src.produccion.almacen.alimentador import Titular
-from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
+from src.produccion.almacen.eventos_stop import (
+    EventoStopNuevo,
+    FuenteStop,
+    Hallazgo,
+    TipoEventoStop,
+    anotar_ejecucion,
+    anotar_evento,
+)
 from src.produccion.almacen.filas_cuenta import adoptar_trades, instante_de, precio_de
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.operaciones import (
@@ -92,36 +100,45 @@ def escribir_disparo(conexion: Connection, titular: Titular, diario: str, apunte
 
 def escribir_ejecucion(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
     """Fills of a stop among the rows: they say that it was triggered, too."""
-    suyas = [
-        fila
-        for fila in apunte.contenido["rows"]
-        if fila["status"] == _PROTECCION and fila["cantidad"] is not None
-    ]
+    suyas = _por_orden(apunte.contenido)
     operacion = ultima_operacion(conexion, titular.account_id, titular.symbol) if suyas else None
     if operacion is None or operacion.stop_execution_token is None:
         return
-    fill = _fill(suyas)
-    anotar_evento(conexion, _evento(operacion, TipoEventoStop.STOP_TRIGGERED, fill.instante_ms))
-    ejecutado = _evento(operacion, TipoEventoStop.EXECUTED, fill.instante_ms)
-    anotar_evento(
-        conexion,
-        ejecutado._replace(
-            quantity=fill.cantidad, fill_price=fill.precio, slippage_pct=_slippage_pct(operacion, fill.precio)
-        ),
-    )
+    for id_cliente, filas in suyas.items():
+        fill = _fill(filas)
+        anotar_evento(conexion, _evento(operacion, TipoEventoStop.STOP_TRIGGERED, fill.instante_ms))
+        ejecutado = _evento(operacion, TipoEventoStop.EXECUTED, fill.instante_ms)._replace(
+            quantity=fill.cantidad,
+            fill_price=fill.precio,
+            slippage_pct=_slippage_pct(operacion, float(fill.precio)),
+        )
+        anotar_ejecucion(conexion, ejecutado, Hallazgo(diario, apunte.seq, id_cliente))
+
+
+def _por_orden(contenido: dict[str, Any]) -> dict[str | None, list[dict[str, Any]]]:
+    """The rows of a stop by the client id of their order, which early journals do not tell."""
+    filas = contenido["rows"]
+    ordenes = contenido.get("orders") or [None] * len(filas)
+    suyas: dict[str | None, list[dict[str, Any]]] = {}
+    for id_cliente, fila in zip(ordenes, filas, strict=True):
+        if fila["status"] == _PROTECCION and fila["cantidad"] is not None:
+            suyas.setdefault(id_cliente, []).append(fila)
+    return suyas
 
 
 class _Fill(NamedTuple):
-    """Fills of one stop taken together."""
+    """Fills of one order taken together."""
 
-    cantidad: float
-    precio: float
+    cantidad: Decimal
+    precio: Decimal
     instante_ms: int
 
 
 def _fill(filas: list[dict[str, Any]]) -> _Fill:
-    cantidad = sum(float(fila["cantidad"]) for fila in filas)
-    precio = sum(precio_de(fila) * fila["cantidad"] for fila in filas) / cantidad
+    cantidad = sum((numero(fila["cantidad"]) for fila in filas), Decimal(0))
+    precio = (
+        sum((numero(precio_de(fila)) * numero(fila["cantidad"]) for fila in filas), Decimal(0)) / cantidad
+    )
     return _Fill(cantidad, precio, instante_de(filas[-1]))
 
 

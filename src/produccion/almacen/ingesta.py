@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from src.produccion.almacen import (
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
-from src.produccion.almacen.lectura_diario import Apunte, leer_tramo
+from src.produccion.almacen.lectura_diario import Apunte, leer_tramo, nombres_anteriores
 
 LOTE = 20
 """Records in one transaction, which is to end well before a claim gives up waiting for it."""
@@ -81,7 +82,7 @@ def ingerir(
         sqlalchemy.exc.DBAPIError: The store failed; nothing of this call is in it.
     """
     with leer(motor) as conexion:
-        cursor = _cursor(conexion, diario)
+        cursor = _cursor(conexion, ruta, diario)
     tramo = leer_tramo(ruta, cursor, limite, _ESCRITORES)
     if tramo.hasta_seq == cursor:
         return 0
@@ -114,14 +115,30 @@ def _escribir(
         )
 
 
-def _cursor(conexion: Connection, diario: str) -> int:
+def _cursor(conexion: Connection, ruta: Path, diario: str) -> int:
+    """Up to which record a journal was leido; one that was repaired since, as far as it is still the same."""
+    leido = _leido(conexion, diario)
+    if leido is not None:
+        return leido
+    iguales = math.inf
+    for nombre, hasta_seq in nombres_anteriores(ruta, diario):
+        iguales = min(iguales, hasta_seq)
+        leido = _leido(conexion, nombre)
+        if leido is not None:
+            return int(min(leido, iguales))
+    return 0
+
+
+def _leido(conexion: Connection, diario: str) -> int | None:
     consulta = select(journal_cursors.c.last_seq).where(journal_cursors.c.journal == diario)
-    return conexion.execute(consulta).scalar() or 0
+    return conexion.execute(consulta).scalar()
 
 
 def _avanzar(conexion: Connection, diario: str, desde: int, hasta: int) -> bool:
     """Move the cursor, which nobody else may have moved; others wait for this transaction from now on."""
     insertar = postgresql.insert if conexion.dialect.name == "postgresql" else sqlite.insert
-    conexion.execute(insertar(journal_cursors).values(journal=diario, last_seq=0).on_conflict_do_nothing())
+    conexion.execute(
+        insertar(journal_cursors).values(journal=diario, last_seq=desde).on_conflict_do_nothing()
+    )
     donde = (journal_cursors.c.journal == diario) & (journal_cursors.c.last_seq == desde)
     return conexion.execute(update(journal_cursors).where(donde).values(last_seq=hasta)).rowcount == 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Container
-from contextlib import closing, suppress
+from collections.abc import Container, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +11,7 @@ import orjson
 
 from src.produccion.diario.apertura_diario import comprobar_presencia, conectar, corrupto, fallos_explicados
 from src.produccion.diario.formato_diario import COLUMNAS, DISTINTO, Registro, suma_de
-
-_MARCA = "diario.id"
+from src.produccion.diario.marca_diario import marca_de
 
 
 class Apunte(NamedTuple):
@@ -35,25 +33,24 @@ class Tramo(NamedTuple):
 
 
 def nombre_diario(ruta: Path, nombre: str) -> str:
-    """What a journal is called in the store; the same for as long as its directory lives.
-
-    Accounts of dry runs are the same every time, and so are their records: a random mark beside the journal
-    tells one from the next. It outlives a repair.
+    """What a journal is called in the store; the same until it is repaired.
 
     Raises:
         OSError: The directory cannot be written.
     """
-    marca = ruta.with_name(_MARCA)
-    nueva = marca.with_name(f"{_MARCA}.{secrets.token_hex(4)}")
-    if not marca.exists():
-        nueva.write_text(secrets.token_hex(8), encoding="ascii")
-        try:
-            # Whoever else makes one at this moment keeps it.
-            with suppress(FileExistsError):
-                marca.hardlink_to(nueva)
-        finally:
-            nueva.unlink()
-    return f"{nombre}#{marca.read_text(encoding='ascii')}"
+    return f"{nombre}#{marca_de(ruta).actual}"
+
+
+def nombres_anteriores(ruta: Path, diario: str) -> Iterator[tuple[str, int]]:
+    """What a journal was called before its repairs, newest first, and up to which record it is the same.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    nombre, _, marca = diario.rpartition("#")
+    conocida = marca_de(ruta)
+    if marca == conocida.actual:
+        yield from ((f"{nombre}#{antes.marca}", antes.hasta_seq) for antes in conocida.anteriores)
 
 
 def leer_tramo(ruta: Path, despues_de: int, limite: int, tipos: Container[str]) -> Tramo:

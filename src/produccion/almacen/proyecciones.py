@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, Text, cast, delete, func, select, tex
 from src.produccion.almacen.conexion import sin_limites
 from src.produccion.almacen.ejecuciones import EjecucionStop, HechoStop, plegar_todos
 from src.produccion.almacen.esquema import stop_events, stop_executions
-from src.produccion.almacen.tipos_sql import Numero
+from src.produccion.almacen.tipos_sql import Numero, texto_numero
 
 Progreso = Callable[[int, int], None]
 """Told how many events were folded, and of how many."""
@@ -47,7 +48,10 @@ def reconstruir(motor: Engine, progreso: Progreso | None = None) -> Reconstrucci
         total = conexion.execute(select(func.count()).select_from(stop_events)).scalar_one()
         ejecuciones, distintas, hasta = 0, 0, None
         with closing(_cursor_de_eventos(conexion)) as cursor:
-            for lote in _lotes(_ejecuciones(cursor, total, progreso)):
+            sqlite = conexion.dialect.name == "sqlite"
+            for lote in _lotes(
+                _ejecuciones(cursor, total, progreso), texto_numero if sqlite else _texto_fijo
+            ):
                 distintas += _corregir(conexion, lote, hasta)
                 ejecuciones += len(lote)
                 hasta = lote[-1].execution_token
@@ -85,7 +89,7 @@ def _ejecuciones(cursor: Any, total: int, progreso: Progreso | None) -> Iterator
 
 
 def _hechos(cursor: Any, total: int, progreso: Progreso | None) -> Iterator[HechoStop]:
-    """Numbers stay the database's text: they are only passed on."""
+    """Numbers stay the database's text: nearly all are only passed on."""
     vistos = 0
     while parte := cursor.fetchmany(_LOTE):
         yield from map(HechoStop._make, parte)
@@ -94,15 +98,28 @@ def _hechos(cursor: Any, total: int, progreso: Progreso | None) -> Iterator[Hech
             progreso(vistos, total)
 
 
-def _lotes(ejecuciones: Iterator[EjecucionStop]) -> Iterator[Sequence[EjecucionStop]]:
+def _lotes(
+    ejecuciones: Iterator[EjecucionStop], texto: Callable[[Decimal], str]
+) -> Iterator[Sequence[EjecucionStop]]:
     lote: list[EjecucionStop] = []
     for ejecucion in ejecuciones:
-        lote.append(ejecucion)
+        sumada = isinstance(ejecucion.quantity, Decimal)
+        lote.append(_en_texto(ejecucion, texto) if sumada else ejecucion)
         if len(lote) == _LOTE:
             yield lote
             lote = []
     if lote:
         yield lote
+
+
+def _en_texto(ejecucion: EjecucionStop, texto: Callable[[Decimal], str]) -> EjecucionStop:
+    """What was added up, as the database writes it."""
+    return EjecucionStop._make(texto(valor) if isinstance(valor, Decimal) else valor for valor in ejecucion)
+
+
+def _texto_fijo(valor: Decimal) -> str:
+    """A number as PostgreSQL writes one of ``NUMERIC(38, 18)``."""
+    return format(valor, ".18f")
 
 
 def _corregir(conexion: Connection, lote: Sequence[EjecucionStop], despues_de: str | None) -> int:

@@ -24,11 +24,15 @@ from src.produccion.diario.apertura_diario import (
 )
 from src.produccion.diario.examen_diario import Ilegible, Violacion, recorrer
 from src.produccion.diario.formato_diario import INSERCION, Registro, registro_nuevo, suma_de
+from src.produccion.diario.marca_diario import renovar_marca
 from src.produccion.riesgo.enclavamiento import AGREGADO as RIESGO
 from src.produccion.riesgo.enclavamiento import Razon
 
 _FIRMA = b"SQLite format 3\0"
 _CABECERA = 100  # bytes of SQLite's file header
+_HUECOS = "repair"
+"""The aggregate whose records stand where others were lost, so that those kept keep their numbers."""
+
 _TRAS_OTRO = "an earlier record of its aggregate was lost"
 
 
@@ -51,8 +55,9 @@ class _Rescate(NamedTuple):
 def reparar(ruta: Path) -> Reparacion | None:
     """Rebuild a journal from its good records; the caller holds the lock.
 
-    Of each aggregate the records up to its first damaged or missing one are kept. When `risk` records are
-    lost, or it cannot be told whose were, the account and symbol is left latched.
+    Of each aggregate the records up to its first damaged or missing one are kept, under their own numbers;
+    a file of version 1, which nobody copies from, is numbered anew. When `risk` records are lost, or it
+    cannot be told whose were, the account and symbol is left latched.
 
     Returns:
         What was done; ``None`` when the journal is healthy, which is then left as it is.
@@ -69,6 +74,8 @@ def reparar(ruta: Path) -> Reparacion | None:
         enclavado = not rescate.buenos or any(p.agregado in ("", RIESGO) for p in perdidos)
         nueva = ruta.with_name(f"{ruta.name}.new")
         _escribir(nueva, rescate.buenos, enclavado=enclavado)
+        # Before the journal: a death in between leaves one that is damaged still, and is repaired again.
+        renovar_marca(ruta, _ultimo(rescate.buenos))
         copia = _apartar(ruta)
         nueva.replace(ruta)
         asentar_nombre(ruta.parent)
@@ -92,13 +99,15 @@ def _rescatar(ruta: Path) -> _Rescate:
                 perdidos.append(Violacion(uno.seq, *nombres.get(uno.seq, ("", 0)), uno.motivo))
                 continue
             motivo = uno.defecto()
+            if not motivo and uno.agregado == _HUECOS:
+                continue
             if not motivo and uno.version != versiones.get(uno.agregado, 0) + 1:
                 motivo = _TRAS_OTRO
             if motivo:
                 perdidos.append(Violacion(uno.seq, uno.agregado, uno.version, motivo))
             else:
                 versiones[uno.agregado] = uno.version
-                buenos.append(uno)
+                buenos.append(uno if uno.suma is not None else uno._replace(seq=len(buenos) + 1))
     return _Rescate(buenos, perdidos)
 
 
@@ -135,18 +144,33 @@ def _nombres(conexion: sqlite3.Connection) -> dict[int, tuple[str, int]]:
 def _escribir(nueva: Path, buenos: Sequence[Registro], *, enclavado: bool) -> None:
     nueva.unlink(missing_ok=True)
     crear_vacio(nueva)
-    registros = []
-    for seq, registro in enumerate(buenos, start=1):
-        movido = registro._replace(seq=seq)
-        registros.append(movido._replace(suma=suma_de(movido)))
+    registros = _sin_huecos(buenos)
     if enclavado:
-        registros.append(_enclavamiento(buenos))
+        registros.append(_enclavamiento(registros))
     registros += _finales(registros)
     with closing(conectar(nueva, escritura=True)) as conexion:
         conexion.execute("PRAGMA synchronous = FULL")
         conexion.execute("BEGIN")
         conexion.executemany(INSERCION, [registro.fila() for registro in registros])
         conexion.execute("COMMIT")
+
+
+def _sin_huecos(buenos: Sequence[Registro]) -> list[Registro]:
+    """The records kept, each under its own number, and one in the place of each that was lost."""
+    registros: list[Registro] = []
+    huecos = 0
+    for bueno in buenos:
+        while len(registros) + 1 < bueno.seq:
+            huecos += 1
+            registros.append(
+                registro_nuevo(len(registros) + 1, _HUECOS, huecos, "RECORD_LOST", bueno.instante_ms, b"{}")
+            )
+        registros.append(bueno._replace(suma=suma_de(bueno)))
+    return registros
+
+
+def _ultimo(buenos: Sequence[Registro]) -> int:
+    return buenos[-1].seq if buenos else 0
 
 
 def _finales(registros: Sequence[Registro]) -> list[Registro]:
@@ -173,10 +197,10 @@ def _finales(registros: Sequence[Registro]) -> list[Registro]:
     ]
 
 
-def _enclavamiento(buenos: Sequence[Registro]) -> Registro:
+def _enclavamiento(registros: Sequence[Registro]) -> Registro:
     """The latch of an account and symbol whose risk records are not all there."""
-    instante_ms = max((r.instante_ms for r in buenos), default=time.time_ns() // 1_000_000)
-    version = 1 + sum(registro.agregado == RIESGO for registro in buenos)
+    instante_ms = max((r.instante_ms for r in registros), default=time.time_ns() // 1_000_000)
+    version = 1 + sum(registro.agregado == RIESGO for registro in registros)
     contenido = orjson.dumps(
         {
             "reason": Razon.DIARIO_REPARADO.value,
@@ -185,7 +209,7 @@ def _enclavamiento(buenos: Sequence[Registro]) -> Registro:
             "detail": "records of peak and latch may be lost",
         }
     )
-    return registro_nuevo(len(buenos) + 1, RIESGO, version, "LATCHED", instante_ms, contenido)
+    return registro_nuevo(len(registros) + 1, RIESGO, version, "LATCHED", instante_ms, contenido)
 
 
 def _apartar(ruta: Path) -> Path:

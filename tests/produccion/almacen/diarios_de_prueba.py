@@ -49,8 +49,11 @@ PROTEGIDA = una_fila(
 )
 
 
-def filas(*filas_: dict[str, Any], cuenta: list[float]) -> dict[str, object]:
-    return {"session": "s", "rows": list(filas_), "state": {"account": cuenta}}
+def filas(
+    *filas_: dict[str, Any], cuenta: list[float], ordenes: list[str] | None = None
+) -> dict[str, object]:
+    contenido = {"session": "s", "rows": list(filas_), "state": {"account": cuenta}}
+    return contenido if ordenes is None else contenido | {"orders": ordenes}
 
 
 def escribir_sesion(ruta: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import Engine, func, insert, select, text
+from sqlalchemy import Engine, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import DiarioCorrupto
@@ -26,10 +26,18 @@ from src.produccion.almacen.esquema import (
     stop_orders,
     trades,
 )
-from src.produccion.almacen.eventos_stop import ejecucion_de
+from src.produccion.almacen.eventos_stop import (
+    EventoStopNuevo,
+    FuenteStop,
+    TipoEventoStop,
+    anotar_evento,
+    ejecucion_de,
+)
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
+from src.produccion.almacen.proyecciones import reconstruir
+from src.produccion.diario.reparacion_diario import reparar
 from tests.produccion.almacen.diarios_de_prueba import (
     ABIERTA_MS,
     AGENTE,
@@ -309,6 +317,161 @@ def test_un_diario_mas_corto_que_su_cursor_sigue_desde_su_final(motor: Engine, r
 
     assert alimentar(motor, ruta) == 1
     assert [e["cursor"] for e in bitacora if e["event"] == "diario_mas_corto"] == [99]
+
+
+def anadir_compras(ruta: Path, *nombres: str) -> None:
+    """One record each, in two aggregates by turns."""
+    compras = [
+        filas(una_fila(operacion="abrir_long", cantidad=0.5, trade_id=n), cuenta=[1.0]) for n in nombres
+    ]
+    anadir(ruta, *((f"agent:{i % 2}", "ROWS", compra) for i, compra in enumerate(compras)))
+
+
+@pytest.mark.parametrize("tocado", ["UPDATE events SET payload_json = '{}'", "DELETE FROM events"])
+@pytest.mark.parametrize(
+    ("leidos", "esperados"),
+    [
+        (0, "1 2 3 4 6 8"),
+        (4, "1 2 3 4 6 8"),
+        (6, "1 2 3 4 5 6 8"),
+        (7, "1 2 3 4 5 6 7 8"),
+        (9, "1 2 3 4 5 6 7 8 9"),
+    ],
+)
+def test_tras_una_reparacion_cada_apunte_llega_una_vez(
+    motor: Engine, tmp_path: Path, tocado: str, leidos: int, esperados: str
+):
+    """However much had been fed before it, and though the daemon writes before the feeder's first turn."""
+    ruta = tmp_path / "estado" / "sim-1" / "BTCUSDT" / "diario.sqlite"
+    anadir_compras(ruta, *"123456789")
+    if leidos:
+        alimentar(motor, ruta, limite=leidos)
+    sin_disparadores(ruta, f"{tocado} WHERE seq = 5")
+    reparar(ruta)  # 5, 7 and 9 are lost
+    anadir_compras(ruta, *"abcde")
+
+    while alimentar(motor, ruta, limite=3):
+        pass
+
+    with leer(motor) as conexion:
+        llegados = conexion.execute(select(trades.c.trade_id).order_by(trades.c.id)).scalars().all()
+    assert llegados == [*esperados.split(), *"abcde"]
+
+
+def test_de_un_diario_perdido_no_queda_cursor(motor: Engine, ruta: Path):
+    alimentar(motor, ruta)
+    ruta.write_bytes(b"")
+    reparar(ruta)
+
+    assert alimentar(motor, ruta) == 1
+
+    with leer(motor) as conexion:
+        niveles = conexion.execute(select(alerts.c.message).order_by(alerts.c.id)).scalars().all()
+    assert niveles[-1] == "journal_repaired"
+
+
+MEDIA = PROTEGIDA | {"cantidad": 0.2, "precio_salida": 94.0, "operacion": "reducir_long"}
+RESTO = PROTEGIDA | {"cantidad": 0.3, "precio_salida": 93.0}
+
+
+def un_stop(ruta: Path, *apuntes: tuple[str, str, dict[str, object]]) -> Path:
+    """A position of 0.5 with a stop at 95, and what came then."""
+    nivel = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": 95.0}
+    apertura = una_fila(operacion="abrir_long", cantidad=0.5, precio_entrada=100.2)
+    anadir(
+        ruta,
+        (AGENTE, "ROWS", filas(apertura, cuenta=[1_000.0, 0.5, 100.2])),
+        ("protection", "LEVEL_SET", nivel),
+        *apuntes,
+        ("protection", "LEVEL_CLEARED", {}),
+    )
+    return ruta
+
+
+def ejecuciones_de(motor: Engine) -> tuple[list[tuple[int, Decimal]], Decimal, Decimal, Decimal]:
+    """Attempt and quantity of each execution of the one stop; quantity, price and slippage of all."""
+    with leer(motor) as conexion:
+        consulta = select(stop_events).where(stop_events.c.event_type == TipoEventoStop.EXECUTED.value)
+        eventos = conexion.execute(consulta.order_by(stop_events.c.version)).mappings().all()
+        todas = conexion.execute(select(stop_executions)).mappings().one()
+    cada_una = [(evento["attempt"], evento["quantity"]) for evento in eventos]
+    return cada_una, todas["quantity"], todas["fill_price"], round(todas["slippage_pct"], 9)
+
+
+def enviada_por_otro(*, ejecutada: str | None, id_cliente: str = "tm-monitor") -> list[EventoStopNuevo]:
+    """What a monitor tells of its order."""
+    token = f"{OPERACION}:95:{ABIERTA_MS + 100}"
+    enviada = EventoStopNuevo(
+        token, TipoEventoStop.EXECUTION_SUBMITTED, ABIERTA_MS, "BTCUSDT", FuenteStop.CRON, OPERACION
+    )
+    enviada = enviada._replace(quantity="0.5", payload={"client_order_id": id_cliente})
+    hecha = enviada._replace(
+        tipo=TipoEventoStop.EXECUTED, quantity=ejecutada, fill_price=94, slippage_pct=1, payload={}
+    )
+    return [enviada] if ejecutada is None else [enviada, hecha]
+
+
+def anotar(motor: Engine, *eventos: EventoStopNuevo) -> None:
+    with motor.begin() as conexion:
+        for evento in eventos:
+            anotar_evento(conexion, evento)
+
+
+def test_un_stop_que_se_ejecuta_en_dos_veces_las_suma(motor: Engine, tmp_path: Path):
+    """Half is booked, the rest is closed; fed twice they are the same two."""
+    ruta = un_stop(
+        tmp_path / "diario.sqlite",
+        (AGENTE, "ROWS", filas(MEDIA, cuenta=[999.0, 0.3, 100.2])),
+        (AGENTE, "ROWS", filas(RESTO, cuenta=[997.0])),
+    )
+
+    for _ in range(2):
+        alimentar(motor, ruta)
+        with motor.begin() as conexion:
+            conexion.execute(delete(journal_cursors))
+
+    assert ejecuciones_de(motor) == (
+        [(1, Decimal("0.2")), (2, Decimal("0.3"))],
+        Decimal("0.5"),
+        Decimal("93.4"),
+        Decimal("1.684210526"),
+    )
+    assert reconstruir(motor).distintas == 0
+
+
+def test_dos_ordenes_en_un_apunte_son_dos_ejecuciones(motor: Engine, tmp_path: Path):
+    apunte = filas(MEDIA, MEDIA, RESTO, cuenta=[997.0], ordenes=["hija", "hija", "tm-propia"])
+    alimentar(motor, un_stop(tmp_path / "diario.sqlite", (AGENTE, "ROWS", apunte)))
+
+    assert ejecuciones_de(motor)[:2] == ([(1, Decimal("0.4")), (2, Decimal("0.3"))], Decimal("0.7"))
+
+
+def test_a_lo_que_ejecuto_un_monitor_se_suma_lo_demas(motor: Engine, tmp_path: Path):
+    anotar(motor, *enviada_por_otro(ejecutada="0.2"))
+    apuntes = [
+        (AGENTE, "ROWS", filas(MEDIA, cuenta=[999.0, 0.3, 100.2], ordenes=["tm-monitor"])),
+        (AGENTE, "ROWS", filas(RESTO, cuenta=[997.0], ordenes=["tm-propia"])),
+    ]
+    alimentar(motor, un_stop(tmp_path / "diario.sqlite", *apuntes))
+
+    assert ejecuciones_de(motor)[:3] == (
+        [(1, Decimal("0.2")), (2, Decimal("0.3"))],
+        Decimal("0.5"),
+        Decimal("93.4"),
+    )
+    assert reconstruir(motor).distintas == 0
+
+
+def test_lo_que_un_monitor_cuenta_tarde_no_se_suma_otra_vez(motor: Engine, tmp_path: Path):
+    anotar(motor, *enviada_por_otro(ejecutada=None))
+    apuntes = [
+        (AGENTE, "ROWS", filas(fila, cuenta=[999.0], ordenes=["tm-monitor"])) for fila in (MEDIA, RESTO)
+    ]
+    alimentar(motor, un_stop(tmp_path / "diario.sqlite", *apuntes))
+
+    anotar(motor, *enviada_por_otro(ejecutada="0.5"))
+
+    assert ejecuciones_de(motor)[:2] == ([(1, Decimal("0.2")), (2, Decimal("0.3"))], Decimal("0.5"))
 
 
 def test_el_disparo_precede_a_la_ejecucion(motor: Engine, ruta: Path):

@@ -20,7 +20,7 @@ from src.produccion.almacen.proyecciones import Reconstruccion, reconstruir
 PRECIOS = (None, Decimal("0.5"), Decimal("40000.123456789012345678"))
 
 eventos = st.builds(
-    lambda token, tipo, intento, precio: EventoStopNuevo(
+    lambda token, tipo, intento, precio, cantidad: EventoStopNuevo(
         token,
         tipo,
         1_000 * intento + len(tipo),
@@ -30,7 +30,9 @@ eventos = st.builds(
         attempt=intento,
         trigger_price=precio,
         stop_price=PRECIOS[intento - 1],
+        quantity=cantidad,
         fill_price=precio,
+        slippage_pct=cantidad,
         exchange_order_id=str(precio),
         error_message=None if precio else "no",
     ),
@@ -38,6 +40,7 @@ eventos = st.builds(
     st.sampled_from(TipoEventoStop),
     st.integers(1, 3),
     st.sampled_from(PRECIOS),
+    st.sampled_from((None, 0, *(Decimal(n) for n in ("0.3", "7", "0.000000000000000001")))),
 )
 
 
@@ -128,6 +131,40 @@ def test_un_disparo_que_se_supo_tarde_no_es_posterior_a_su_ejecucion():
 
     assert ejecucion is not None
     assert (ejecucion.triggered_at_ms, ejecucion.executed_at_ms) == (800, 800)
+
+
+def test_lo_que_se_ejecuta_en_varias_veces_se_suma():
+    primera = EventoStopNuevo(
+        *("a", TipoEventoStop.EXECUTED, 800, "BTCUSDT", FuenteStop.WS),
+        quantity="0.2",
+        fill_price=95,
+        slippage_pct=1,
+    )
+    segunda = primera._replace(
+        attempt=2, occurred_at_ms=900, quantity="0.3", fill_price=94, slippage_pct="2", exchange_order_id="7"
+    )
+
+    ejecucion = plegar_todos(fila_y_hecho(evento, i)[1] for i, evento in enumerate((primera, segunda), 1))
+
+    assert ejecucion is not None
+    assert (ejecucion.quantity, ejecucion.fill_price, ejecucion.slippage_pct) == (
+        Decimal("0.5"),
+        Decimal("94.4"),
+        Decimal("1.6"),
+    )
+    assert (ejecucion.executed_at_ms, ejecucion.attempt, ejecucion.exchange_order_id) == (900, 2, "7")
+
+
+def test_el_precio_de_lo_ejecutado_no_se_sabe_si_no_se_sabe_el_de_una_parte():
+    primera = EventoStopNuevo(
+        *("a", TipoEventoStop.EXECUTED, 800, "BTCUSDT", FuenteStop.WS), quantity=1, fill_price=95
+    )
+    segunda = primera._replace(attempt=2, fill_price=None)
+
+    ejecucion = plegar_todos(fila_y_hecho(evento, i)[1] for i, evento in enumerate((primera, segunda), 1))
+
+    assert ejecucion is not None
+    assert (ejecucion.quantity, ejecucion.fill_price) == (Decimal(2), None)
 
 
 def test_una_reconstruccion_espera_a_quien_escribe(base_postgresql: str, tmp_path: Path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from src.produccion.diario.apertura_diario import examinar
 from src.produccion.diario.diario import DiarioSqlite, exportar
+from src.produccion.diario.marca_diario import marca_de
 from src.produccion.diario.reparacion_diario import reparar
 from src.produccion.riesgo.enclavamiento import AGREGADO, recordar
 from tests.produccion.diarios import AGENTE, de_version_1, machacar, sin_disparadores, un_diario
@@ -24,10 +25,12 @@ def ruta(tmp_path: Path) -> Path:
 
 
 def contenidos(ruta: Path) -> dict[str, list[int]]:
-    """What each aggregate's events say, in order."""
+    """What each aggregate's events say, in order; without what stands for those that were lost."""
     hay: dict[str, list[int]] = {}
     for linea in exportar(ruta, canonico=True):
         evento = json.loads(linea)
+        if evento["type"] == "RECORD_LOST":
+            continue
         hay.setdefault(evento["aggregate"], []).append(evento["payload"].get("i"))
     return hay
 
@@ -87,6 +90,49 @@ def test_si_puede_faltar_el_enclavamiento_queda_enclavado(ruta: Path):
     eventos = [e for e in diario.leer(AGREGADO) if e.tipo != "X"]
     diario.cerrar()
     assert recordar(eventos).enclavado.startswith("journal_repaired at ")
+
+
+def numeros(ruta: Path) -> list[tuple[int, int]]:
+    """Number and contents of each event that was not lost."""
+    diario = DiarioSqlite(ruta)
+    eventos = [(e.seq, e.contenido["i"]) for e in diario.leer() if e.tipo == "X"]
+    diario.cerrar()
+    return eventos
+
+
+def test_lo_que_queda_conserva_su_numero_y_su_suma(ruta: Path):
+    un_diario(ruta)
+    sin_disparadores(ruta, "UPDATE events SET payload_json = '{}' WHERE seq = 3")
+
+    reparar(ruta)
+    un_diario(ruta, [AGENTE])
+
+    assert numeros(ruta) == [(1, 0), (2, 1), (4, 3), (5, 4), (7, 6), (8, 7), (10, 9), (11, 10), (12, 0)]
+    assert examinar(ruta) == []
+
+
+def test_lo_reparado_dos_veces_conserva_sus_numeros(ruta: Path):
+    un_diario(ruta)
+    for danado in (6, 3):
+        sin_disparadores(ruta, f"UPDATE events SET payload_json = '{{}}' WHERE seq = {danado}")
+        hecha = reparar(ruta)
+
+        assert hecha is not None
+        assert not hecha.enclavado
+        assert examinar(ruta) == []
+    assert numeros(ruta) == [(1, 0), (2, 1), (4, 3), (5, 4), (7, 6), (8, 7), (10, 9), (11, 10)]
+
+
+def test_la_marca_se_renueva_y_recuerda_hasta_donde_es_el_mismo(ruta: Path):
+    un_diario(ruta)
+    marca = marca_de(ruta).actual
+    sin_disparadores(ruta, "UPDATE events SET payload_json = '{}' WHERE seq = 9")
+
+    reparar(ruta)
+
+    despues = marca_de(ruta)
+    assert despues.actual != marca
+    assert despues.anteriores == ((marca, 11),)
 
 
 def test_lo_reparado_sigue_admitiendo_eventos(ruta: Path):
