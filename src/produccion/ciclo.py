@@ -642,8 +642,7 @@ class Ciclo:
 
     async def _explicar(self, *, exigente: bool) -> int:
         """Book what happened to the account; returns when a fill did that no known intent explains, or −1."""
-        if await self._p.ejecutor.resolver_pendientes():
-            self._p.control.bloqueos.discard(Bloqueo.INCIERTO)
+        self.no_abrir(Bloqueo.INCIERTO, activo=not await self._p.ejecutor.resolver_pendientes())
         novedades = await self._p.cuenta.actualizar(exigente=exigente)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
         ajenos = [self._con_su_motivo(ajeno) for ajeno in novedades.ajenos]

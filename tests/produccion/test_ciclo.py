@@ -202,6 +202,21 @@ async def test_una_orden_sin_resolver_impide_abrir(abrir: Abrir):
     assert len(banco.bolsa.enviadas) == 1
 
 
+async def test_una_orden_sin_resolver_impide_abrir_tambien_tras_un_reinicio(abrir: Abrir):
+    """Its row is written, so nothing waits for its end: the journal's open order alone holds the entry."""
+    banco = await abrir(0.5, consultas_fallidas=1_000)
+    banco.bolsa.fallos.append(Pierde.ANTES)
+    await banco.cerrar_vela(30_000.0)
+    banco.bolsa.consultas_fallidas = 0
+    otro = await volver(abrir, banco)
+    assert otro.control.bloqueos == {Bloqueo.INCIERTO}
+    await otro.cerrar_vela(30_000.0)
+
+    assert columna(otro, "resultado") == ["incierta", "rechazada"]
+    assert otro.filas[1]["error"] == "entries_blocked: an order is unresolved"
+    assert len(otro.bolsa.enviadas) == 1
+
+
 async def test_sin_poder_preguntar_por_una_orden_no_se_decide(abrir: Abrir):
     banco = await abrir(0.5, consultas_fallidas=1_000)
     banco.bolsa.fallos.append(Pierde.ANTES)
