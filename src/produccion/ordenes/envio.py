@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -19,15 +21,31 @@ from src.nucleo.errores import (
     ResultadoIncierto,
 )
 from src.nucleo.ordenes import Orden
-from src.nucleo.vida_orden import Hecho, Incierta, Rechazada
+from src.nucleo.vida_orden import Hecho, Incierta, Rechazada, Vista
 from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas, hecho_de
-from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, RespuestaOrden
+from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, EstadoOrden, RespuestaOrden
 
 _ID_REPETIDO = -4116  # the exchange has an order with that client id
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Espera:
+    """An order whose own answer is awaited."""
+
+    avisos: list[RespuestaOrden] = field(default_factory=list)  # what events told meanwhile
+    final: RespuestaOrden | None = None  # the one of them that says how it ended
+    acabada: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tomar(self, respuesta: RespuestaOrden) -> None:
+        """Keep an event; one that tells a refusal leaves the word to the answer, which has its code."""
+        self.avisos.append(respuesta)
+        if respuesta.estado.es_final and respuesta.estado is not EstadoOrden.REJECTED:
+            self.final = self.final or respuesta
+            self.acabada.set()
 
 
 class Envio:
@@ -52,22 +70,24 @@ class Envio:
         self._averiguacion = averiguacion
         self._ajustes = ajustes
         self._escrituras: set[asyncio.Task[None]] = set()  # of exits; nobody waits for them
-        self._avisos: dict[str, list[RespuestaOrden]] = {}  # told of orders whose own answer is awaited
+        self._esperas: dict[str, _Espera] = {}
+        self._rezagadas: set[asyncio.Task[Hecho]] = set()  # requests of orders whose end is known already
         self.respuesta_s = Histograma()
         """From sending an order to what its answer says, repeated tries included."""
 
     def espera_respuesta(self, id_cliente: str) -> bool:
         """Whether an order's answer is awaited."""
-        return id_cliente in self._avisos
+        return id_cliente in self._esperas
 
     def apartar(self, respuesta: RespuestaOrden) -> bool:
         """Keep what an event tells of an order whose answer is awaited; false when none is.
 
-        The answer comes first, so that the journal tells one story whichever of them is faster.
+        The answer comes first, so that the journal tells one story whichever of them is faster. An event
+        that says how the order ended ends the wait: a lost answer must not leave a position without a stop.
         """
-        if respuesta.id_cliente not in self._avisos:
+        if respuesta.id_cliente not in self._esperas:
             return False
-        self._avisos[respuesta.id_cliente].append(respuesta)
+        self._esperas[respuesta.id_cliente].tomar(respuesta)
         return True
 
     async def enviar(self, id_cliente: str) -> None:
@@ -78,29 +98,56 @@ class Envio:
             CredencialesInvalidas: The exchange refused the key.
             BolsaIncompatible: The exchange does not know the symbol.
         """
-        self._avisos[id_cliente] = []
+        espera = self._esperas[id_cliente] = _Espera()
         try:
-            hecho = await self._enviar_y_anotar(id_cliente)
-            if isinstance(hecho, Rechazada) and self._avisos[id_cliente]:
+            hecho = await self._enviar_y_anotar(id_cliente, espera)
+            if isinstance(hecho, Rechazada) and espera.avisos:
                 hecho = Incierta(hecho.motivo)  # refused, and yet the exchange tells of it
             self._ordenes.aplicar(id_cliente, hecho)
         except (CredencialesInvalidas, BolsaIncompatible) as fallo:
             self._ordenes.aplicar(id_cliente, Rechazada(str(fallo), fallo.codigo))
             raise
         finally:
-            for respuesta in self._avisos.pop(id_cliente):
+            for respuesta in self._esperas.pop(id_cliente).avisos:
                 self._averiguacion.tomar_evento(respuesta)
 
-    async def _enviar_y_anotar(self, id_cliente: str) -> Hecho:
+    async def _enviar_y_anotar(self, id_cliente: str, espera: _Espera) -> Hecho:
         if self._ordenes[id_cliente].es_salida:
             self._escribir_aparte(id_cliente)
         else:
             await self._escribir_o_desistir(id_cliente)
+        peticion = asyncio.create_task(self._pedir_y_medir(self._ordenes[id_cliente].orden, espera))
+        await _lo_primero(peticion, espera.acabada)
+        if peticion.done() or espera.final is None:
+            return await peticion
+        log.warning("respuesta_atrasada", id_cliente=id_cliente, estado=espera.final.estado.value)
+        self._rezagadas.add(peticion)
+        peticion.add_done_callback(partial(self._tomar_rezagada, id_cliente))
+        return hecho_de(espera.final)
+
+    async def _pedir_y_medir(self, orden: Orden, espera: _Espera) -> Hecho:
         inicio_s = perf_counter()
         try:
-            return await self._pedir(self._ordenes[id_cliente].orden)
+            return await self._pedir(orden, espera)
         finally:
             self.respuesta_s.observar(perf_counter() - inicio_s)
+
+    def _tomar_rezagada(self, id_cliente: str, peticion: asyncio.Task[Hecho]) -> None:
+        """Take an answer that came after the order's end; only what it says of the order counts."""
+        self._rezagadas.discard(peticion)
+        if peticion.cancelled():
+            return
+        fallo = peticion.exception()
+        if fallo is not None:
+            log.error("respuesta_tardia_fallida", id_cliente=id_cliente, motivo=repr(fallo))
+            return
+        hecho = peticion.result()
+        if not isinstance(hecho, Vista):
+            return
+        try:
+            self._ordenes.aplicar(id_cliente, hecho)
+        except ValueError as contradiccion:
+            log.critical("orden_contradictoria", motivo=str(contradiccion))
 
     def _escribir_aparte(self, id_cliente: str) -> None:
         """An exit neither waits for the disk nor depends on it."""
@@ -126,7 +173,7 @@ class Envio:
             self._ordenes.aplicar(id_cliente, Rechazada(motivo))
             raise EmergenciaOperacional(motivo) from None
 
-    async def _pedir(self, orden: Orden) -> Hecho:
+    async def _pedir(self, orden: Orden, espera: _Espera) -> Hecho:
         """Send, again only after a definite refusal for a passing reason, and say what is known then."""
         for intento in range(1, self._ajustes.intentos + 1):
             try:
@@ -141,6 +188,8 @@ class Envio:
                     "orden_no_aceptada", id_cliente=orden.id_cliente, intento=intento, motivo=str(fallo)
                 )
                 await asyncio.sleep(espera_s)
+                if espera.final is not None:
+                    return Incierta(str(fallo))  # refused, and yet the exchange tells how it ended
             except (ResultadoIncierto, LecturaFallida) as fallo:
                 log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
                 return Incierta(str(fallo))
@@ -159,6 +208,18 @@ class Envio:
                 return 0.0 if codigo == RELOJ_DESVIADO else self._ajustes.pausa_reintento_s
             case _:
                 return None
+
+
+async def _lo_primero(peticion: asyncio.Task[Hecho], acabada: asyncio.Event) -> None:
+    """Wait for a request or an event, whichever comes first; who gives up waiting gives the request up."""
+    aviso = asyncio.create_task(acabada.wait())
+    try:
+        await asyncio.wait({peticion, aviso}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        peticion.cancel()
+        raise
+    finally:
+        aviso.cancel()
 
 
 async def _aunque_falle(escritura: Awaitable[None]) -> None:

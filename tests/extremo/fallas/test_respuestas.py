@@ -166,3 +166,15 @@ def test_el_fill_se_cuenta_antes_de_la_respuesta(tmp_path: Path):
     assert ensayo.veces["late_answer"] >= 3
     assert ensayo.error is None
     assert ensayo.violaciones(sin_esperar=True) == []
+
+
+def test_un_fill_oido_se_protege_sin_esperar_a_la_respuesta(tmp_path: Path):
+    """The answer takes 6 s to be given up; the user stream has told the fill long before."""
+    falla = '{kind: lose_answer, at: {call: "POST /fapi/v1/order"}, how: silence, seconds: 6}'
+    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=16)
+    ensayo.ajustes = ensayo.ajustes.replace("request_timeout_s: 1.0", "request_timeout_s: 10.0")
+    ensayo.correr()
+    assert ensayo.veces == {"lose_answer": 1}
+    assert ensayo.error is None
+    assert ensayo.libros["naked_ms"]["longest_wall"] < 2_000.0
+    assert ensayo.violaciones(sin_esperar=True) == []

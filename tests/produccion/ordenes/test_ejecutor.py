@@ -27,7 +27,8 @@ from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
 from src.produccion.ordenes.ordenes_recordadas import plegar
 from src.produccion.puertos import EstadoOrden, EventoOrden, RespuestaOrden
 from tests.constructores import una_cuenta
-from tests.produccion.falsos import Acuse, BolsaFalsa, DiarioFalso, Parcial, Pierde
+from tests.produccion.bolsa_modelo import BolsaModelo, Trato
+from tests.produccion.falsos import Acuse, BolsaFalsa, DiarioFalso, Parcial, Pierde, RelojFalso
 
 FICHA = "sim-abc:BTCUSDT:train_x:1704067200000:abrir_long"
 ID = id_cliente_de(f"{FICHA}:0")
@@ -661,6 +662,71 @@ async def test_mientras_falten_ejecuciones_que_se_conocen_una_orden_no_se_da_por
         assert not await ejecutor.resolver_pendientes()
     bolsa.transacciones_tardias = 0
     assert await ejecutor.resolver_pendientes()
+
+
+# --- what the stream tells before the answer ---
+
+
+def montar_modelo(*tratos: Trato) -> tuple[Ejecutor, BolsaModelo, DiarioFalso]:
+    """On an exchange whose events come by themselves."""
+    bolsa, diario = BolsaModelo(tratos=list(tratos)), DiarioFalso()
+    ejecutor = Ejecutor(bolsa, diario, RelojFalso(), "BTCUSDT")
+    bolsa.avisar = ejecutor.tomar_evento
+    return ejecutor, bolsa, diario
+
+
+@pytest.mark.parametrize("plan", [COMPRA, SALIDA], ids=["entry", "exit"])
+@pytest.mark.parametrize("respuesta_s", [None, 8.0], ids=["lost", "late"])
+async def test_una_orden_cuyo_final_se_oye_no_espera_a_su_respuesta(plan: Plan, respuesta_s: float | None):
+    """A position must not go without its stop for as long as a request may take."""
+    ejecutor, bolsa, diario = montar_modelo(Trato(respuesta_s=respuesta_s, corte_s=10.0, avisos_s=(0.05,)))
+    bolsa.heredar(0.1)
+    inicio = asyncio.get_running_loop().time()
+
+    informe = await ejecutor.ejecutar(plan, FICHA)
+
+    assert asyncio.get_running_loop().time() - inicio < 0.2
+    assert informe.resultado is Resultado.EJECUTADA
+    assert [e.cantidad for e in informe.ejecuciones] == [*plan.cantidades]
+
+    await asyncio.sleep(20.0)
+    assert bolsa.enviadas == 1
+    assert diario.tipos() == ["ORDER_INTENT", "ORDER_SENT", "ORDER_FILLED"]
+    assert not ejecutor.hay_incierta
+
+
+async def test_mientras_el_flujo_no_diga_el_final_se_espera_a_la_respuesta():
+    ejecutor, _, _ = montar_modelo(Trato(respuesta_s=3.0, avisos_s=()))
+    inicio = asyncio.get_running_loop().time()
+
+    informe = await ejecutor.ejecutar(COMPRA, FICHA)
+
+    assert asyncio.get_running_loop().time() - inicio > 3.0
+    assert informe.resultado is Resultado.EJECUTADA
+
+
+class BolsaQueNiega(BolsaFalsa):
+    """Executes an order, says a moment later that it was too busy to, and means neither."""
+
+    async def enviar(self, orden: Orden) -> RespuestaOrden:
+        await super().enviar(orden)
+        await asyncio.sleep(0.5)
+        raise pasajero()
+
+
+@pytest.mark.parametrize("oida_s", [0.1, 1.0], ids=["while-asked", "while-paused"])
+async def test_una_orden_cuyo_final_se_oye_no_se_envia_otra_vez_aunque_se_niegue(oida_s: float):
+    bolsa, diario = BolsaQueNiega(), DiarioFalso()
+    ejecutor = Ejecutor(bolsa, diario, bolsa.reloj, "BTCUSDT")
+    noticia = aviso(EstadoOrden.FILLED, 0.1)
+    asyncio.get_running_loop().call_later(oida_s, ejecutor.tomar_evento, noticia)
+
+    informe = await ejecutor.ejecutar(COMPRA, FICHA)
+    await asyncio.sleep(10.0)
+
+    assert informe.resultado is Resultado.EJECUTADA
+    assert len(bolsa.enviadas) == 1
+    assert estado(diario) is EstadoVida.EJECUTADA
 
 
 # --- refusals ---
