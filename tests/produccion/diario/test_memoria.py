@@ -21,6 +21,7 @@ from src.produccion.diario.memoria import (
     Instantanea,
     MemoriaAgente,
     Pendiente,
+    SesionEscrita,
     escribir_instantanea,
     escribir_pendiente,
     leer_instantanea,
@@ -227,6 +228,17 @@ def test_la_emergencia_de_la_sesion_se_recuerda():
         ).emergencia
         is None
     )
+
+
+def test_de_una_sesion_que_acabo_se_sabe_lo_que_deben_tener_sus_ficheros():
+    fila = [5, "max_drawdown", 1.0, 1.0, 1, "x"]
+    vida = [filas(), de_agente("EMERGENCY", session="s1", row=fila), de_agente("SESSION_ENDED")]
+
+    acabada = recordar_agente(eventos(*vida)).acabada
+    despues = recordar_agente(eventos(*vida, de_agente("SESSION_STARTED", session="s2")))
+
+    assert acabada == SesionEscrita("s1", 7, tuple(fila))
+    assert despues.acabada is None
 
 
 # --- the risk of account and symbol ---
