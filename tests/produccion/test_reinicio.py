@@ -286,3 +286,35 @@ def test_las_filas_que_el_disco_no_tomo_estan_tras_el_arranque_aunque_la_sesion_
         filas, otra_sesion = corredor.run(acabar_sin_sitio())
     assert otra_sesion
     assert [fila["paso"] for fila in filas if fila["action"]] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("tardias", "filas"), [(15, 1), (1_000, 0)])
+def test_al_volver_se_protege_antes_de_esperar_a_las_ejecuciones(tardias: int, filas: int, tmp_path: Path):
+    """The position changed while nobody was there, and its fills are listed late."""
+
+    async def volver() -> None:
+        mundo = mundo_nuevo(tmp_path, 0.0, proteccion=TipoProteccion.CATASTROFE)
+        banco = await arrancar(mundo)
+        await banco.cerrar_vela(30_000.0)
+        bolsa = banco.bolsa
+        bolsa.pedidos.clear()
+        bolsa.operar(0.1, id_cliente="tm-PERDIDA")
+        bolsa.transacciones_tardias = tardias
+
+        vuelta = asyncio.create_task(banco.volver())
+        await asyncio.sleep(0.4)
+        assert "colocar_stop" in bolsa.pedidos
+        assert bolsa.transacciones_tardias > 0
+        despues = await vuelta
+        try:
+            assert (len(despues.filas) - 1, despues.cuenta.estado) == (filas, bolsa.estado)
+            assert despues.ciclo.protegida
+            bolsa.transacciones_tardias = 0
+            await despues.ciclo.mirar(frontera(1))
+            assert [fila["operacion"] for fila in despues.filas[1:]] == ["abrir_long"]
+            assert despues.cuenta.estado == bolsa.estado
+        finally:
+            despues.registro.cerrar()
+
+    with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        corredor.run(volver())
