@@ -14,7 +14,7 @@ from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, TipoAccion, Vela
 from src.nucleo.veto import Veto
-from src.produccion.cuenta import Marcador
+from src.produccion.cuenta import Deuda, Marcador
 from src.produccion.diario.diario import EventoDiario
 from src.produccion.diario.memoria import (
     Anterior,
@@ -63,8 +63,16 @@ textos = st.text(max_size=20)
 posiciones = st.builds(Posicion, st.floats(-1e6, 1e6).filter(bool), positivos)
 cuentas = st.builds(EstadoCuenta, numeros, st.none() | posiciones)
 cursores = st.builds(CursorIngresos, enteros, st.frozensets(st.tuples(textos, enteros), max_size=4))
+deudas = st.builds(Deuda, st.none() | posiciones, numeros, numeros)
 marcadores = st.builds(
-    Marcador, numeros, enteros, st.frozensets(enteros, max_size=4), enteros, cursores, numeros
+    Marcador,
+    numeros,
+    enteros,
+    st.frozensets(enteros, max_size=4),
+    enteros,
+    cursores,
+    numeros,
+    st.none() | deudas,
 )
 instantaneas = st.builds(
     Instantanea,
