@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -129,9 +130,7 @@ class RegistroProduccion:
         archivo.escribir(celdas)
 
     def _igualar(self, asentado: Asentado) -> None:
-        presentes = self._registro.recortar(asentado.filas)
-        for fila in asentado.desde(presentes) if presentes < asentado.filas else ():
-            self._registro.escribir(textos_de(fila))
+        _anadir_desde(self._registro.recortar(asentado.filas), self._registro, asentado)
         self.filas = asentado.filas
         if asentado.emergencia is not None:
             archivo = self._abrir_emergencias(nuevo=not self.ruta_emergencias.exists())
@@ -155,9 +154,9 @@ class RegistroProduccion:
             log.critical("registro_roto", motivo=str(self._fallo), efecto="the next start writes the rest")
 
     def _cerrar_archivos(self) -> None:
-        self._registro.cerrar()
+        self._registro.close()
         if self._emergencias is not None:
-            self._emergencias.cerrar()
+            self._emergencias.close()
 
     def __enter__(self) -> RegistroProduccion:
         return self
@@ -166,6 +165,35 @@ class RegistroProduccion:
         self, tipo: type[BaseException] | None, valor: BaseException | None, traza: TracebackType | None
     ) -> None:
         self.cerrar()
+
+
+def completar(carpeta: Path, sello: str, asentado: Asentado) -> None:
+    """Write what is missing from the files of a session that has ended.
+
+    Rows that the journal does not have stay: it may have been repaired. Files that somebody took away are not
+    made again.
+
+    Raises:
+        EmergenciaOperacional: They cannot be read or written.
+    """
+    ruta, ruta_emergencias = carpeta / f"registro_{sello}.csv", carpeta / f"emergencias_{sello}.csv"
+    if not ruta.exists():
+        return
+    with closing(_ArchivoCsv(ruta, tuple(REGISTRO), nuevo=False)) as archivo:
+        presentes = archivo.contar()
+        if presentes < asentado.filas:
+            _anadir_desde(archivo.recortar(presentes), archivo, asentado)
+            log.warning("registro_completado", ruta=str(ruta), filas=asentado.filas - presentes)
+    if asentado.emergencia is not None:
+        nuevo = not ruta_emergencias.exists()
+        with closing(_ArchivoCsv(ruta_emergencias, EMERGENCIAS, nuevo=nuevo)) as archivo:
+            if archivo.recortar(1) == 0:
+                archivo.escribir(_celdas(asentado.emergencia))
+
+
+def _anadir_desde(presentes: int, archivo: _ArchivoCsv, asentado: Asentado) -> None:
+    for fila in asentado.desde(presentes) if presentes < asentado.filas else ():
+        archivo.escribir(textos_de(fila))
 
 
 def _nada() -> None:
@@ -185,19 +213,28 @@ class _ArchivoCsv:
         if nuevo:
             self._anexar(self._titulos)
 
+    def contar(self) -> int:
+        """How many whole rows there are."""
+        return max(0, len(self._fines()) - 1)
+
     def recortar(self, filas: int) -> int:
         """Drop what comes after so many whole rows; returns how many are left."""
+        fines = self._fines()
+        completas = min(len(fines), filas + 1)
         try:
-            self._archivo.seek(0)
-            presente = self._archivo.read()
-            fines = _fines_de_fila(presente)
-            completas = min(len(fines), filas + 1)
             self._archivo.truncate(fines[completas - 1] if completas else 0)
         except OSError as fallo:
-            raise EmergenciaOperacional(f"{self._ruta} cannot be read back: {fallo}") from fallo
+            raise EmergenciaOperacional(f"{self._ruta} cannot be cut: {fallo}") from fallo
         if not completas:
             self._anexar(self._titulos)
         return max(0, completas - 1)
+
+    def _fines(self) -> list[int]:
+        try:
+            self._archivo.seek(0)
+            return _fines_de_fila(self._archivo.read())
+        except OSError as fallo:
+            raise EmergenciaOperacional(f"{self._ruta} cannot be read back: {fallo}") from fallo
 
     def escribir(self, celdas: Iterable[str]) -> None:
         self._anexar(_linea(celdas))
@@ -213,7 +250,7 @@ class _ArchivoCsv:
             self._rota = True
             raise EmergenciaOperacional(f"{self._ruta} cannot be written: {fallo}") from fallo
 
-    def cerrar(self) -> None:
+    def close(self) -> None:
         self._archivo.close()
 
 

@@ -40,7 +40,7 @@ from src.nucleo.vida_orden import VidaOrden
 from src.produccion.a_mano import FinAMano, LibroAMano, MemoriaAMano, OperacionAMano
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
-from src.produccion.cuenta import Ajeno, Cuenta, Novedades
+from src.produccion.cuenta import PLAZO_EJECUCIONES_S, Ajeno, Cuenta, Novedades
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
@@ -56,6 +56,7 @@ from src.produccion.stops.proteccion import Protector
 from src.produccion.stops.stops_recordados import NivelPuesto
 
 _ENTRE_CIERRES_S = 1.0  # wall seconds
+_ENTRE_MIRADAS_S = 0.5  # the same
 MOTIVO_A_MANO = "order"
 """The first word of what an order by hand is sent for."""
 
@@ -231,11 +232,28 @@ class Ciclo:
             LecturaFallida: Something could not be read; calling again goes on from there.
         """
         await self._completar()
+        await self._esperar_ejecuciones()
         propias = await self._explicar(exigente=False)
         # An exit does not wait for its journal: a fill whose intent is lost is the newest candle's.
         self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
         await self._revisar_proteccion()
         await self._atender_a_mano()
+
+    async def _esperar_ejecuciones(self) -> None:
+        """Give fills time to be listed; the position that they led to is protected before."""
+        p, reloj_s = self._p, asyncio.get_running_loop().time
+        limite_s, protegido = reloj_s() + PLAZO_EJECUCIONES_S, p.cuenta.estado
+        while True:
+            leido = await p.cuenta.leer()
+            if leido.cantidad == p.cuenta.estado.cantidad or await p.cuenta.explica(leido.cantidad):
+                return
+            if leido.posicion is not None and leido.posicion != protegido.posicion:
+                protegido = leido
+                maximo = p.control.estado.equity_maximo
+                await self._proteger(p.protector.revisar(leido, maximo, self.mark), p.reloj.ahora_ms())
+            if reloj_s() >= limite_s:
+                return
+            await asyncio.sleep(_ENTRE_MIRADAS_S)
 
     def debe_decidir(self) -> bool:
         """Whether the newest candle waits for its decision, or a decision for its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from math import isclose
 from typing import Any, NamedTuple, Self
 
@@ -25,6 +26,8 @@ _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
 _PLAZO_ENTRADA_S = 0.5  # wall seconds that a position without a stop waits for its entry price
+PLAZO_EJECUCIONES_S = 10.0
+"""Wall seconds that fills are waited for before a position is taken as it is read without them."""
 PLAZO_INGRESOS_S = 45.0
 """Shorter than an unprotected position is kept by default while the exchange does not answer."""
 
@@ -58,6 +61,26 @@ class Novedades(NamedTuple):
     transferido: float  # deposited (> 0) or withdrawn since then
 
 
+class Deuda(NamedTuple):
+    """A change of the account that was taken as it was read: its fills were not listed."""
+
+    antes: Posicion | None  # before it
+    cantidad: float  # by which the position changed, signed
+    dinero: float = 0.0  # by which the wallet did, as far as no income explained it
+
+    def a_lista(self) -> list[object]:
+        """As the journal keeps it."""
+        antes = self.antes
+        posicion = None if antes is None else [antes.cantidad, antes.precio_entrada]
+        return [posicion, self.cantidad, self.dinero]
+
+    @classmethod
+    def de_lista(cls, crudo: Sequence[Any]) -> Self:
+        """From the journal."""
+        antes, cantidad, dinero = crudo
+        return cls(Posicion(*map(float, antes)) if antes else None, float(cantidad), float(dinero))
+
+
 class Marcador(NamedTuple):
     """Up to where the account's history was taken."""
 
@@ -67,6 +90,7 @@ class Marcador(NamedTuple):
     desde_ms: int  # when the account was first looked at; older fills are history
     ingresos: CursorIngresos
     sin_explicar: float = 0.0  # change of the wallet for which no income row has come yet
+    deuda: Deuda | None = None  # what fills that were not listed did; they get their rows when they are
 
     def a_lista(self) -> list[object]:
         """As the journal keeps it."""
@@ -74,17 +98,28 @@ class Marcador(NamedTuple):
         return [
             *(self.cartera, self.ultima_transaccion, sorted(self.propias), self.desde_ms),
             *(hasta_ms, sorted(map(list, tomados)), self.sin_explicar),
+            self.deuda.a_lista() if self.deuda is not None else None,
         ]
 
     @classmethod
     def de_lista(cls, crudo: Sequence[Any]) -> Self:
         """From the journal."""
-        cartera, ultima, propias, desde_ms, hasta_ms, tomados, sin_explicar = crudo
+        cartera, ultima, propias, desde_ms, hasta_ms, tomados, sin_explicar, *resto = crudo
         ingresos = CursorIngresos(int(hasta_ms), frozenset((str(c), int(i)) for c, i in tomados))
         return cls(
             *(float(cartera), int(ultima), frozenset(map(int, propias)), int(desde_ms), ingresos),
             sin_explicar=float(sin_explicar),
+            deuda=Deuda.de_lista(resto[0]) if resto and resto[0] else None,
         )
+
+
+class _Lectura(NamedTuple):
+    """The account as it was read, and what leads there."""
+
+    leido: EstadoCuenta | None  # ``None`` when it shows what the fills have closed
+    base: EstadoCuenta  # what the fills start from
+    filas: Sequence[Transaccion] = ()
+    deuda: Deuda | None = None  # what is left without fills
 
 
 Reconocedor = Callable[[int], Awaitable[bool]]
@@ -150,22 +185,24 @@ class Cuenta:
 
         Args:
             exigente: Whether a position that the listed fills do not explain is an error, and a wallet that
-                the listed income does not explain yet is one for a while. Otherwise the account was just
-                seen flat: fills that lead there are booked whatever a late reading shows, and without them
-                it is taken as it is read.
+                the listed income does not explain yet is one for a while. Otherwise fills are waited for up
+                to `PLAZO_EJECUCIONES_S`; those that lead to a flat account are booked whatever a late reading
+                shows. Without them the account is taken as it is read; fills that are listed later get their
+                rows then, and change neither position nor balance any more.
 
         Raises:
             LecturaFallida: What is known did not change; the explanation may be listed later.
         """
-        anterior = self.estado
-        leido, filas, vista = await self._leer_con_operaciones(anterior, exigente=exigente)
+        leido, anterior, filas, deuda = await self._leer_con_operaciones(self.estado, exigente=exigente)
+        saldada = self.marcador.deuda if anterior is not self.estado else None
         ajenos = await self._explicar(anterior, filas)
         esperado = ajenos[-1].movimiento.despues if ajenos else anterior
         if leido is None:
             leido = esperado._replace(saldo=redondear(self.marcador.cartera + resultado_de(filas)))
         cartera = leido.saldo
         funding = transferido = 0.0
-        ingresos, sin_explicar = self.marcador.ingresos, self.marcador.sin_explicar
+        arrastre = redondear(self.marcador.sin_explicar - (saldada.dinero if saldada is not None else 0.0))
+        ingresos, sin_explicar = self.marcador.ingresos, arrastre
         if self.con_libro:
             nuevos = await leer_ingresos(self._bolsa, self._mercado.simbolo, ingresos)
             ingresos = ingresos.tras(nuevos)
@@ -173,16 +210,27 @@ class Cuenta:
             leido = leido._replace(saldo=redondear(esperado.saldo + funding))
         elif leido.saldo != esperado.saldo:
             diferencia = redondear(leido.saldo - esperado.saldo)
-            ingresos, transferido, sin_explicar = await self._repartir(diferencia, exigente=exigente)
+            ingresos, transferido, sin_explicar = await self._repartir(
+                diferencia, arrastre, exigente=exigente
+            )
             funding = redondear(diferencia - transferido)
-        ultima = max((vista, self.marcador.ultima_transaccion, *self.marcador.propias))
-        desde_ms = self.marcador.desde_ms
+        if deuda is not None and deuda != self.marcador.deuda:
+            deuda = deuda._replace(dinero=redondear(deuda.dinero + sin_explicar - arrastre))
         self.estado = leido
         self._sin_ingreso_desde_s = None
-        self.marcador = Marcador(cartera, ultima, frozenset(), desde_ms, ingresos, sin_explicar)
+        self.marcador = self._tomado(filas, deuda)._replace(
+            cartera=cartera, ingresos=ingresos, sin_explicar=sin_explicar
+        )
         # Funding was settled while the position was still held, so it comes before the fills.
         ajenos = tuple(ajeno.desplazado(funding) for ajeno in ajenos)
         return Novedades(ajenos, funding, transferido)
+
+    def _tomado(self, filas: Sequence[Transaccion], deuda: Deuda | None) -> Marcador:
+        """The marker past every fill that is known; not past one that is waited for, whose id is lower."""
+        if deuda is not None:
+            return self.marcador._replace(deuda=deuda)
+        ultima = max((_ultima(filas), self.marcador.ultima_transaccion, *self.marcador.propias))
+        return self.marcador._replace(ultima_transaccion=ultima, propias=frozenset(), deuda=None)
 
     async def tras_ejecutar(self, transacciones: Sequence[Transaccion]) -> Movimiento:
         """Read the account after the agent's own fills and compare it with the core's arithmetic.
@@ -252,9 +300,19 @@ class Cuenta:
             ErrorBolsa: They could not be read.
         """
         filas, _ = await self._transacciones_nuevas()
-        escala = self._mercado.filtros.escala_lote
-        sumada = self.estado.cantidad + sum(fila.cantidad for fila in filas)
-        return al_paso(sumada, escala) == al_paso(cantidad, escala)
+        deuda = self.marcador.deuda
+        return self._llevan(self.estado, filas, cantidad) or (
+            deuda is not None and self._llevan(self._sin(deuda), filas, cantidad)
+        )
+
+    async def leer(self) -> EstadoCuenta:
+        """The account as the exchange shows it now, explained or not; an agent's ledger is what it was.
+
+        Raises:
+            ErrorBolsa: It could not be read.
+        """
+        leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
+        return leido._replace(saldo=self.estado.saldo) if self.con_libro else leido
 
     async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
@@ -266,26 +324,32 @@ class Cuenta:
                 return leido
         return None
 
-    async def _leer_con_operaciones(
-        self, anterior: EstadoCuenta, *, exigente: bool
-    ) -> tuple[EstadoCuenta | None, list[Transaccion], int]:
-        """The account, the fills that explain it, and the newest trade id seen.
+    async def _leer_con_operaciones(self, anterior: EstadoCuenta, *, exigente: bool) -> _Lectura:
+        """The account, and the fills that explain it.
 
-        Account and fills are listed at different moments: a list without fills that are known is behind. The
-        account is ``None`` when it shows what the fills have closed.
+        Account and fills are listed at different moments: a list without fills that are known is behind.
         """
-        escala, filas, cantidad = self._mercado.filtros.escala_lote, list[Transaccion](), anterior.cantidad
-        for quedan in reversed(range(_LECTURAS)):
+        deuda, reloj_s = self.marcador.deuda, asyncio.get_running_loop().time
+        limite_s = reloj_s() + (0.0 if exigente else PLAZO_EJECUCIONES_S)
+        for intento in count(1):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
             quieta = _misma_posicion(anterior.posicion, leido.posicion)
             sin_novedad = quieta and leido.saldo == self.marcador.cartera
-            if sin_novedad and (exigente or leido.posicion is None):
-                return leido, [], 0
+            if sin_novedad and deuda is None and (exigente or leido.posicion is None):
+                return _Lectura(leido, anterior)
             filas, al_dia = await self._transacciones_nuevas()
-            cantidad = al_paso(anterior.cantidad + sum(fila.cantidad for fila in filas), escala)
-            explicada = cantidad == al_paso(leido.cantidad, escala) and (quieta or filas)
-            if explicada and (al_dia or not quedan):
-                return leido, filas, _ultima(filas)
+            if deuda is not None and filas and self._llevan(self._sin(deuda), filas, leido.cantidad):
+                return _Lectura(leido, self._sin(deuda), filas)
+            bastante = intento >= _LECTURAS
+            explicada = self._llevan(anterior, filas, leido.cantidad) and (quieta or filas)
+            if explicada and (al_dia or bastante):
+                return _Lectura(leido, anterior, filas, self._pendiente(filas, al_dia=al_dia))
+            if deuda is not None and quieta and bastante:
+                return _Lectura(leido, anterior, deuda=deuda)
+            if bastante and not exigente and filas and self._llevan(anterior, filas, 0.0):
+                return _Lectura(None, anterior, filas)
+            if bastante and reloj_s() >= limite_s:
+                break
             await asyncio.sleep(_ESPERA_S)
         log.error("posicion_sin_explicar", conocida=str(anterior.posicion), bolsa=str(leido.posicion))
         if exigente:
@@ -293,9 +357,35 @@ class Cuenta:
                 f"the position went from {anterior.cantidad} to {leido.cantidad}, and the listed fills do not"
                 " explain it"
             )
-        if filas and cantidad == 0.0:
-            return None, filas, _ultima(filas)
-        return leido, [], _ultima(filas)
+        return _Lectura(leido, anterior, deuda=self._endeudar(anterior, leido.cantidad))
+
+    def _llevan(self, base: EstadoCuenta, filas: Sequence[Transaccion], cantidad: float) -> bool:
+        """Whether fills lead from an account to a signed quantity."""
+        escala = self._mercado.filtros.escala_lote
+        return al_paso(base.cantidad + sum(fila.cantidad for fila in filas), escala) == al_paso(
+            cantidad, escala
+        )
+
+    def _endeudar(self, anterior: EstadoCuenta, cantidad: float) -> Deuda:
+        """What is taken without fills, this time and before."""
+        antes, ya, dinero = self.marcador.deuda or Deuda(anterior.posicion, 0.0)
+        escala = self._mercado.filtros.escala_lote
+        return Deuda(antes, al_paso(ya + cantidad - anterior.cantidad, escala), dinero)
+
+    def _sin(self, deuda: Deuda) -> EstadoCuenta:
+        """The account that is known, as it would be without what its missing fills did."""
+        cantidad = al_paso(self.estado.cantidad - deuda.cantidad, self._mercado.filtros.escala_lote)
+        conocida = deuda.antes or self.estado.posicion
+        posicion = Posicion(cantidad, conocida.precio_entrada) if cantidad and conocida else None
+        return EstadoCuenta(redondear(self.estado.saldo - deuda.dinero), posicion)
+
+    def _pendiente(self, filas: Sequence[Transaccion], *, al_dia: bool) -> Deuda | None:
+        """The fills that are still waited for: once later ones are listed, they will not come."""
+        deuda = self.marcador.deuda
+        if deuda is None or not (filas or (al_dia and self.marcador.propias)):
+            return deuda
+        log.error("ejecuciones_perdidas", cantidad=deuda.cantidad)
+        return None
 
     def _sombra(self, antes: EstadoCuenta, ejecuciones: Sequence[Ejecucion]) -> EstadoCuenta:
         sombra = antes
@@ -341,8 +431,15 @@ class Cuenta:
         saldo = redondear(estado.saldo + fill.pnl_realizado - fill.comision)
         return Movimiento(estado, despues._replace(saldo=max(0.0, saldo)), (fill,), max(0.0, -saldo))
 
-    async def _repartir(self, diferencia: float, *, exigente: bool) -> tuple[CursorIngresos, float, float]:
+    async def _repartir(
+        self, diferencia: float, arrastre: float, *, exigente: bool
+    ) -> tuple[CursorIngresos, float, float]:
         """Funding and transfers that explain a change of the wallet.
+
+        Args:
+            diferencia: The change.
+            arrastre: What was left unexplained of earlier ones.
+            exigente: Whether a change that is not explained is an error for a while.
 
         Returns:
             The cursor after the rows read, what was transferred, and what no row explains yet.
@@ -355,7 +452,7 @@ class Cuenta:
             self._mercado.simbolo,
             self.marcador.ingresos,
             diferencia,
-            self.marcador.sin_explicar,
+            arrastre,
         )
         if not reparto.explicado:
             if exigente and self._puede_llegar_un_ingreso():

@@ -22,6 +22,7 @@ from src.nucleo.errores import (
     ArranqueFallido,
     BolsaIncompatible,
     ConfiguracionInvalida,
+    EmergenciaOperacional,
     ErrorTimonel,
     FalloPasajero,
     LecturaFallida,
@@ -47,6 +48,7 @@ from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
 from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
+from src.produccion.diario.memoria import SesionEscrita
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
 from src.produccion.enlaces import Enlace, Enlaces
 from src.produccion.escribano import Escribano
@@ -54,7 +56,7 @@ from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
 from src.produccion.orquestador import AjustesSesion, Motivo, Orquestador
 from src.produccion.puertos import Avance, FuenteMercado
-from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
+from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, completar, sello_libre
 from src.produccion.riesgo.enclavamiento import Razon
 from src.produccion.riesgo.paciencia import Paciencia, insistir
 from src.produccion.riesgo.puerta import Bloqueo
@@ -204,6 +206,7 @@ class Montaje:
                 avanzar=self._progreso.seguir,
                 espera_agentes=self._espera_agentes,
             )
+            self._completar_la_anterior()
             with RegistroProduccion(self._carpeta, sello, self._asentado()) as registro:
                 return await self._vivir(materiales, registro, escribano)
 
@@ -527,14 +530,33 @@ class Montaje:
         return servicios
 
     def _asentado(self) -> Asentado | None:
-        memoria, diario = self._recuerdo.agente, self._conexiones.diario
+        """What the files of the session that is gone on with should hold."""
+        memoria = self._recuerdo.agente
         if memoria.sesion is None:
             return None
-        sesion, total = memoria.sesion, memoria.instantanea.filas if memoria.instantanea else 0
-        emergencia = Emergencia(*memoria.emergencia) if memoria.emergencia is not None else None
+        total = memoria.instantanea.filas if memoria.instantanea else 0
+        return self._asentado_de(SesionEscrita(memoria.sesion, total, memoria.emergencia))
+
+    def _asentado_de(self, sesion: SesionEscrita) -> Asentado:
+        diario, total = self._conexiones.diario, sesion.filas
+        emergencia = Emergencia(*sesion.emergencia) if sesion.emergencia is not None else None
         return Asentado(
-            total, lambda primera: filas_desde(diario, self._agente, sesion, total, primera), emergencia
+            total,
+            lambda primera: filas_desde(diario, self._agente, sesion.sesion, total, primera),
+            emergencia,
         )
+
+    def _completar_la_anterior(self) -> None:
+        """The disk may not have taken every row of the session that ended last."""
+        acabada = self._recuerdo.agente.acabada
+        if acabada is None:
+            return
+        try:
+            completar(self._carpeta, acabada.sesion, self._asentado_de(acabada))
+        except EmergenciaOperacional as fallo:
+            log.critical(
+                "registro_sin_completar", motivo=str(fallo), efecto="those rows are in the journal alone"
+            )
 
     def _anotar_sesion(self, tipo: str, registro: RegistroProduccion, **mas: object) -> None:
         contenido: dict[str, object] = {

@@ -124,6 +124,21 @@ def test_interrumpir_termina_en_orden(tmp_path: Path, senal: signal.Signals, pol
     assert [e["reason"] for e in agente.diario("SESSION_ENDED")] == ["interrupted"]
 
 
+def test_el_csv_que_una_sesion_no_pudo_acabar_lo_acaba_el_siguiente_arranque(tmp_path: Path):
+    with un_simulador(tmp_path, LARGO) as bolsa:
+        agente = Agente(tmp_path, un_artefacto(tmp_path / "ent", 0.5), bolsa.url)
+        interrumpir(agente, signal.SIGINT)
+        (ruta,) = (agente.carpeta / "ent" / agente.train_id / "produccion").glob("registro_*.csv")
+        entero = ruta.read_bytes()
+        ruta.write_bytes(entero[: len(entero) // 2])
+
+        salida = agente.correr("--candles", "2")
+
+    assert salida.codigo == 0, salida.texto
+    assert ruta.read_bytes() == entero
+    assert len(agente.registros) == 2
+
+
 def test_lo_que_ningun_stop_protege_no_se_deja_solo(tmp_path: Path):
     """An artefact trained without a stop has none to leave behind."""
     with un_simulador(tmp_path, LARGO) as bolsa:

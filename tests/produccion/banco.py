@@ -28,9 +28,10 @@ from src.produccion.cronica import Cronica
 from src.produccion.cuenta import Cuenta
 from src.produccion.dataprovider import DataProvider, RangoRasgos
 from src.produccion.diario.diario import EventoDiario
+from src.produccion.diario.memoria import SesionEscrita
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde, recordar_todo
 from src.produccion.ordenes.ejecutor import Ejecutor
-from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
+from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, completar, sello_libre
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
 from src.produccion.stops.proteccion import Protector
 from tests.artefactos.fabrica import crear_artefacto, una_configuracion
@@ -244,6 +245,8 @@ async def arrancar(
     recuerdo = recordar_todo(lectura, mundo.carpeta / "estado", AGENTE)
     memoria = recuerdo.agente
     sello = memoria.sesion or sello_libre(mundo.carpeta, mundo.bolsa.reloj.ahora_ms())
+    if memoria.acabada is not None:
+        completar(mundo.carpeta, memoria.acabada.sesion, _asentado_de(memoria.acabada, lectura))
     registro = RegistroProduccion(mundo.carpeta, sello, _asentado(recuerdo, lectura))
     try:
         banco = await _componer(mundo, recuerdo, registro)
@@ -296,6 +299,14 @@ def _asentado(recuerdo: Recuerdo, lectura: Any) -> Asentado | None:
     memoria = recuerdo.agente
     if memoria.sesion is None:
         return None
-    sesion, total = memoria.sesion, memoria.instantanea.filas if memoria.instantanea else 0
-    emergencia = Emergencia(*memoria.emergencia) if memoria.emergencia is not None else None
-    return Asentado(total, lambda primera: filas_desde(lectura, AGENTE, sesion, total, primera), emergencia)
+    total = memoria.instantanea.filas if memoria.instantanea else 0
+    return _asentado_de(SesionEscrita(memoria.sesion, total, memoria.emergencia), lectura)
+
+
+def _asentado_de(escrita: SesionEscrita, lectura: Any) -> Asentado:
+    sesion, total, emergencia = escrita
+    return Asentado(
+        total,
+        lambda primera: filas_desde(lectura, AGENTE, sesion, total, primera),
+        Emergencia(*emergencia) if emergencia is not None else None,
+    )

@@ -229,6 +229,101 @@ async def test_al_cerrar_la_posicion_sin_explicar_se_toma_como_es(bitacora: Even
     assert "posicion_sin_explicar" in avisos(bitacora)
 
 
+TARDIA = 200
+"""Reads of fills that come back empty; more than are made while they are waited for."""
+
+
+async def test_al_cerrar_las_ejecuciones_se_esperan_diez_segundos(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa)
+    bolsa.operar(-0.1, 31_000.0, "tm-EXIT")
+    bolsa.transacciones_tardias = 90
+
+    (ajeno,) = (await cuenta.actualizar(exigente=False)).ajenos
+
+    assert ajeno.movimiento.despues == cuenta.estado == bolsa.estado
+    assert "posicion_sin_explicar" not in avisos(bitacora)
+
+
+@pytest.mark.parametrize("capital", [None, 2_500.0])
+@pytest.mark.parametrize("reinicio", [False, True])
+async def test_lo_que_se_tomo_sin_ejecuciones_tiene_su_fila_cuando_se_listan(
+    reinicio: bool, capital: float | None
+):
+    """Position and money are counted once, and nothing later is poisoned."""
+    cuenta, bolsa = await abrir(capital)
+    inicial = cuenta.estado.saldo
+    await comprar(cuenta, bolsa)
+    bolsa.operar(-0.1, 31_000.0, "tm-EXIT")
+    bolsa.transacciones_tardias = TARDIA
+    assert (await cuenta.actualizar(exigente=False)).ajenos == ()
+    assert cuenta.estado.posicion is None
+    assert (await cuenta.actualizar()).ajenos == ()
+
+    bolsa.transacciones_tardias = 0
+    despues = vuelta_al_diario(cuenta) if reinicio else cuenta
+    (ajeno,) = (await despues.actualizar()).ajenos
+
+    assert ajeno.movimiento.antes.posicion == Posicion(0.1, 30_000.0)
+    assert (ajeno.movimiento.pnl, ajeno.movimiento.comision) == (100.0, 1.55)
+    assert ajeno.movimiento.despues == despues.estado
+    assert despues.estado.posicion is None
+    assert despues.estado.saldo == pytest.approx(inicial - 1.5 + 100.0 - 1.55)
+    assert despues.marcador.sin_explicar == 0.0
+    assert await despues.actualizar() == ((), 0.0, 0.0)
+
+
+async def test_una_ejecucion_tardia_y_la_siguiente_tienen_cada_una_su_fila(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.1, id_cliente="tm-PERDIDA")
+    bolsa.transacciones_tardias = TARDIA
+    await cuenta.actualizar(exigente=False)
+    bolsa.transacciones_tardias = 0
+    bolsa.cobrar(ClaseIngreso.FUNDING_FEE, -3.0)
+    bolsa.operar(-0.1, 29_000.0, "tm-STOP")
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.despues.cantidad for a in novedades.ajenos] == [0.1, 0.0]
+    assert [a.movimiento.comision for a in novedades.ajenos] == [1.5, 1.45]
+    assert novedades.ajenos[-1].movimiento.despues == cuenta.estado == bolsa.estado
+    assert cuenta.marcador.sin_explicar == 0.0
+
+
+async def test_lo_propio_no_tapa_la_ejecucion_que_se_espera():
+    """The agent trades on while the fill that it was taken without is not listed."""
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa)
+    bolsa.operar(-0.1, 31_000.0, "tm-EXIT")
+    bolsa.transacciones_tardias = TARDIA
+    await cuenta.actualizar(exigente=False)
+    bolsa.transacciones_tardias = 0
+    await comprar(cuenta, bolsa, 0.2)
+    bolsa.transacciones_tardias = TARDIA
+    assert (await cuenta.actualizar()).ajenos == ()
+
+    bolsa.transacciones_tardias = 0
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    assert ajeno.movimiento.cantidad == 0.1
+    assert cuenta.estado == bolsa.estado
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+
+
+async def test_lo_que_nunca_se_lista_no_se_espera_tras_una_ejecucion_posterior(bitacora: Eventos):
+    cuenta, bolsa = await abrir()
+    bolsa.estado = una_cuenta(cantidad=0.3)
+    await cuenta.actualizar(exigente=False)
+    bolsa.operar(-0.3, 30_000.0, "web_1")
+
+    (ajeno,) = (await cuenta.actualizar()).ajenos
+
+    assert ajeno.movimiento.despues.posicion is None
+    assert cuenta.marcador.deuda is None
+    assert "ejecuciones_perdidas" in avisos(bitacora)
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+
+
 async def test_al_cerrar_lo_que_las_transacciones_cierran_no_vuelve_por_una_lectura_atrasada():
     cuenta, bolsa = await abrir()
     bolsa.operar(0.3)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from src.nucleo.columnas import EMERGENCIAS, REGISTRO
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.registro import Fila
-from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, sello_libre
+from src.produccion.Registro import Asentado, Emergencia, RegistroProduccion, completar, sello_libre
 from tests.constructores import INICIO_MS
 
 SELLO = "20240101_000000"
@@ -219,6 +219,38 @@ async def test_tras_una_linea_que_no_cupo_no_se_escribe_otra(tmp_path: Path):
 
     with RegistroProduccion(tmp_path, SELLO, asentado(2)) as registro:
         assert registro.ruta.read_bytes() == escrito(tmp_path / "otro", 2)
+
+
+# --- a session that has ended ---
+
+
+@pytest.mark.parametrize("rota", [b"", b"2024-01-"])
+@pytest.mark.parametrize(("presentes", "total"), [(0, 0), (0, 2), (2, 4), (4, 4), (5, 3)])
+def test_a_lo_acabado_se_le_anade_lo_que_falta_y_ninguna_fila_se_le_quita(
+    presentes: int, total: int, rota: bytes, tmp_path: Path
+):
+    """A repaired journal has fewer rows than the file."""
+    crudo = escrito(tmp_path, presentes) + rota
+    ruta = tmp_path / f"registro_{SELLO}.csv"
+    ruta.write_bytes(crudo)
+
+    completar(tmp_path, SELLO, asentado(total))
+
+    assert ruta.read_bytes() == (crudo if presentes >= total else escrito(tmp_path / "otro", total))
+
+
+def test_la_emergencia_de_lo_acabado_se_escribe_si_falta(tmp_path: Path):
+    escrito(tmp_path, 1)
+    for _ in range(2):
+        completar(tmp_path, SELLO, asentado(1, EMERGENCIA))
+
+    assert len(leer(tmp_path / f"emergencias_{SELLO}.csv")) == 2
+
+
+def test_lo_que_alguien_se_llevo_no_se_hace_otra_vez(tmp_path: Path):
+    completar(tmp_path, SELLO, asentado(3, EMERGENCIA))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 class DiscoLleno:

@@ -22,11 +22,13 @@ from src.produccion.diario.memoria import Instantanea
 from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS, un_mercado, una_vela, unos_filtros
 from tests.produccion.banco import (
+    AGENTE,
     N_CALENTAMIENTO,
     Banco,
     Mundo,
     arrancar,
     frontera,
+    leer_csv,
     mundo_nuevo,
     pasa,
     un_proveedor,
@@ -258,3 +260,61 @@ def test_un_cierre_que_no_decidio_el_agente_no_le_quita_la_vela(con_intencion: b
 
     with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
         assert corredor.run(morir_al_cerrar()) is con_intencion
+
+
+def test_las_filas_que_el_disco_no_tomo_estan_tras_el_arranque_aunque_la_sesion_acabara(tmp_path: Path):
+    """The disk was full, room was made, and somebody ended the daemon in order."""
+
+    async def acabar_sin_sitio() -> tuple[list[dict[str, str]], bool]:
+        mundo = mundo_nuevo(tmp_path, 0.5, 0.5, -0.5, 0.0)
+        banco = await arrancar(mundo)
+        await banco.cerrar_vela(30_000.0)
+        banco.registro._registro._rota = True
+        for cierre in (30_100.0, 30_200.0, 30_300.0):
+            await banco.cerrar_vela(cierre)
+        fin = {"session": banco.registro.sello, "reason": "interrupted"}
+        mundo.diario.anotar_luego(f"agent:{AGENTE}", "SESSION_ENDED", frontera(4), fin)
+        de_la_primera = banco.registro.filas
+
+        despues = await banco.volver()
+        despues.registro.cerrar()
+        filas = leer_csv(banco.registro.ruta)
+        assert len(filas) == de_la_primera == 4
+        return filas, despues.registro.sello != banco.registro.sello
+
+    with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        filas, otra_sesion = corredor.run(acabar_sin_sitio())
+    assert otra_sesion
+    assert [fila["paso"] for fila in filas if fila["action"]] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("tardias", "filas"), [(15, 1), (1_000, 0)])
+def test_al_volver_se_protege_antes_de_esperar_a_las_ejecuciones(tardias: int, filas: int, tmp_path: Path):
+    """The position changed while nobody was there, and its fills are listed late."""
+
+    async def volver() -> None:
+        mundo = mundo_nuevo(tmp_path, 0.0, proteccion=TipoProteccion.CATASTROFE)
+        banco = await arrancar(mundo)
+        await banco.cerrar_vela(30_000.0)
+        bolsa = banco.bolsa
+        bolsa.pedidos.clear()
+        bolsa.operar(0.1, id_cliente="tm-PERDIDA")
+        bolsa.transacciones_tardias = tardias
+
+        vuelta = asyncio.create_task(banco.volver())
+        await asyncio.sleep(0.4)
+        assert "colocar_stop" in bolsa.pedidos
+        assert bolsa.transacciones_tardias > 0
+        despues = await vuelta
+        try:
+            assert (len(despues.filas) - 1, despues.cuenta.estado) == (filas, bolsa.estado)
+            assert despues.ciclo.protegida
+            bolsa.transacciones_tardias = 0
+            await despues.ciclo.mirar(frontera(1))
+            assert [fila["operacion"] for fila in despues.filas[1:]] == ["abrir_long"]
+            assert despues.cuenta.estado == bolsa.estado
+        finally:
+            despues.registro.cerrar()
+
+    with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        corredor.run(volver())

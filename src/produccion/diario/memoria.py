@@ -59,6 +59,14 @@ INSTANTANEAS = ("ROWS", "CANDLE_DECIDED")
 """Types of the events that carry a snapshot: what came before the newest one is history."""
 
 
+class SesionEscrita(NamedTuple):
+    """What the files of a session should hold."""
+
+    sesion: str
+    filas: int
+    emergencia: tuple[Any, ...] | None = None  # row of the emergencies file
+
+
 class MemoriaAgente(NamedTuple):
     """What the journal says of an agent."""
 
@@ -67,6 +75,7 @@ class MemoriaAgente(NamedTuple):
     pendiente: Pendiente | None = None
     sesion: str | None = None  # the session that did not end; it is gone on with
     emergencia: tuple[Any, ...] | None = None  # row of the emergencies file, of that session
+    acabada: SesionEscrita | None = None  # the newest session, when it has ended and no other has begun
 
 
 def recordar_agente(eventos: Iterable[EventoDiario]) -> MemoriaAgente:
@@ -89,7 +98,10 @@ def recordar_agente(eventos: Iterable[EventoDiario]) -> MemoriaAgente:
                 )
             case "SESSION_ENDED":
                 memoria = memoria._replace(
-                    instantanea=_de_otra_sesion(memoria.instantanea), sesion=None, emergencia=None
+                    instantanea=_de_otra_sesion(memoria.instantanea),
+                    sesion=None,
+                    emergencia=None,
+                    acabada=_acabada(memoria),
                 )
             case "EMERGENCY":
                 memoria = memoria._replace(emergencia=tuple(contenido["row"]))
@@ -105,6 +117,13 @@ def recordar_agente(eventos: Iterable[EventoDiario]) -> MemoriaAgente:
                 riesgo = leer_riesgo(contenido["risk"])
                 memoria = memoria._replace(instantanea=memoria.instantanea._replace(riesgo=riesgo))
     return memoria
+
+
+def _acabada(memoria: MemoriaAgente) -> SesionEscrita | None:
+    if memoria.sesion is None:
+        return memoria.acabada
+    filas = memoria.instantanea.filas if memoria.instantanea is not None else 0
+    return SesionEscrita(memoria.sesion, filas, memoria.emergencia)
 
 
 def _de_otra_sesion(anterior: Instantanea | None) -> Instantanea | None:

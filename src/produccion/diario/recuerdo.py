@@ -97,12 +97,12 @@ def _detenida_por(diario: DiarioSqlite, agregado: str) -> str | None:
 
 
 def _memoria_de(diario: DiarioSqlite, agregado: str, ultima: EventoDiario | None) -> MemoriaAgente:
-    """What the agent remembers; where another one has traded the account since, only its reference."""
+    """What the agent remembers; where another has traded the account since, its reference and its files."""
     propia = diario.ultimo(agregado, *INSTANTANEAS)
     desde = 0 if propia is None else propia.seq - 1
     memoria = recordar_agente(diario.leer(agregado, despues_de=desde))
     if ultima is not None and ultima.agregado != agregado:
-        return MemoriaAgente(capital_referencia=memoria.capital_referencia)
+        return MemoriaAgente(capital_referencia=memoria.capital_referencia, acabada=memoria.acabada)
     return memoria
 
 

@@ -14,13 +14,14 @@ from src.nucleo.ordenes import Plan
 from src.nucleo.riesgo import Anclas, EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, TipoAccion, Vela
 from src.nucleo.veto import Veto
-from src.produccion.cuenta import Marcador
+from src.produccion.cuenta import Deuda, Marcador
 from src.produccion.diario.diario import EventoDiario
 from src.produccion.diario.memoria import (
     Anterior,
     Instantanea,
     MemoriaAgente,
     Pendiente,
+    SesionEscrita,
     escribir_instantanea,
     escribir_pendiente,
     leer_instantanea,
@@ -62,8 +63,16 @@ textos = st.text(max_size=20)
 posiciones = st.builds(Posicion, st.floats(-1e6, 1e6).filter(bool), positivos)
 cuentas = st.builds(EstadoCuenta, numeros, st.none() | posiciones)
 cursores = st.builds(CursorIngresos, enteros, st.frozensets(st.tuples(textos, enteros), max_size=4))
+deudas = st.builds(Deuda, st.none() | posiciones, numeros, numeros)
 marcadores = st.builds(
-    Marcador, numeros, enteros, st.frozensets(enteros, max_size=4), enteros, cursores, numeros
+    Marcador,
+    numeros,
+    enteros,
+    st.frozensets(enteros, max_size=4),
+    enteros,
+    cursores,
+    numeros,
+    st.none() | deudas,
 )
 instantaneas = st.builds(
     Instantanea,
@@ -227,6 +236,17 @@ def test_la_emergencia_de_la_sesion_se_recuerda():
         ).emergencia
         is None
     )
+
+
+def test_de_una_sesion_que_acabo_se_sabe_lo_que_deben_tener_sus_ficheros():
+    fila = [5, "max_drawdown", 1.0, 1.0, 1, "x"]
+    vida = [filas(), de_agente("EMERGENCY", session="s1", row=fila), de_agente("SESSION_ENDED")]
+
+    acabada = recordar_agente(eventos(*vida)).acabada
+    despues = recordar_agente(eventos(*vida, de_agente("SESSION_STARTED", session="s2")))
+
+    assert acabada == SesionEscrita("s1", 7, tuple(fila))
+    assert despues.acabada is None
 
 
 # --- the risk of account and symbol ---
