@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Callable
 
-from src.cli.salida import con_codigo_de_salida
-from src.cli.train import train
+from src.cli.interrupcion import correr
+
+
+def _cargar() -> Callable[[], object]:
+    import typer
+
+    from src.cli.salida import con_codigo_de_salida
+    from src.cli.train import train
+
+    return lambda: typer.run(con_codigo_de_salida(train))
+
 
 if __name__ == "__main__":
-    typer.run(con_codigo_de_salida(train))
+    correr(_cargar)

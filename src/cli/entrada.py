@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+
+from src.cli.interrupcion import correr
 
 
 def principal() -> None:
     """Run the command that the arguments name."""
-    if sys.argv[1:2] == ["panic"]:
-        from src.produccion.panico.panico import principal as panico
+    correr(_panico if sys.argv[1:2] == ["panic"] else _todos)
 
-        sys.exit(panico(sys.argv[2:]))
+
+def _panico() -> Callable[[], object]:
+    from src.produccion.panico.panico import principal as panico
+
+    return lambda: sys.exit(panico(sys.argv[2:]))
+
+
+def _todos() -> Callable[[], object]:
     from src.cli.app import principal as todos
 
-    todos()
+    return todos
 
 
 if __name__ == "__main__":

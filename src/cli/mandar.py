@@ -32,12 +32,21 @@ OpcionClave = Annotated[
 order = typer.Typer(no_args_is_help=True, help="Open a position by hand, or cancel an order.")
 
 
-@order.command()
+def _cantidad(escrita: str) -> str:
+    if escrita.startswith("-"):
+        raise typer.BadParameter(f"{escrita} is not above 0; SIDE says which way")
+    return escrita
+
+
+@order.command(context_settings={"ignore_unknown_options": True})
 @con_codigo_de_salida
 def create(
     symbol: Simbolo,
     side: Annotated[str, typer.Argument(metavar="SIDE", help="buy or sell.", show_default=False)],
-    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="Base asset.", show_default=False)],
+    quantity: Annotated[
+        str,
+        typer.Argument(metavar="QUANTITY", help="Base asset.", show_default=False, callback=_cantidad),
+    ],
     stop: Annotated[str | None, typer.Option("--stop", help="Absolute price.")] = None,
     target: Annotated[str | None, typer.Option("--target", help="Absolute price.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="The account.", show_default=False)] = None,

@@ -10,12 +10,10 @@ from typing import ParamSpec
 import typer
 from rich.console import Console
 
+from src.cli.interrupcion import INTERRUMPIDO
 from src.nucleo.errores import ErrorTimonel
 
 P = ParamSpec("P")
-
-INTERRUMPIDO = 130
-"""Exit code of a command that was asked to stop."""
 
 
 def consola_de_mensajes() -> Console:

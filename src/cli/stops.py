@@ -56,6 +56,9 @@ def report(
         return
     for tabla in _tablas(informe):
         Console(highlight=False, emoji=False).print(tabla)
+    if informe.anteriores:
+        plural = "" if informe.anteriores == 1 else "s"
+        typer.echo(f"{informe.anteriores} older execution{plural}: --hours 0 shows all")
 
 
 def a_json(informe: InformeStops) -> dict[str, object]:

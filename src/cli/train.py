@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.evaluate import avisar_de_simbolo, evaluacion_a_json, mostrar_evaluacion
-from src.cli.salida import INTERRUMPIDO, consola_de_mensajes
+from src.cli.interrupcion import INTERRUMPIDO
+from src.cli.salida import consola_de_mensajes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -26,6 +26,7 @@ from src.produccion.puertos import Credenciales
 from src.produccion.secretos import Tapadera, ocultar_campos
 
 _MB = 1_000_000
+_NIVELES = {"": "INFO", "alembic": "WARNING"}
 _CONSABIDOS = frozenset({"agente", "cuenta_id", "simbolo"})
 
 
@@ -41,7 +42,7 @@ class AjustesBitacora(NamedTuple):
 
     detallado: bool = False  # informational events reach the console too; warnings always do
     rotacion: Rotacion = Rotacion()
-    niveles: Mapping[str, str] = MappingProxyType({})  # by module; INFO otherwise
+    niveles: Mapping[str, str] = MappingProxyType({})  # by module; INFO otherwise, of alembic WARNING
     secretos: Iterable[str] = ()  # in use, besides those of the environment
     ceder: Callable[[], None] = lambda: None  # called before a line is written, away from whoever logs
 
@@ -87,7 +88,7 @@ def configurada(
         texto = _como_texto(tapar, con_color=con_color(sys.stderr))
         consola = Escribano([_ConsolaConEstado(sys.stderr)], texto, ajustes.ceder)
         consola.setLevel(logging.INFO if ajustes.detallado else logging.WARNING)
-        pila.enter_context(_niveles({"": "INFO", **ajustes.niveles}))
+        pila.enter_context(_niveles({**_NIVELES, **ajustes.niveles}))
         raiz = logging.getLogger()
         for manejador in (escribano, consola):
             raiz.addHandler(manejador)

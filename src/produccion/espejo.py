@@ -82,7 +82,8 @@ class EspejoRedis:
     """Writes, refreshes and removes copies, in the order it is asked to.
 
     A call ends within about two seconds even when Redis hangs, and raises nothing: await it beside a candle,
-    not before one. While Redis is down one critical event is logged, and one more when it answers again.
+    not before one. While Redis is down one critical event is logged, a warning when the reason
+    changes, and one more when it answers again.
 
     Args:
         url: Of the Redis server; with ``None`` there is no mirror and every call says ``False``.
@@ -94,7 +95,7 @@ class EspejoRedis:
     def __init__(self, url: str | None) -> None:
         self._redis = None if not url else _conectar(url)
         self._turno = asyncio.Lock()
-        self._caido = False
+        self._caido_por = ""
 
     @property
     def activo(self) -> bool:
@@ -126,11 +127,11 @@ class EspejoRedis:
             try:
                 await self._intentar(self._redis, paso)
             except (RedisError, OSError, TimeoutError) as fallo:
-                self._contar_fallo(que, clave, fallo)
+                self._contar_fallo(que, clave, _direccion(self._redis), fallo)
                 return False
-            if self._caido:
-                log.info("redis_recuperado", clave=clave)
-            self._caido = False
+            if self._caido_por:
+                log.info("redis_recuperado", clave=clave, direccion=_direccion(self._redis))
+            self._caido_por = ""
             return True
 
     async def _intentar(self, redis: Redis, paso: Callable[[Redis], Awaitable[Any]]) -> None:
@@ -140,11 +141,13 @@ class EspejoRedis:
             await asyncio.sleep(PAUSA_S)
             await paso(redis)
 
-    def _contar_fallo(self, que: str, clave: str, fallo: Exception) -> None:
-        anotar = log.warning if self._caido else log.critical
+    def _contar_fallo(self, que: str, clave: str, direccion: str, fallo: Exception) -> None:
         # The text of a Redis error may quote the URL and its password.
-        anotar("redis_no_actualizado", accion=que, clave=clave, motivo=type(fallo).__name__)
-        self._caido = True
+        motivo = type(fallo).__name__
+        if motivo != self._caido_por:
+            anotar = log.warning if self._caido_por else log.critical
+            anotar("redis_no_actualizado", accion=que, clave=clave, direccion=direccion, motivo=motivo)
+        self._caido_por = motivo
 
 
 def crear_espejo(entorno: Mapping[str, str] = os.environ) -> EspejoRedis:
@@ -174,6 +177,13 @@ def _conectar(url: str) -> Redis:
         raise ConfiguracionInvalida(
             f"{URL_REDIS} is no address of a Redis server; it looks like redis://127.0.0.1:6379/0"
         ) from None  # the cause may quote a password
+
+
+def _direccion(redis: Redis) -> str:
+    """Where the server is, as messages show it: without user and password."""
+    datos = redis.connection_pool.connection_kwargs
+    donde = datos.get("path") or f"{datos.get('host', 'localhost')}:{datos.get('port', 6379)}"
+    return f"{donde}/{datos.get('db') or 0}"
 
 
 async def _escribir(redis: Redis, operacion: OperacionGuardian) -> None:

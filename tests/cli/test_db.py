@@ -106,6 +106,7 @@ def test_quien_solo_mira_no_hace_un_almacen_donde_no_lo_hay(orden: list[str], tm
         f"there is no store at {estado / 'timonel.sqlite'}; check --state-dir or TIMONEL_DB_URL"
         in hecho.stderr
     )
+    assert "a simulator in lockstep (its default speed) writes none without TIMONEL_DB_URL" in hecho.stderr
     assert not estado.exists()
 
 

@@ -44,6 +44,20 @@ def test_parar_dice_lo_que_dijo_cada_demonio(vivo: DemonioFalso):
     assert (accion, contenido["reason"]) == ("daemon.stop", "maintenance")
 
 
+def test_una_cantidad_negativa_se_rechaza_por_lo_que_es():
+    """It is no option, and no way to say the side."""
+    resultado = orden("order create btcusdt sell -0.010")
+
+    assert resultado.exit_code == 2
+    assert "-0.010 is not above 0" in resultado.stderr
+
+
+def test_una_opcion_mal_escrita_no_da_ninguna_orden():
+    resultado = orden("order create btcusdt buy 0.010 --stpo 29400")
+
+    assert (resultado.exit_code, "--stpo" in resultado.stderr) == (2, True)
+
+
 def test_una_orden_se_da_y_repetida_con_su_clave_no_es_otra(vivo: DemonioFalso):
     texto = "order create btcusdt buy 0.010 --stop 29400 --target 31800 --user User_1 --key k1"
 

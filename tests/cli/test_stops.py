@@ -156,6 +156,19 @@ class TestReport:
         assert "Failures: 1" in texto
         assert "[no]" in texto
 
+    def test_lo_que_queda_fuera_de_la_ventana_se_dice(self, motor: Engine, tmp_path: Path):
+        """A replayed market has old dates: zeros alone would say that nothing was ever executed."""
+        ahora_ms = time.time_ns() // 1_000_000
+        _ejecucion(motor, "a", ahora_ms - 10_000, 250, "0.1")
+        _ejecucion(motor, "vieja", ahora_ms - 100_000_000, 9_000, "9")
+        motor.dispose()
+        orden = ("stops", "report", "--state-dir", str(tmp_path))
+
+        assert "1 older execution: --hours 0 shows all\n" in correr(*orden)
+        assert "2 older executions: --hours 0 shows all\n" in correr(*orden, "--hours", "0.001")
+        assert "older" not in correr(*orden, "--hours", "0")
+        assert "older" not in correr(*orden, "--json")
+
 
 def _evento(token: str, tipo: TipoEventoStop, instante_ms: int, **cambios: object) -> EventoStopNuevo:
     evento = EventoStopNuevo(token, tipo, instante_ms, "BTCUSDT", FuenteStop.CRON, operation_id=token)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from caos.invariantes import comprobar
 from caos.libreta import Libreta
 from caos.pruebas import Pruebas, leer_eventos, leer_filas
-from src.cli.salida import INTERRUMPIDO
+from src.cli.interrupcion import INTERRUMPIDO
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen, leer
 from src.produccion.almacen.esquema import (

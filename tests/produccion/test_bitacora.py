@@ -274,3 +274,14 @@ def test_una_linea_que_la_terminal_no_toma_no_se_lleva_las_siguientes(monkeypatc
 
     assert "primero" not in terminal.getvalue()
     assert "segundo" in terminal.getvalue()
+
+
+def test_alembic_calla_lo_que_nadie_pidio(tmp_path: Path):
+    """It tells of each plug-in that it sets up; whoever asks by name hears it."""
+    for niveles, oidos in (({}, ["de peso"]), ({"alembic": "INFO"}, ["de rutina", "de peso"])):
+        ruta = tmp_path / f"{len(oidos)}.log"
+        with configurada(ruta, ajustes=AjustesBitacora(niveles=niveles)):
+            logging.getLogger("alembic.runtime.plugins").info("de rutina")
+            logging.getLogger("alembic.runtime.plugins").warning("de peso")
+
+        assert [json.loads(linea)["event"] for linea in ruta.read_text().splitlines()] == oidos

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,10 @@ import typer
 from typer.testing import CliRunner
 
 from src.cli.salida import con_codigo_de_salida
-from src.produccion.config.cli import live
+from src.produccion.config.cli import _despedir, live
+from src.produccion.montaje import Sesion
+from src.produccion.orquestador import Motivo
+from src.produccion.sesion import Estadisticas
 from tests.artefactos.fabrica import crear_artefacto
 
 app = typer.Typer()
@@ -94,3 +99,21 @@ def test_un_nombre_sin_nada_que_desbloquear_no_empieza_a_operar(artefacto: list[
 
 def test_una_salida_desconocida_se_rechaza(artefacto: list[str]):
     assert correr(*artefacto, "--on-exit", "sell").exit_code == 2
+
+
+def test_una_sesion_que_acabo_ya_no_se_interrumpe(tmp_path: Path):
+    """Its exit code says how it ended, whatever is pressed while the rest is closed."""
+    sesion = Sesion(
+        motivo=Motivo.EMERGENCIA, registro=tmp_path / "x.csv", estadisticas=Estadisticas(equity_inicial=1.0)
+    )
+
+    async def acabar() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
+        _despedir(sesion)
+
+    antes = signal.getsignal(signal.SIGINT)
+    try:
+        asyncio.run(acabar())
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, antes)

@@ -131,6 +131,16 @@ async def test_lo_cerrado_se_borra(servidor: ServidorRedis, espejo: EspejoRedis)
     assert await leer(servidor) == (None, -2)
 
 
+async def test_la_direccion_se_dice_sin_su_clave(bitacora: list[dict[str, Any]]):
+    espejo = EspejoRedis("redis://ana:secreto@127.0.0.1:9/3")
+
+    assert not await espejo.guardar(OPERACION)
+    await espejo.cerrar()
+
+    assert [(e["direccion"], e["motivo"]) for e in bitacora] == [("127.0.0.1:9/3", "ConnectionError")]
+    assert "secreto" not in str(bitacora)
+
+
 async def test_redis_parado_es_un_no_con_un_aviso_critico_y_despues_vuelve(
     servidor: ServidorRedis, espejo: EspejoRedis, bitacora: list[dict[str, Any]]
 ):
@@ -144,10 +154,10 @@ async def test_redis_parado_es_un_no_con_un_aviso_critico_y_despues_vuelve(
 
     assert [(e["event"], e["log_level"]) for e in bitacora] == [
         ("redis_no_actualizado", "critical"),
-        ("redis_no_actualizado", "warning"),
         ("redis_recuperado", "info"),
     ]
     assert bitacora[0]["clave"] == CLAVE
+    assert bitacora[0]["direccion"] in servidor.url
     assert "muy-secreto" not in str(bitacora)
     documento, _ = await leer(servidor)
     assert documento["stop"] == 44_100.0

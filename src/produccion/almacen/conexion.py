@@ -129,8 +129,13 @@ def _comprobar_existencia(direccion: URL, url: str | None) -> None:
         return
     de_estado = not url and not os.environ.get(URL_ALMACEN)
     que = f"--state-dir or {URL_ALMACEN}" if de_estado else _nombre_de(url)
+    # Whoever followed the README mistyped nothing.
+    sesion = (
+        f"; a session against a simulator in lockstep (its default speed) writes none without {URL_ALMACEN}"
+    )
     raise ConfiguracionInvalida(
         f"there is no store at {direccion.database}; check {que} (`timonel db upgrade` makes a new one)"
+        + (sesion if de_estado else "")
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,7 +116,7 @@ def _vivir(opciones: Opciones) -> int:
     if opciones.real:
         _confirmar(opciones)
     try:
-        sesion = asyncio.run(ejecutar(opciones, al_empezar=_anunciar, al_terminar=_mostrar))
+        sesion = asyncio.run(ejecutar(opciones, al_empezar=_anunciar, al_terminar=_despedir))
     except asyncio.CancelledError:
         consola.print("ended at once; an open position stays as it is", style="yellow")
         return _INTERRUMPIDO
@@ -181,6 +182,13 @@ def _anunciar(comienzo: Comienzo) -> None:
 
     for linea in lineas(comienzo):
         consola.print(linea, markup=False, highlight=False, soft_wrap=True)
+
+
+def _despedir(sesion: Sesion) -> None:
+    # How it ended is settled, and the exit code must say that: closing what is left takes a moment.
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _mostrar(sesion)
 
 
 def _mostrar(sesion: Sesion) -> None:

@@ -42,6 +42,7 @@ class InformeStops(NamedTuple):
     slippage_pct: Medida  # > 0 is worse than the level
     latencia_ms: Medida  # trigger → execution, market time
     fallidas: tuple[Fallida, ...]
+    anteriores: int  # executions that are older than the window
 
 
 def informar(
@@ -73,12 +74,14 @@ def informar(
             _desde(c.executed_at_ms, ahora_ms, horas),
         )
     ).all()
+    todas = conexion.execute(select(func.count()).select_from(stop_executions).where(suyas)).scalar_one()
     return InformeStops(
         horas,
         por_estado,
         medir([float(s) for s, _, _ in hechas if s is not None]),
         medir([float(e - t) for _, t, e in hechas if t is not None and e is not None]),
         _fallidas(conexion, and_(suyas, _desde(c.failed_at_ms, ahora_ms, horas_fallos))),
+        int(todas) - sum(por_estado.values()),
     )
 
 

@@ -24,6 +24,7 @@ _CONFIRMAR = "TIMONEL_CONFIRM_LIVE"
 _URL = "TIMONEL_EXCHANGE_URL"
 _SIMULADOR = "simulador"
 _SIN_LEER = 6  # exit code: nothing is known and nothing was sent
+_INTERRUMPIDO = 130
 
 
 class EntradaMala(Exception):
@@ -90,7 +91,8 @@ def _analizador() -> argparse.ArgumentParser:
         ),
         epilog=(
             "Exit codes: 0 verified flat and nothing rests, 1 not flat for certain, 2 bad input, 6 the"
-            " account could not be read and nothing was sent. With --dry-run 0 says that all was listed."
+            " account could not be read and nothing was sent, 130 interrupted and not verified."
+            " With --dry-run 0 says that all was listed."
         ),
     )
     analizador.add_argument(
@@ -119,6 +121,14 @@ def principal(argumentos: Sequence[str] | None = None, entorno: Mapping[str, str
     opciones = _analizador().parse_args(argumentos)
     salida = sys.stderr if opciones.json else sys.stdout
     relato = Relato(lambda linea: print(linea, file=salida, flush=True))
+    try:
+        return _aplanar(opciones, entorno, relato)
+    except KeyboardInterrupt:
+        relato("interrupted: NOT VERIFIED")
+        return _INTERRUMPIDO
+
+
+def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: Relato) -> int:
     try:
         destino = elegir_destino(real=opciones.live, url=opciones.exchange_url, entorno=entorno)
         if destino.real and not opciones.dry_run:
