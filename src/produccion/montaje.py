@@ -34,7 +34,12 @@ from src.produccion import bitacora
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
-from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
+from src.produccion.arranque import (
+    comprobar_bolsa,
+    comprobar_saldo,
+    comprobar_sucesion,
+    sincronizar_reloj,
+)
 from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado, espera_a_sus_agentes
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
@@ -173,9 +178,9 @@ class Montaje:
         c, modo = self._conexiones, self._lugar.destino.modo
         apalancamiento = self._lugar.artefacto.configuracion.portafolio.apalancamiento
         _comprobar_libro(self._recuerdo, opciones.capital)
-        await self._comprobar(
-            lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s), None
-        )
+        desfase_max_s = ajustes.risk.max_clock_skew_s
+        await self._comprobar(lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, desfase_max_s), None)
+        comprobar_sucesion(self._recuerdo.ultima_ms, c.reloj.ahora_ms(), modo, desfase_max_s)
         self._espera_agentes = modo is Modo.SIMULADO and await self._insistir(self._mercado_que_espera)
         if self._espera_agentes:
             # From here on time passes with events only, so that every run is the same.

@@ -135,6 +135,19 @@ async def test_otra_sesion_sigue_donde_quedo_la_primera(puesto: Puesto):
     assert segunda.estadisticas.operaciones == 0
 
 
+async def test_el_estado_de_una_repeticion_no_vale_para_la_misma_otra_vez(puesto: Puesto):
+    """The account of the new one is flat and has another balance; nothing of that is a loss."""
+    await puesto.correr(0.5, velas=5)
+    velas = planas(*[PRECIO] * N_CALENTAMIENTO, *SUAVE)
+
+    async with Servidor(una_simulacion(velas, calentamiento=N_CALENTAMIENTO, camino="close")) as otra_vez:
+        with pytest.raises(ConfiguracionInvalida, match=r"a replay that began again.*--state-dir"):
+            await puesto.correr(0.5, velas=5, url=otra_vez.url)
+
+    sesion = await puesto.correr(0.5, velas=2)
+    assert sesion.motivo is Motivo.VELAS
+
+
 async def test_el_capital_asignado_es_un_libro_que_se_recuerda(puesto: Puesto):
     primera = await puesto.correr(0.5, velas=3, capital=2_000.0)
     segunda = await puesto.correr(0.5, velas=3, capital=2_000.0)
