@@ -46,7 +46,7 @@ from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
-from src.produccion.comienzo import Comienzo
+from src.produccion.comienzo import Comienzo, Reanudada
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
 from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
@@ -171,6 +171,7 @@ class Montaje:
         self._recogida = Recogida(self._cortesia)
         self._espera_agentes = False
         self._dudas: list[str] = []
+        self._reanudada: Reanudada | None = None
 
     async def correr(self) -> Sesion:
         """Check, recover, protect, warm up, trade."""
@@ -285,13 +286,16 @@ class Montaje:
 
     async def _recuperar(self, escena: _Escena) -> None:
         """Finish what was begun, book what was missed, protect what is open; then fill the window."""
-        memoria, ciclo = self._recuerdo.agente, escena.ciclo
+        memoria, ciclo, asentadas = self._recuerdo.agente, escena.ciclo, escena.registro.filas
         if memoria.pendiente is not None:
             ciclo.retomar(memoria.pendiente)
         if self._recuerdo.riesgo.sin_acabar:
             await ciclo.emergencia(Razon.DRAWDOWN, self._conexiones.reloj.ahora_ms(), "cut short before")
         await self._insistir(ciclo.recuperar)
         log.info("cuenta_recuperada", cuenta=str(escena.nucleo.cuenta.estado), protegida=ciclo.protegida)
+        if memoria.sesion is not None:
+            self._reanudada = Reanudada(memoria.sesion, asentadas, escena.registro.filas - asentadas)
+            log.info("sesion_reanudada", **self._reanudada._asdict())
         await self._insistir(escena.datos.calentar)
         if self._recuerdo.grabada != escena.registro.sello:
             nombre, sha256 = grabar_calentamiento(self._carpeta, escena.registro.sello, escena.datos.tomadas)
@@ -428,6 +432,7 @@ class Montaje:
             estado=self._conexiones.carpeta,
             bitacora=self._bitacora(escena.registro.sello),
             siguiente_ms=escena.datos.siguiente_cierre_ms,
+            reanudada=self._reanudada,
         )
 
     def _bitacora(self, sello: str) -> Path:
