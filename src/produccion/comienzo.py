@@ -37,14 +37,19 @@ class Comienzo:
     bitacora: Path
     siguiente_ms: int  # market time at which the next candle closes
     reanudada: Reanudada | None = None
+    antes: str | None = None  # the other artefact that traded the account and symbol last
 
 
 def lineas(c: Comienzo) -> tuple[str, ...]:
     """The announcement, line by line."""
     cierra = datetime.fromtimestamp(c.siguiente_ms / 1_000, UTC)
     seguida = () if c.reanudada is None else (f"  resumed   {_de_que(c.reanudada)}",)
+    relevo = (
+        () if c.antes is None else (f"  instead of {c.antes}, which traded this account and symbol last",)
+    )
     return (
         f"{_MODOS[c.modo]}: {c.train_id} trades {c.simbolo} {c.intervalo}",
+        *relevo,
         f"  account   {c.cuenta_id}" + ("" if c.usuario is None else f" ({c.usuario})"),
         f"  exchange  {_sin_claves(c.direccion)}",
         *seguida,

@@ -68,7 +68,7 @@ from src.produccion.riesgo.sensores import FuenteMedida, Sensores
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
-from src.produccion.supervision.identidad import id_cuenta
+from src.produccion.supervision.identidad import id_cuenta, train_id_de
 from src.produccion.supervision.latido import crear_latido
 from src.produccion.supervision.recogida import Recogida
 from src.produccion.supervision.supervisor import Servicio
@@ -404,6 +404,9 @@ class Montaje:
         vigia = Vigia(
             self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
         )
+        antes = self._train_id_anterior()
+        if antes is not None:
+            log.warning("otro_agente", antes=antes, ahora=self._lugar.artefacto.train_id)
         estadisticas.tomar(ciclo, escena.nucleo.cuenta)
         self._lugar.al_empezar(self._comienzo(escena, estadisticas.abierta))
         escaparate = self._abrir_escaparate(escena.nucleo)
@@ -433,7 +436,12 @@ class Montaje:
             bitacora=self._bitacora(escena.registro.sello),
             siguiente_ms=escena.datos.siguiente_cierre_ms,
             reanudada=self._reanudada,
+            antes=self._train_id_anterior(),
         )
+
+    def _train_id_anterior(self) -> str | None:
+        otro = self._recuerdo.otro_agente
+        return None if otro is None else train_id_de(otro)
 
     def _bitacora(self, sello: str) -> Path:
         return self._carpeta / f"produccion_{sello}.log"

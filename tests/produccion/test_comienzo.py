@@ -65,3 +65,9 @@ def test_una_sesion_reanudada_dice_cual_y_lo_que_faltaba():
     assert dichas[3] == (
         "  resumed   session 20240131_080000: 1,200 rows, 2 more booked for what was cut short or missed"
     )
+
+
+def test_si_antes_operaba_otro_agente_se_dice_cual():
+    dichas = lineas(un_comienzo(antes="train_y"))
+
+    assert dichas[1] == "  instead of train_y, which traded this account and symbol last"

@@ -183,6 +183,25 @@ def _el_evento(eventos: list[dict[str, Any]], nombre: str) -> dict[str, Any]:
     return dicho
 
 
+async def test_si_antes_operaba_otro_agente_se_dice_y_se_sigue(puesto: Puesto):
+    primera = await puesto.correr(0.5, velas=2)
+    otro = crear_artefacto(
+        puesto.opciones.base, mercado=mercado_por_defecto("BTCUSDT"), train_id="train_BTCUSDT_otro"
+    )
+    dichos: list[Comienzo] = []
+
+    sesion, _ = [
+        await ejecutar(
+            replace(puesto.opciones, velas=1, train_id=otro), PoliticaGuion(0.5), al_empezar=dichos.append
+        )
+        for _ in range(2)
+    ]
+
+    assert [dicho.antes for dicho in dichos] == [puesto.opciones.train_id, None]
+    assert _el_evento(_eventos(sesion), "otro_agente")["antes"] == puesto.opciones.train_id
+    assert sesion.motivo is primera.motivo is Motivo.VELAS
+
+
 async def test_el_estado_de_una_repeticion_no_vale_para_la_misma_otra_vez(puesto: Puesto):
     """The account of the new one is flat and has another balance; nothing of that is a loss."""
     await puesto.correr(0.5, velas=5)
