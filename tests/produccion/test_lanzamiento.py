@@ -202,6 +202,14 @@ async def test_si_antes_operaba_otro_agente_se_dice_y_se_sigue(puesto: Puesto):
     assert sesion.motivo is primera.motivo is Motivo.VELAS
 
 
+async def test_quien_empieza_cuando_ya_no_hay_velas_acaba_como_quien_las_vio_acabar(puesto: Puesto):
+    primera = await puesto.correr(0.5)
+    segunda = await asyncio.wait_for(puesto.correr(0.5), 10.0)
+
+    assert segunda.motivo is primera.motivo is Motivo.FIN_DE_DATOS
+    assert puesto.cantidad > 0
+
+
 async def test_el_estado_de_una_repeticion_no_vale_para_la_misma_otra_vez(puesto: Puesto):
     """The account of the new one is flat and has another balance; nothing of that is a loss."""
     await puesto.correr(0.5, velas=5)
