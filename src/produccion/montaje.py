@@ -335,7 +335,7 @@ class Montaje:
             async with asyncio.timeout(_ALMACEN_S):
                 await ventanilla.comprobar()
         except Exception as fallo:  # whatever it is, a position must not be left without its daemon
-            motivo = _por_que_no_abre(fallo)
+            motivo = _por_que_no_abre(fallo, mostrador.estado)
             if not _algo_abierto(nucleo):
                 raise ConfiguracionInvalida(motivo) from fallo
             log.critical(
@@ -650,12 +650,21 @@ def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
     )
 
 
-def _por_que_no_abre(fallo: Exception) -> str:
+def _por_que_no_abre(fallo: Exception, estado: Path) -> str:
     if isinstance(fallo, ConfiguracionInvalida):
         return str(fallo)
     if isinstance(fallo, TimeoutError):
-        return f"the store does not answer within {_ALMACEN_S:g} s"
+        return _sin_respuesta(estado)
     return f"the store cannot be used: {fallo!r}. Look at it with `timonel db status`"
+
+
+def _sin_respuesta(estado: Path) -> str:
+    from src.produccion.almacen.conexion import direccion_almacen, visible
+
+    return (
+        f"the store {visible(direccion_almacen(None, estado))} does not answer within {_ALMACEN_S:g} s. Start it,"
+        f" or correct {URL_ALMACEN}; without it the store is a file of the state directory"
+    )
 
 
 @contextmanager

@@ -318,6 +318,21 @@ async def test_sin_nada_en_juego_un_defecto_del_almacen_se_dice_y_no_se_empieza(
     assert puesto.cantidad == 0
 
 
+async def test_de_un_almacen_que_calla_se_dicen_la_direccion_y_el_remedio(
+    puesto: Puesto, monkeypatch: pytest.MonkeyPatch
+):
+    """Something listens there and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as mudo:
+        lugar = f"127.0.0.1:{mudo.getsockname()[1]}/timonel?connect_timeout=30"
+        monkeypatch.setenv(URL_ALMACEN, f"postgresql://ana:secreta@{lugar}")
+
+        with pytest.raises(ConfiguracionInvalida, match="does not answer within 10 s") as fallo:
+            await puesto.correr(0.5, velas=3)
+
+    assert f"postgresql://ana:***@{lugar}" in str(fallo.value)
+    assert f"Start it, or correct {URL_ALMACEN}" in str(fallo.value)
+
+
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
 async def test_enclavado_no_se_opera_hasta_desenclavar(puesto: Puesto):
     with pytest.raises(EmergenciaDrawdown):
