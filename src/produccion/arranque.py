@@ -8,12 +8,14 @@ from decimal import Decimal
 
 import structlog
 
-from src.nucleo.errores import BolsaIncompatible
+from src.nucleo.errores import BolsaIncompatible, ConfiguracionInvalida
+from src.nucleo.registro import texto_utc
 from src.nucleo.tipos import Mercado, TipoMargen
 from src.produccion.config.config import Modo
 from src.produccion.puertos import Bolsa, Reloj
 
 _EN_OPERACION = "TRADING"
+_RETRASO_MIN_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +33,32 @@ async def sincronizar_reloj(bolsa: Bolsa, reloj: Reloj, modo: Modo, desfase_max_
         raise BolsaIncompatible(
             f"this machine's clock is {-desfase_s:.1f} s off the exchange's (limit {desfase_max_s} s); "
             "synchronise it with NTP"
+        )
+
+
+def comprobar_sucesion(ultimo_ms: int | None, ahora_ms: int, modo: Modo, desfase_max_s: float) -> None:
+    """Refuse a simulated market that has not come as far as the state's journal.
+
+    Its account does not hold what the journal says, and that would be taken for a loss. Nothing is at stake
+    there. A real exchange is never refused for it: its time does not begin again, a position may be open, and
+    a clock that is off is for `sincronizar_reloj` to tell.
+
+    Args:
+        ultimo_ms: Market time of the journal's newest snapshot; ``None`` before the first.
+        ahora_ms: Market time now.
+        modo: Which exchange.
+        desfase_max_s: How far clocks may differ; a minute is always allowed.
+
+    Raises:
+        ConfiguracionInvalida: It is another market, or a replay that began again.
+    """
+    if modo is not Modo.SIMULADO or ultimo_ms is None:
+        return
+    if ultimo_ms - ahora_ms > max(_RETRASO_MIN_S, desfase_max_s) * 1_000:
+        raise ConfiguracionInvalida(
+            f"the exchange's time {texto_utc(ahora_ms)} lies before this state's last record of"
+            f" {texto_utc(ultimo_ms)}: it is another market, or a replay that began again;"
+            " use a fresh --state-dir"
         )
 
 

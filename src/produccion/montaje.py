@@ -35,14 +35,19 @@ from src.produccion import bitacora
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
-from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
+from src.produccion.arranque import (
+    comprobar_bolsa,
+    comprobar_saldo,
+    comprobar_sucesion,
+    sincronizar_reloj,
+)
 from src.produccion.bolsa.avance import AvanceReal, AvanceSimulado, espera_a_sus_agentes
 from src.produccion.bolsa.binance import BinanceConnector
 from src.produccion.bolsa.flujo_cuenta import FlujoCuenta
 from src.produccion.bolsa.flujos import AjustesFlujos, FlujoMercado
 from src.produccion.bolsa.reloj import RelojMercado, mantener_hora
 from src.produccion.ciclo import Ciclo
-from src.produccion.comienzo import Comienzo
+from src.produccion.comienzo import Comienzo, Reanudada
 from src.produccion.config.config import Ajustes, Destino, Modo, Opciones
 from src.produccion.config.cuentas import CUENTA_UNICA
 from src.produccion.dataprovider import DataProvider
@@ -65,7 +70,7 @@ from src.produccion.riesgo.sensores import FuenteMedida, Sensores
 from src.produccion.sesion import Estadisticas, linea_de_estado
 from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
-from src.produccion.supervision.identidad import id_cuenta
+from src.produccion.supervision.identidad import id_cuenta, train_id_de
 from src.produccion.supervision.latido import crear_latido
 from src.produccion.supervision.recogida import Recogida
 from src.produccion.supervision.supervisor import Servicio
@@ -168,6 +173,7 @@ class Montaje:
         self._recogida = Recogida(self._cortesia)
         self._espera_agentes = False
         self._dudas: list[str] = []
+        self._reanudada: Reanudada | None = None
 
     async def correr(self) -> Sesion:
         """Check, recover, protect, warm up, trade."""
@@ -175,9 +181,9 @@ class Montaje:
         c, modo = self._conexiones, self._lugar.destino.modo
         apalancamiento = self._lugar.artefacto.configuracion.portafolio.apalancamiento
         _comprobar_libro(self._recuerdo, opciones.capital)
-        await self._comprobar(
-            lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, ajustes.risk.max_clock_skew_s), None
-        )
+        desfase_max_s = ajustes.risk.max_clock_skew_s
+        await self._comprobar(lambda: sincronizar_reloj(c.bolsa, c.reloj, modo, desfase_max_s), None)
+        comprobar_sucesion(self._recuerdo.ultima_ms, c.reloj.ahora_ms(), modo, desfase_max_s)
         self._espera_agentes = modo is Modo.SIMULADO and await self._insistir(self._mercado_que_espera)
         if self._espera_agentes:
             # From here on time passes with events only, so that every run is the same.
@@ -283,13 +289,16 @@ class Montaje:
 
     async def _recuperar(self, escena: _Escena) -> None:
         """Finish what was begun, book what was missed, protect what is open; then fill the window."""
-        memoria, ciclo = self._recuerdo.agente, escena.ciclo
+        memoria, ciclo, asentadas = self._recuerdo.agente, escena.ciclo, escena.registro.filas
         if memoria.pendiente is not None:
             ciclo.retomar(memoria.pendiente)
         if self._recuerdo.riesgo.sin_acabar:
             await ciclo.emergencia(Razon.DRAWDOWN, self._conexiones.reloj.ahora_ms(), "cut short before")
         await self._insistir(ciclo.recuperar)
         log.info("cuenta_recuperada", cuenta=str(escena.nucleo.cuenta.estado), protegida=ciclo.protegida)
+        if memoria.sesion is not None:
+            self._reanudada = Reanudada(memoria.sesion, asentadas, escena.registro.filas - asentadas)
+            log.info("sesion_reanudada", **self._reanudada._asdict())
         await self._insistir(escena.datos.calentar)
         if self._recuerdo.grabada != escena.registro.sello:
             nombre, sha256 = grabar_calentamiento(self._carpeta, escena.registro.sello, escena.datos.tomadas)
@@ -329,7 +338,7 @@ class Montaje:
             async with asyncio.timeout(_ALMACEN_S):
                 await ventanilla.comprobar()
         except Exception as fallo:  # whatever it is, a position must not be left without its daemon
-            motivo = _por_que_no_abre(fallo)
+            motivo = _por_que_no_abre(fallo, mostrador.estado)
             if not _algo_abierto(nucleo):
                 raise ConfiguracionInvalida(motivo) from fallo
             log.critical(
@@ -398,6 +407,9 @@ class Montaje:
         vigia = Vigia(
             self._aviso, self._progreso.atascados, self._lugar.ajustes.supervision.loop_delay_warn_ms
         )
+        antes = self._train_id_anterior()
+        if antes is not None:
+            log.warning("otro_agente", antes=antes, ahora=self._lugar.artefacto.train_id)
         estadisticas.tomar(ciclo, escena.nucleo.cuenta)
         self._lugar.al_empezar(self._comienzo(escena, estadisticas.abierta))
         escaparate = self._abrir_escaparate(escena.nucleo)
@@ -426,7 +438,13 @@ class Montaje:
             estado=self._conexiones.carpeta,
             bitacora=self._bitacora(escena.registro.sello),
             siguiente_ms=escena.datos.siguiente_cierre_ms,
+            reanudada=self._reanudada,
+            antes=self._train_id_anterior(),
         )
+
+    def _train_id_anterior(self) -> str | None:
+        otro = self._recuerdo.otro_agente
+        return None if otro is None else train_id_de(otro)
 
     def _bitacora(self, sello: str) -> Path:
         return self._carpeta / f"produccion_{sello}.log"
@@ -654,12 +672,21 @@ def _comprobar_libro(recuerdo: Recuerdo, capital: float | None) -> None:
     )
 
 
-def _por_que_no_abre(fallo: Exception) -> str:
+def _por_que_no_abre(fallo: Exception, estado: Path) -> str:
     if isinstance(fallo, ConfiguracionInvalida):
         return str(fallo)
     if isinstance(fallo, TimeoutError):
-        return f"the store does not answer within {_ALMACEN_S:g} s"
+        return _sin_respuesta(estado)
     return f"the store cannot be used: {fallo!r}. Look at it with `timonel db status`"
+
+
+def _sin_respuesta(estado: Path) -> str:
+    from src.produccion.almacen.conexion import direccion_almacen, visible
+
+    return (
+        f"the store {visible(direccion_almacen(None, estado))} does not answer within {_ALMACEN_S:g} s. Start it,"
+        f" or correct {URL_ALMACEN}; without it the store is a file of the state directory"
+    )
 
 
 @contextmanager

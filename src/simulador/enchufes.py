@@ -86,6 +86,8 @@ class Sesion:
         nombres = [n for n in re.split(r"/", consulta.get("streams") or resto) if n]
         if self._cola.categoria is not Categoria.PRIVATE:
             self._suscribir(nombres)
+            if self._cola.categoria is Categoria.MARKET:
+                self._simulacion.recibir(self._cola)
             return
         self._simulacion.difusor.suscribir(self._cola, ())
         for oyente in (*consulta.get("listenKey", "").split("/"), *nombres):

@@ -10,7 +10,7 @@ from src.nucleo.tipos import Mercado
 from src.simulador import eventos
 from src.simulador.acuerdo import Acuerdo
 from src.simulador.contrato import Contrato
-from src.simulador.difusion import FLUJO_FIN, Difusor
+from src.simulador.difusion import FLUJO_FIN, Difusor, Receptor
 from src.simulador.fallas.central import Fallas
 from src.simulador.fallas.valores import GuionInvalido
 from src.simulador.fallos_api import ErrorApi
@@ -176,3 +176,8 @@ class Simulacion:
         self.terminado = True
         self.reloj.detener()
         self.difusor.publicar_a_todos(FLUJO_FIN, eventos.fin(self.reloj.ahora_ms()))
+
+    def recibir(self, receptor: Receptor) -> None:
+        """Tell whoever comes to hear a market after its end that there is nothing more to hear."""
+        if self.terminado:
+            self.difusor.enviar(receptor, FLUJO_FIN, eventos.fin(self.reloj.ahora_ms()))

@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
-from src.nucleo.errores import BolsaIncompatible
+from src.nucleo.errores import BolsaIncompatible, ConfiguracionInvalida
 from src.nucleo.tipos import TipoMargen
-from src.produccion.arranque import comprobar_bolsa, comprobar_saldo, sincronizar_reloj
+from src.produccion.arranque import (
+    comprobar_bolsa,
+    comprobar_saldo,
+    comprobar_sucesion,
+    sincronizar_reloj,
+)
 from src.produccion.config.config import Modo
 from src.produccion.puertos import ModoCuenta
-from tests.constructores import un_mercado, una_cuenta, unos_filtros
+from tests.constructores import INICIO_MS, un_mercado, una_cuenta, unos_filtros
 from tests.produccion.falsos import BolsaFalsa, RelojFalso
 
 
@@ -49,6 +54,34 @@ async def test_un_mercado_simulado_tiene_su_propia_hora():
     await sincronizar_reloj(bolsa, reloj, Modo.SIMULADO, 60.0)
 
     assert reloj.ahora_ms() == bolsa.reloj.ahora_ms()
+
+
+def test_un_mercado_simulado_que_empezo_otra_vez_se_rechaza():
+    ultimo_ms = INICIO_MS + 3_600_000
+
+    with pytest.raises(
+        ConfiguracionInvalida, match=r"time 2024-01-01.*record of 2024-01-01.*--state-dir"
+    ) as f:
+        comprobar_sucesion(ultimo_ms, INICIO_MS, Modo.SIMULADO, 1.0)
+
+    assert f.value.codigo_salida == 2
+
+
+@pytest.mark.parametrize(
+    ("atraso_s", "desfase_max_s"), [(-3_600, 60.0), (0, 60.0), (60, 1.0), (90, 120.0)], ids=str
+)
+def test_los_relojes_pueden_diferir_un_poco(atraso_s: int, desfase_max_s: float):
+    comprobar_sucesion(INICIO_MS + atraso_s * 1_000, INICIO_MS, Modo.SIMULADO, desfase_max_s)
+
+
+def test_un_diario_sin_instantaneas_vale_para_cualquier_mercado():
+    comprobar_sucesion(None, INICIO_MS, Modo.SIMULADO, 60.0)
+
+
+@pytest.mark.parametrize("modo", [Modo.TESTNET, Modo.REAL])
+def test_una_bolsa_de_verdad_no_se_rechaza_por_su_hora(modo: Modo):
+    """A position may be open there, and it has to be looked after."""
+    comprobar_sucesion(INICIO_MS + 3_600_000, INICIO_MS, modo, 60.0)
 
 
 # --- account and symbol ---

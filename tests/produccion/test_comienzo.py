@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from src.produccion.comienzo import Comienzo, lineas
+from src.produccion.comienzo import Comienzo, Reanudada, lineas
 from src.produccion.config.config import Modo
 from tests.constructores import INICIO_MS
 
@@ -57,3 +57,17 @@ def test_lo_secreto_de_una_direccion_no_se_dice():
 
     assert "http://127.0.0.1:8899" in dicho
     assert "secreto" not in dicho
+
+
+def test_una_sesion_reanudada_dice_cual_y_lo_que_faltaba():
+    dichas = lineas(un_comienzo(reanudada=Reanudada("20240131_080000", 1_200, 2)))
+
+    assert dichas[3] == (
+        "  resumed   session 20240131_080000: 1,200 rows, 2 more booked for what was cut short or missed"
+    )
+
+
+def test_si_antes_operaba_otro_agente_se_dice_cual():
+    dichas = lineas(un_comienzo(antes="train_y"))
+
+    assert dichas[1] == "  instead of train_y, which traded this account and symbol last"

@@ -24,6 +24,7 @@ from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
 )
+from src.nucleo.tipos import Observacion
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.conexion import abrir_almacen, escribir
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -39,7 +40,7 @@ from tests.artefactos.fabrica import crear_artefacto, una_configuracion
 from tests.constructores import HORA_MS
 from tests.produccion.banco import N_CALENTAMIENTO, leer_csv
 from tests.produccion.falsos import PoliticaGuion
-from tests.simulador.banco import CLAVE, SECRETO, el_titular, planas, una_simulacion
+from tests.simulador.banco import CLAVE, SECRETO, el_titular, ordenar, planas, una_simulacion
 
 RED = True
 PRECIO = 30_000.0
@@ -135,6 +136,93 @@ async def test_otra_sesion_sigue_donde_quedo_la_primera(puesto: Puesto):
     assert segunda.estadisticas.operaciones == 0
 
 
+class PoliticaQueMuere(PoliticaGuion):
+    """Ends the session at once when it is asked for its third action."""
+
+    def __init__(self, vida: Callable[[], asyncio.Task[Sesion]]) -> None:
+        super().__init__(0.5)
+        self._vida, self._faltan = vida, 3
+
+    def predecir(self, observacion: Observacion) -> float:
+        self._faltan -= 1
+        if self._faltan == 0:
+            self._vida().cancel()
+        return super().predecir(observacion)
+
+
+async def test_una_sesion_reanudada_lo_dice_y_lo_que_anoto(puesto: Puesto):
+    """While nobody looked, somebody sold part of the position."""
+    assert puesto.servidor is not None
+    dichos: list[Comienzo] = []
+    primera = asyncio.create_task(
+        ejecutar(puesto.opciones, PoliticaQueMuere(lambda: primera), al_empezar=dichos.append)
+    )
+    await asyncio.gather(primera, return_exceptions=True)
+    ordenar(puesto.servidor.simulacion, side="SELL", quantity="0.01")
+
+    una_vela = replace(puesto.opciones, velas=1)
+    segunda = await ejecutar(una_vela, PoliticaGuion(0.5), al_empezar=dichos.append)
+    await ejecutar(una_vela, PoliticaGuion(0.5), al_empezar=dichos.append)
+
+    tras_caer = dichos[1].reanudada
+    assert tras_caer is not None
+    assert f"registro_{tras_caer.sello}.csv" == segunda.registro.name
+    assert tras_caer.anotadas >= 1
+    assert tras_caer.filas + tras_caer.anotadas + 1 == len(leer_csv(segunda.registro))
+    assert tras_caer._asdict().items() <= _el_evento(_eventos(segunda), "sesion_reanudada").items()
+    assert (dichos[0].reanudada, dichos[2].reanudada) == (None, None)
+
+
+def _eventos(sesion: Sesion) -> list[dict[str, Any]]:
+    ruta = sesion.registro.with_name(sesion.registro.name.replace("registro", "produccion"))
+    return [orjson.loads(linea) for linea in ruta.with_suffix(".log").read_text().splitlines()]
+
+
+def _el_evento(eventos: list[dict[str, Any]], nombre: str) -> dict[str, Any]:
+    (dicho,) = (evento for evento in eventos if evento["event"] == nombre)
+    return dicho
+
+
+async def test_si_antes_operaba_otro_agente_se_dice_y_se_sigue(puesto: Puesto):
+    primera = await puesto.correr(0.5, velas=2)
+    otro = crear_artefacto(
+        puesto.opciones.base, mercado=mercado_por_defecto("BTCUSDT"), train_id="train_BTCUSDT_otro"
+    )
+    dichos: list[Comienzo] = []
+
+    sesion, _ = [
+        await ejecutar(
+            replace(puesto.opciones, velas=1, train_id=otro), PoliticaGuion(0.5), al_empezar=dichos.append
+        )
+        for _ in range(2)
+    ]
+
+    assert [dicho.antes for dicho in dichos] == [puesto.opciones.train_id, None]
+    assert _el_evento(_eventos(sesion), "otro_agente")["antes"] == puesto.opciones.train_id
+    assert sesion.motivo is primera.motivo is Motivo.VELAS
+
+
+async def test_quien_empieza_cuando_ya_no_hay_velas_acaba_como_quien_las_vio_acabar(puesto: Puesto):
+    primera = await puesto.correr(0.5)
+    segunda = await asyncio.wait_for(puesto.correr(0.5), 10.0)
+
+    assert segunda.motivo is primera.motivo is Motivo.FIN_DE_DATOS
+    assert puesto.cantidad > 0
+
+
+async def test_el_estado_de_una_repeticion_no_vale_para_la_misma_otra_vez(puesto: Puesto):
+    """The account of the new one is flat and has another balance; nothing of that is a loss."""
+    await puesto.correr(0.5, velas=5)
+    velas = planas(*[PRECIO] * N_CALENTAMIENTO, *SUAVE)
+
+    async with Servidor(una_simulacion(velas, calentamiento=N_CALENTAMIENTO, camino="close")) as otra_vez:
+        with pytest.raises(ConfiguracionInvalida, match=r"a replay that began again.*--state-dir"):
+            await puesto.correr(0.5, velas=5, url=otra_vez.url)
+
+    sesion = await puesto.correr(0.5, velas=2)
+    assert sesion.motivo is Motivo.VELAS
+
+
 async def test_el_capital_asignado_es_un_libro_que_se_recuerda(puesto: Puesto):
     primera = await puesto.correr(0.5, velas=3, capital=2_000.0)
     segunda = await puesto.correr(0.5, velas=3, capital=2_000.0)
@@ -214,9 +302,7 @@ async def test_un_defecto_del_almacen_no_deja_sola_a_una_posicion_abierta(
     assert sesion.motivo is Motivo.VELAS
     assert puesto.cantidad == antes > 0
     assert leer_csv(sesion.registro)[-1]["error"] == "entries_blocked: the guardrails are not known yet"
-    bitacora = sesion.registro.with_name(sesion.registro.name.replace("registro", "produccion"))
-    eventos = [orjson.loads(linea) for linea in bitacora.with_suffix(".log").read_text().splitlines()]
-    (dicho,) = (e for e in eventos if e["event"] == "almacen_no_abre")
+    dicho = _el_evento(_eventos(sesion), "almacen_no_abre")
     assert "BROKEN" in dicho["motivo"]
     assert "Traceback" in dicho["exception"]
 
@@ -230,6 +316,21 @@ async def test_sin_nada_en_juego_un_defecto_del_almacen_se_dice_y_no_se_empieza(
         await puesto.correr(0.5, velas=3)
 
     assert puesto.cantidad == 0
+
+
+async def test_de_un_almacen_que_calla_se_dicen_la_direccion_y_el_remedio(
+    puesto: Puesto, monkeypatch: pytest.MonkeyPatch
+):
+    """Something listens there and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as mudo:
+        lugar = f"127.0.0.1:{mudo.getsockname()[1]}/timonel?connect_timeout=30"
+        monkeypatch.setenv(URL_ALMACEN, f"postgresql://ana:secreta@{lugar}")
+
+        with pytest.raises(ConfiguracionInvalida, match="does not answer within 10 s") as fallo:
+            await puesto.correr(0.5, velas=3)
+
+    assert f"postgresql://ana:***@{lugar}" in str(fallo.value)
+    assert f"Start it, or correct {URL_ALMACEN}" in str(fallo.value)
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)

@@ -199,6 +199,19 @@ async def test_el_mercado_espera_a_cada_agente_y_termina_una_vez(cliente: Client
     assert not enchufe.closed
 
 
+async def test_a_quien_llega_tras_el_final_se_le_dice(cliente: Cliente, servidor: Servidor):
+    while servidor.simulacion.avanzar() is not None:
+        pass
+
+    mercado = await cliente.conectar("/market/stream?streams=btcusdt@kline_1h")
+    privado = await cliente.conectar("/private/ws")
+
+    fin = await recibir(mercado)
+    assert (fin["stream"], fin["data"]["e"]) == ("simEnd", "simEnd")
+    assert await callado(mercado)
+    assert await callado(privado)
+
+
 async def test_tambien_se_termina_un_paso_por_el_enchufe(cliente: Cliente):
     enchufe = await cliente.conectar("/market/ws/btcusdt@kline_1h")
     agente, paso = await unirse(cliente)

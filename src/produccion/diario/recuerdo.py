@@ -43,6 +43,8 @@ class Recuerdo(NamedTuple):
     modo: ModoRiesgo = ModoRiesgo.ACTIVE
     a_mano: MemoriaAMano = MemoriaAMano()
     detenida_por: str | None = None  # who wanted the session ended that was cut short before it had
+    ultima_ms: int | None = None  # market time of the newest snapshot, whichever agent's it is
+    otro_agente: str | None = None  # who traded the account and symbol last, unless it was this one
 
 
 def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuerdo:
@@ -71,6 +73,8 @@ def recordar_todo(diario: DiarioSqlite, carpeta: Path, agente_id: str) -> Recuer
         _modo_de(diario),
         recordar_a_mano(diario.ultimo(AGREGADO_A_MANO)),
         _detenida_por(diario, agregado),
+        None if ultima is None else ultima.instante_ms,
+        None if ultima is None or ultima.agregado == agregado else ultima.agregado.removeprefix("agent:"),
     )
 
 

@@ -52,6 +52,11 @@ def id_agente(cuenta_id: str, simbolo: str, train_id: str) -> str:
     return f"{cuenta_id}:{simbolo}:{train_id}"
 
 
+def train_id_de(agente_id: str) -> str:
+    """The artefact of an agent."""
+    return agente_id.split(":", 2)[2]
+
+
 def carpeta_estado(base: Path, cuenta_id: str, simbolo: str) -> Path:
     """Where the journal of an account and symbol lives."""
     return base / cuenta_id / simbolo
