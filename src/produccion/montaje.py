@@ -684,8 +684,8 @@ def _sin_respuesta(estado: Path) -> str:
     from src.produccion.almacen.conexion import direccion_almacen, visible
 
     return (
-        f"the store {visible(direccion_almacen(None, estado))} does not answer within {_ALMACEN_S:g} s. Start it,"
-        f" or correct {URL_ALMACEN}; without it the store is a file of the state directory"
+        f"the store {visible(direccion_almacen(None, estado))} does not answer within {_ALMACEN_S:g} s. Start"
+        f" it, or correct {URL_ALMACEN}; without it the store is a file of the state directory"
     )
 
 
@@ -713,8 +713,5 @@ def _senales(parar: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for senal in puestas:
-            if pedidas:
-                # Whoever asked twice asked for what is happening: what is left takes a moment.
-                bucle.add_signal_handler(senal, log.info, "ya_acaba")
-            else:
-                bucle.remove_signal_handler(senal)
+            # It is ending, whoever asks for it: what is left takes a moment, and has its own exit code.
+            bucle.add_signal_handler(senal, log.info, "ya_acaba")
