@@ -24,6 +24,7 @@ from src.produccion.almacen.operaciones import (
     LadoOperacion,
     OperacionGuardada,
     StopPuesto,
+    cambiar_tamano,
     cerrar_operacion,
     guardar_operacion,
     id_operacion,
@@ -124,6 +125,13 @@ def _por_orden(contenido: dict[str, Any]) -> dict[str | None, list[dict[str, Any
         if fila["status"] == _PROTECCION and fila["cantidad"] is not None:
             suyas.setdefault(id_cliente, []).append(fila)
     return suyas
+
+
+def escribir_tamano(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
+    """What is open after the last row is what the operation holds now: a reduction may leave its level."""
+    _, *posicion = apunte.contenido["state"]["account"]
+    if posicion and posicion[0]:
+        cambiar_tamano(conexion, titular.account_id, titular.symbol, posicion[0], posicion[1])
 
 
 class _Fill(NamedTuple):

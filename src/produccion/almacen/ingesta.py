@@ -35,7 +35,11 @@ Escritor = Callable[[Connection, Titular, str, Apunte], None]
 _ORDENES = "INTENT SENT ACCEPTED PARTIAL FILLED REJECTED CANCELED UNCERTAIN ABSENT"
 _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     **{f"ORDER_{paso}": (filas_orden.escribir_orden,) for paso in _ORDENES.split()},
-    "ROWS": (filas_cuenta.escribir_filas, filas_proteccion.escribir_ejecucion),
+    "ROWS": (
+        filas_cuenta.escribir_filas,
+        filas_proteccion.escribir_ejecucion,
+        filas_proteccion.escribir_tamano,
+    ),
     "LEVEL_SET": (filas_proteccion.escribir_nivel,),
     "LEVEL_CLEARED": (filas_proteccion.escribir_cierre,),
     **dict.fromkeys(filas_stop.TIPOS, (filas_stop.escribir_stop,)),

@@ -175,6 +175,25 @@ def poner_stop(conexion: Connection, operation_id: str, stop: StopPuesto) -> str
     return token if conexion.execute(orden).rowcount else None
 
 
+def cambiar_tamano(
+    conexion: Connection, account_id: str, symbol: str, quantity: float, average_entry_price: float
+) -> None:
+    """Write down how large the open operation is now; one of the other side is another operation.
+
+    Args:
+        conexion: In a transaction that writes.
+        account_id: Whose it is.
+        symbol: Of the position.
+        quantity: Signed, not zero; base asset.
+        average_entry_price: Quote asset.
+    """
+    lado = LadoOperacion.BUY if quantity > 0 else LadoOperacion.SELL
+    suya = (operations.c.account_id == account_id) & (operations.c.symbol == symbol)
+    abierta = (operations.c.status == EstadoOperacion.ACTIVE.value) & (operations.c.side == lado.value)
+    valores = {"quantity": numero(abs(quantity)), "average_entry_price": numero(average_entry_price)}
+    conexion.execute(update(operations).where(suya, abierta).values(**valores, updated_at_ms=ahora_bd()))
+
+
 def anotar_revision(conexion: Connection, operation_ids: Sequence[str], instante_ms: int) -> None:
     """Write down that the stops of these operations were looked at."""
     orden = update(operations).where(operations.c.operation_id.in_(operation_ids))

@@ -35,7 +35,12 @@ from src.produccion.almacen.eventos_stop import (
 )
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
-from src.produccion.almacen.operaciones import EstadoOperacion, id_operacion, ultima_operacion
+from src.produccion.almacen.operaciones import (
+    EstadoOperacion,
+    id_operacion,
+    operaciones_activas,
+    ultima_operacion,
+)
 from src.produccion.almacen.proyecciones import reconstruir
 from src.produccion.diario.reparacion_diario import reparar
 from tests.produccion.almacen.diarios_de_prueba import (
@@ -437,6 +442,34 @@ def test_un_stop_que_se_ejecuta_en_dos_veces_las_suma(motor: Engine, tmp_path: P
         Decimal("1.684210526"),
     )
     assert reconstruir(motor).distintas == 0
+
+
+@pytest.mark.parametrize(
+    ("cuenta", "tamano"),
+    [
+        ([999.0, 0.3, 100.2], ("0.3", "100.2")),
+        ([999.0, 0.8, 101.5], ("0.8", "101.5")),
+        ([999.0, -0.3, 99.0], ("0.5", "100.2")),  # of the other side: another operation, named later
+    ],
+    ids=["reducida", "aumentada", "del otro lado"],
+)
+def test_la_operacion_mide_lo_que_queda_abierto_aunque_su_nivel_no_cambie(
+    motor: Engine, tmp_path: Path, cuenta: list[float], tamano: tuple[str, str]
+):
+    ruta = tmp_path / "diario.sqlite"
+    nivel = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": 95.0}
+    decidida = una_fila(operacion="reducir_long", cantidad=0.2, precio_entrada=100.2, precio_salida=101.0)
+    anadir(
+        ruta,
+        ("protection", "LEVEL_SET", nivel),
+        (AGENTE, "ROWS", filas(decidida, cuenta=cuenta)),
+    )
+
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        (operacion,) = operaciones_activas(conexion)
+    assert (operacion.quantity, operacion.average_entry_price) == tuple(map(Decimal, tamano))
 
 
 def test_dos_ordenes_en_un_apunte_son_dos_ejecuciones(motor: Engine, tmp_path: Path):
