@@ -82,7 +82,8 @@ def reset(
     """Have the running daemon close a breaker; if what opened it goes on, it opens again.
 
     The drawdown breaker shows a limit on the day's loss and cannot be reset. That of stop executions lives in
-    the store and needs no daemon.
+    the store and needs no daemon. Writes to the store as whoever owns this machine, logged in or not; over
+    HTTP roles decide.
 
     Exit codes: 0 done, 2 bad input or refused, 4 nobody answered.
     """

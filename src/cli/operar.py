@@ -341,7 +341,8 @@ def _listar(cuerpo: dict[str, Any], lista: str, campos: tuple[str, ...], *, como
 def _tabla(filas: list[dict[str, Any]], campos: tuple[str, ...]) -> None:
     tabla = Table(box=None, pad_edge=False)
     for campo in campos:
-        tabla.add_column(campo.removesuffix("_at").replace("_", " "), overflow="fold")
+        # What is typed again must come out whole.
+        tabla.add_column(campo.removesuffix("_at").replace("_", " "), overflow="fold", no_wrap=campo == "id")
     for fila in filas:
         tabla.add_row(*(_celda(campo, fila[campo]) for campo in campos))
     _consola().print(tabla)

@@ -35,7 +35,8 @@ def mode(
     """Set the risk mode of every running daemon that is named; it is kept until it is set again.
 
     ACTIVE trades. REDUCING opens and increases nothing. HALTED sends nothing that the agent decides, exits
-    neither: stops, drawdown emergency and exits by hand go on.
+    neither: stops, drawdown emergency and exits by hand go on. Writes to the store as whoever owns this
+    machine, logged in or not; over HTTP roles decide.
 
     Exit codes: 0 done, 2 bad input or refused, 4 a daemon did not answer.
     """
