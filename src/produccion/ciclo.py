@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from itertools import count
 from math import isclose
 from time import perf_counter
@@ -108,16 +107,6 @@ class _Aumento(NamedTuple):
 
     cantidad: float  # signed
     instante_ms: int
-
-
-class _Encargada(NamedTuple):
-    """A plan on its way to the exchange."""
-
-    plan: Plan
-    ficha: str
-    vigente: Callable[[], bool]
-    precio: float  # what it was decided at
-    instante_ms: int  # when, market time
 
 
 class Ciclo:
@@ -522,9 +511,8 @@ class Ciclo:
         id_cliente = id_cliente_de(f"{ficha}:0")
         try:
             p.a_mano.empezar(OperacionAMano(mando, quien, id_cliente, pedida.stop, pedida.objetivo))
-            informe = await self._ejecutar_plan(
-                _Encargada(plan, ficha, vigente, self.mark, p.reloj.ahora_ms())
-            )
+            p.cuenta.en_vuelo = True
+            informe = await p.ejecutor.ejecutar(plan, ficha, vigente, posicion_previa=0.0)
         except EmergenciaOperacional as fallo:
             informe = Informe(Resultado.RECHAZADA, (), str(fallo))
         if informe.resultado is Resultado.INCIERTA:
@@ -729,13 +717,11 @@ class Ciclo:
             p.reloj.ahora_ms(),
         )
 
-    async def _proteger(self, tarea: Awaitable[None], instante_ms: int) -> bool:
-        """Arm the stop; a position that cannot have one is closed, and then it is false."""
-        abierta = True
+    async def _proteger(self, tarea: Awaitable[None], instante_ms: int) -> None:
+        """Arm the stop; a position that cannot have one is closed."""
         try:
             await tarea
         except PosicionDesprotegida as fallo:
-            abierta = False
             log.critical("posicion_sin_stop", motivo=str(fallo))
             self.anotar_abandono(str(fallo))
             await self._cerrar_desprotegida(fallo, instante_ms)
@@ -745,7 +731,6 @@ class Ciclo:
             confirmada=self._p.protector.confirmado,
             permite_entrar=self._p.protector.permite_entrar,
         )
-        return abierta
 
     async def _cerrar_desprotegida(self, motivo: PosicionDesprotegida, instante_ms: int) -> None:
         puesto = self._p.protector.puesto
@@ -811,66 +796,20 @@ class Ciclo:
             return _SIN_ORDENES
         if pendiente.rechazo:
             return Informe(Resultado.RECHAZADA, (), pendiente.rechazo)
+        self._p.cuenta.en_vuelo = True
         ficha = f"{self._r.agente_id}:{pendiente.vela.apertura_ms}:{pendiente.plan.operacion.value}"
         limite_ms = pendiente.cierre_ms + self._r.edad_maxima_vela_ms
-        self._p.protector.atr = pendiente.atr
         try:
-            return await self._ejecutar_plan(
-                _Encargada(
-                    pendiente.plan,
-                    ficha,
-                    lambda: self._p.reloj.ahora_ms() <= limite_ms,
-                    pendiente.vela.close,
-                    pendiente.cierre_ms,
-                ),
+            return await self._p.ejecutor.ejecutar(
+                pendiente.plan,
+                ficha,
+                lambda: self._p.reloj.ahora_ms() <= limite_ms,
+                posicion_previa=self._p.cuenta.estado.cantidad,
                 reanudada=self._reanudada,
             )
         except EmergenciaOperacional as fallo:
             # An entry that cannot be written down first is not sent.
             return Informe(Resultado.RECHAZADA, (), str(fallo))
-
-    async def _ejecutar_plan(self, encargada: _Encargada, *, reanudada: bool = False) -> Informe:
-        """Carry out a plan; a position that it opens is protected before its fills are waited for.
-
-        Raises:
-            LecturaFallida: The fills are not listed yet, or the position had to be closed meanwhile.
-        """
-        p, plan = self._p, encargada.plan
-        p.cuenta.en_vuelo = True
-        ejecutar = partial(
-            p.ejecutor.ejecutar,
-            plan,
-            encargada.ficha,
-            encargada.vigente,
-            posicion_previa=p.cuenta.estado.cantidad,
-            reanudada=reanudada,
-        )
-        if plan.solo_reduce or p.cuenta.estado.posicion is not None:
-            return await ejecutar()
-        try:
-            return await ejecutar(paciente=False)
-        except ErrorBolsa as fallo:
-            if p.ejecutor.neto(encargada.ficha) == 0.0:
-                raise
-            await self._amparar(encargada)
-            if not isinstance(fallo, LecturaFallida):
-                raise
-        return await ejecutar()
-
-    async def _amparar(self, encargada: _Encargada) -> None:
-        """Protect what was opened by what its orders alone tell of it; nothing is booked.
-
-        Raises:
-            LecturaFallida: It could not be protected and was closed: the account must be read again.
-        """
-        p, ficha = self._p, encargada.ficha
-        antes, maximo = p.cuenta.estado, p.control.estado.equity_maximo
-        neto, precio = p.ejecutor.neto(ficha), p.ejecutor.precio_medio(ficha)
-        prevista = await p.cuenta.prevista(neto, precio, self.mark)
-        log.warning("fills_sin_listar", cantidad=neto, precio=precio)
-        tarea = p.protector.tras_operar(antes, prevista, encargada.precio, maximo, encargada.instante_ms)
-        if not await self._proteger(tarea, encargada.instante_ms):
-            raise LecturaFallida("no stop could protect the position and it was closed")
 
     async def _movimiento(self, antes: EstadoCuenta, informe: Informe) -> Movimiento:
         if informe.resultado is Resultado.INCIERTA:

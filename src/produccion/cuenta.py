@@ -13,7 +13,7 @@ import structlog
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import al_paso, redondear
-from src.nucleo.errores import CuentaInexplicable, ErrorBolsa, LecturaFallida
+from src.nucleo.errores import CuentaInexplicable, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ingresos import CursorIngresos, leer_ingresos, repartir, sumar
@@ -25,7 +25,6 @@ _TOLERANCIA_PRECIO = 1e-6
 _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
-_PLAZO_ENTRADA_S = 0.5  # wall seconds that a position without a stop waits for its entry price
 PLAZO_EJECUCIONES_S = 10.0
 """Wall seconds that fills are waited for before a position is taken as it is read without them."""
 PLAZO_INGRESOS_S = 45.0
@@ -269,29 +268,6 @@ class Cuenta:
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
         self.estado = despues
         return movimiento
-
-    async def prevista(self, cantidad: float, precio: float | None, mark: float) -> EstadoCuenta:
-        """What the account will be once fills that are not listed yet are booked; it stays what it is.
-
-        Args:
-            cantidad: Signed sum of the fills; they open a position.
-            precio: Their average price; ``None`` takes the position's entry as the exchange has it.
-            mark: Stands in for the price while the exchange does not show the position either.
-        """
-        if precio is None:
-            precio = await self._entrada_de(cantidad)
-        comision, filtros = self._mercado.comision_taker, self._mercado.filtros
-        return aplicar_compraventa(self.estado, cantidad, precio or mark, comision, filtros)[0]
-
-    async def _entrada_de(self, cantidad: float) -> float | None:
-        """Entry price of a position of that quantity; ``None`` when the exchange does not show it at once."""
-        try:
-            async with asyncio.timeout(_PLAZO_ENTRADA_S):
-                posicion = (await self._bolsa.cuenta(self._mercado.simbolo)).estado.posicion
-        except (ErrorBolsa, TimeoutError) as fallo:
-            log.warning("entrada_sin_leer", motivo=str(fallo) or type(fallo).__name__)
-            return None
-        return posicion.precio_entrada if posicion is not None and posicion.cantidad == cantidad else None
 
     async def explica(self, cantidad: float) -> bool:
         """Whether the listed fills that are not booked lead from what is known to a signed quantity.

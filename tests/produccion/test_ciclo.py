@@ -299,53 +299,6 @@ async def test_una_decision_a_medias_se_acaba_antes_de_decidir_la_vela_siguiente
 # --- what others do ---
 
 
-async def abrir_sin_fills(abrir: Abrir, *, tardias: int) -> Banco:
-    """A protected agent whose entry is filled next; so many looks at fills do not show it."""
-    banco = await abrir(0.5, 0.0, proteccion=TipoProteccion.CATASTROFE)
-    banco.bolsa.transacciones_tardias = tardias
-    return banco
-
-
-async def test_una_posicion_nueva_tiene_su_stop_antes_de_que_se_listen_sus_fills(abrir: Abrir):
-    """The bare time is a request's, however far the exchange's list is behind."""
-    banco = await abrir_sin_fills(abrir, tardias=1_000)
-    inicio = asyncio.get_running_loop().time()
-    puestos: list[float] = []
-    banco.bolsa.al_listar_stops = lambda: puestos.append(asyncio.get_running_loop().time() - inicio)
-    with pytest.raises(LecturaFallida, match="not listed"):
-        await banco.cerrar_vela(30_000.0)
-
-    assert len(banco.bolsa.stops_vivos) == 1
-    assert puestos[-1] < 0.5
-    assert banco.filas == []
-    assert banco.cuenta.estado == una_cuenta()
-
-
-async def test_lo_que_ampara_sin_fills_es_lo_que_ampara_con_ellos(abrir: Abrir):
-    al_dia, atrasado = await abrir_sin_fills(abrir, tardias=0), await abrir_sin_fills(abrir, tardias=3)
-    await al_dia.cerrar_vela(30_000.0)
-    await atrasado.cerrar_vela(30_000.0)
-
-    assert [orden.gatillo for orden in atrasado.bolsa.colocados] == [al_dia.ciclo.stop]
-    assert atrasado.diario.tipos().count("LEVEL_SET") == 1
-    assert len(atrasado.bolsa.enviadas) == 1
-    assert atrasado.ciclo.protegida
-    comprobar_conservacion(atrasado, 10_000.0)
-
-
-async def test_lo_que_no_se_puede_amparar_se_cierra_y_sus_fills_se_anotan_una_vez(abrir: Abrir):
-    banco = await abrir_sin_fills(abrir, tardias=20)
-    banco.bolsa.fallos_stop.append(OrdenRechazada("would trigger at once (code -2021)", codigo=-2021))
-    with pytest.raises(LecturaFallida, match="it was closed"):
-        await banco.cerrar_vela(30_000.0)
-    await banco.ciclo.mirar(frontera(1))
-
-    assert banco.bolsa.estado.posicion is None
-    assert banco.cuenta.estado == banco.bolsa.estado
-    assert not banco.ciclo.debe_decidir()
-    comprobar_conservacion(banco, 10_000.0)
-
-
 async def test_lo_operado_a_mano_es_una_fila_propia_antes_de_la_vela(abrir: Abrir):
     banco = await abrir(0.0)
     await banco.cerrar_vela(30_000.0)

@@ -748,26 +748,3 @@ async def test_un_libro_nuevo_no_hereda_lo_de_antes():
     estado = await Cuenta(bolsa, bolsa.mercado, 2_500.0).abrir(INICIO_MS + HORA_MS)
 
     assert estado.saldo == 2_500.0
-
-
-# --- what fills will make of it ---
-
-
-async def test_lo_previsto_es_lo_que_sera_y_no_se_anota():
-    cuenta, bolsa = await abrir()
-    bolsa.operar(0.1, 30_000.0)
-
-    assert await cuenta.prevista(0.1, 30_000.0, 1.0) == await cuenta.prevista(0.1, None, 1.0) == bolsa.estado
-    assert cuenta.estado.posicion is None
-
-
-@pytest.mark.parametrize("cambios", [{"lecturas_fallidas": 1}, {"retraso_lecturas": 9}], ids=["lost", "late"])
-async def test_sin_precio_ni_posicion_que_lo_diga_se_preve_con_el_mark(cambios: dict[str, Any]):
-    cuenta, bolsa = await abrir()
-    for nombre, valor in cambios.items():
-        setattr(bolsa, nombre, valor)
-    bolsa.operar(0.1, 30_000.0)
-
-    prevista = await cuenta.prevista(0.1, None, 29_990.0)
-
-    assert prevista.posicion == Posicion(0.1, 29_990.0)

@@ -121,20 +121,6 @@ async def test_se_abre_y_queda_protegida_como_se_pidio(abrir: Abrir, lado: str, 
     assert [fila["status"] for fila in mesa.banco.filas] == ["manual"]
 
 
-async def test_se_protege_antes_de_que_se_listen_sus_fills_y_luego_como_se_pidio(abrir: Abrir):
-    mesa = await abrir(0.0)
-    mesa.banco.bolsa.transacciones_tardias = 3
-    amparada: list[bool] = []
-    mesa.banco.bolsa.al_listar_stops = lambda: amparada.append(mesa.banco.bolsa.transacciones_tardias > 0)
-
-    desenlace = await mesa.abrir(stop="29400.0")
-
-    assert amparada[0]
-    assert desenlace.exito
-    assert 29_400.0 in mesa.gatillos("STOP_MARKET")
-    assert [fila["status"] for fila in mesa.banco.filas] == ["manual"]
-
-
 async def test_sin_stop_la_protege_el_del_artefacto(abrir: Abrir):
     mesa = await abrir(0.0)
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -143,7 +142,6 @@ class Ejecutor:
         posicion_previa: float | None = None,
         reanudada: bool = False,
         aplana: bool = False,
-        paciente: bool = True,
     ) -> Informe:
         """Send the orders of a plan one after the other; what was sent before is taken up, not repeated.
 
@@ -156,7 +154,6 @@ class Ejecutor:
             reanudada: Whether an earlier life may have begun this. It may have died before an exit's
                 intent was on disk, so that one which the journal does not know is looked for first.
             aplana: Whether it closes what is open although it cannot go out reduce-only.
-            paciente: Whether fills that are not listed at once are waited for.
 
         Returns:
             What was filled. A refusal after some fills still reports those fills.
@@ -184,7 +181,7 @@ class Ejecutor:
                 return Informe(Resultado.EJECUTADA, tuple(filas), str(fallo))
             if not vida.terminada:
                 return Informe(Resultado.INCIERTA, tuple(filas), _por_que(vida))
-            filas += await self._transacciones_de(vida, paciente=paciente)
+            filas += await self._transacciones_de(vida)
             if vida.ejecutada == 0.0:
                 return Informe(_parcial(filas), tuple(filas), _por_que(vida), vida.codigo)
         return Informe(Resultado.EJECUTADA, tuple(filas))
@@ -217,10 +214,6 @@ class Ejecutor:
     def neto(self, ficha: str) -> float:
         """Signed sum of what is known to be filled of the orders of all plans whose token begins so."""
         return self._ordenes.neto(ficha)
-
-    def precio_medio(self, ficha: str) -> float | None:
-        """Average price of what `neto` counts; ``None`` when the exchange has not told it."""
-        return self._ordenes.precio_medio(ficha)
 
     async def resolver_pendientes(self, *, deprisa: bool = False) -> bool:
         """Ask for every order whose fate is open; true when none is left.
@@ -270,7 +263,7 @@ class Ejecutor:
             buscar = False
         return self._ordenes[id_cliente]
 
-    async def _transacciones_de(self, vida: VidaOrden, *, paciente: bool) -> Sequence[Transaccion]:
+    async def _transacciones_de(self, vida: VidaOrden) -> Sequence[Transaccion]:
         """The fills of a finished order, once the exchange lists all of them.
 
         Raises:
@@ -278,39 +271,19 @@ class Ejecutor:
         """
         if vida.ejecutada == 0.0 or vida.id_bolsa is None:
             return ()
-        if not paciente:
-            return await self._transacciones_ya(vida, vida.id_bolsa)
         reloj = asyncio.get_running_loop()
         limite = reloj.time() + self._ajustes.plazo_transacciones_s
         while True:
-            filas = await self._listadas(vida, vida.id_bolsa)
-            if filas is not None:
+            leidas = await self._bolsa.transacciones(self._simbolo, id_orden=vida.id_bolsa)
+            filas = tuple({fila.id: fila for fila in leidas}.values())
+            listada = sum(abs(fila.cantidad) for fila in filas)
+            if abs(listada - vida.ejecutada) <= vida.ejecutada * _TOLERANCIA_RELATIVA:
                 return filas
             if reloj.time() >= limite:
-                raise _sin_listar(vida)
+                raise LecturaFallida(
+                    f"order {vida.id_cliente} executed {vida.ejecutada} but its fills are not listed"
+                )
             await asyncio.sleep(self._ajustes.pausa_transacciones_s)
-
-    async def _transacciones_ya(self, vida: VidaOrden, id_bolsa: int) -> Sequence[Transaccion]:
-        """The same at the first look, which may not take for long."""
-        filas = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._ajustes.plazo_transacciones_s):
-                filas = await self._listadas(vida, id_bolsa)
-        if filas is None:
-            raise _sin_listar(vida)
-        return filas
-
-    async def _listadas(self, vida: VidaOrden, id_bolsa: int) -> Sequence[Transaccion] | None:
-        """The listed fills of an order; ``None`` while some are missing."""
-        leidas = await self._bolsa.transacciones(self._simbolo, id_orden=id_bolsa)
-        filas = tuple({fila.id: fila for fila in leidas}.values())
-        listada = sum(abs(fila.cantidad) for fila in filas)
-        completas = abs(listada - vida.ejecutada) <= vida.ejecutada * _TOLERANCIA_RELATIVA
-        return filas if completas else None
-
-
-def _sin_listar(vida: VidaOrden) -> LecturaFallida:
-    return LecturaFallida(f"order {vida.id_cliente} executed {vida.ejecutada} but its fills are not listed")
 
 
 def _por_que(vida: VidaOrden) -> str:

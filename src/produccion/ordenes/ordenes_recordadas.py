@@ -155,14 +155,6 @@ class OrdenesRecordadas:
         suyas = (vida for vida in self._vidas.values() if vida.ficha.startswith(f"{ficha}:"))
         return sum(vida.ejecutada if vida.lado is LadoOrden.BUY else -vida.ejecutada for vida in suyas)
 
-    def precio_medio(self, ficha: str) -> float | None:
-        """Average price of what `neto` counts; ``None`` when the exchange has not told that of each order."""
-        suyas = [v for v in self._vidas.values() if v.ficha.startswith(f"{ficha}:") and v.ejecutada > 0.0]
-        importes = [v.ejecutada * v.precio_medio for v in suyas if v.precio_medio is not None]
-        if not importes or len(importes) < len(suyas):
-            return None
-        return sum(importes) / sum(v.ejecutada for v in suyas)
-
     def olvidar(self, id_cliente: str) -> None:
         """Drop an order that was never sent."""
         del self._vidas[id_cliente]
