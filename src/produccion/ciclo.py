@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 from src.nucleo.a_mano import OrdenPedida, planificar_a_mano
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
-from src.nucleo.dinero import precio_desplazado, producto, redondear
+from src.nucleo.dinero import al_paso, precio_desplazado, producto, redondear
 from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
@@ -39,12 +39,13 @@ from src.nucleo.vida_orden import VidaOrden
 from src.produccion.a_mano import FinAMano, LibroAMano, MemoriaAMano, OperacionAMano
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.cronica import Cronica
-from src.produccion.cuenta import PLAZO_EJECUCIONES_S, Ajeno, Cuenta, Novedades
+from src.produccion.cuenta import PLAZO_EJECUCIONES_S, Ajeno, Cuenta, Novedades, misma_posicion
 from src.produccion.dataprovider import DataProvider
 from src.produccion.decision import Decisor, Reglas
 from src.produccion.diario.memoria import Pendiente
 from src.produccion.metricas.histograma import Histograma
 from src.produccion.observacion import ObservacionBuilder
+from src.produccion.ordenes.cierre import Referencia
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
@@ -107,6 +108,17 @@ class _Aumento(NamedTuple):
 
     cantidad: float  # signed
     instante_ms: int
+
+
+class _PorAnotar(NamedTuple):
+    """The account with a position that orders have opened and nobody has booked."""
+
+    estado: EstadoCuenta
+    cuenta: Cuenta
+
+    async def explica(self, cantidad: float) -> bool:
+        """Whether listed fills lead to this signed quantity; that none are listed yet says nothing."""
+        return await self.cuenta.explica(cantidad, con_fills=True)
 
 
 class Ciclo:
@@ -221,27 +233,35 @@ class Ciclo:
             LecturaFallida: Something could not be read; calling again goes on from there.
         """
         await self._completar()
-        await self._esperar_ejecuciones()
-        propias = await self._explicar(exigente=False)
+        plazo_s = await self._esperar_ejecuciones()
+        propias = await self._explicar(exigente=False, plazo_s=plazo_s)
         # An exit does not wait for its journal: a fill whose intent is lost is the newest candle's.
         self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
         await self._revisar_proteccion()
         await self._atender_a_mano()
 
-    async def _esperar_ejecuciones(self) -> None:
-        """Give fills time to be listed; the position that they led to is protected before."""
+    async def _esperar_ejecuciones(self) -> float:
+        """Give fills time to be listed; the position that they led to is protected before.
+
+        Returns:
+            Wall seconds that are left of it.
+        """
         p, reloj_s = self._p, asyncio.get_running_loop().time
         limite_s, protegido = reloj_s() + PLAZO_EJECUCIONES_S, p.cuenta.estado
         while True:
-            leido = await p.cuenta.leer()
-            if leido.cantidad == p.cuenta.estado.cantidad or await p.cuenta.explica(leido.cantidad):
-                return
+            leido, conocida = await p.cuenta.leer(), p.cuenta.estado.posicion
+            queda_s = max(0.0, limite_s - reloj_s())
+            if misma_posicion(leido.posicion, conocida):
+                return queda_s
+            otro_precio = leido.cantidad == p.cuenta.estado.cantidad
+            if await p.cuenta.explica(leido.cantidad, con_fills=otro_precio):
+                return queda_s
             if leido.posicion is not None and leido.posicion != protegido.posicion:
                 protegido = leido
                 maximo = p.control.estado.equity_maximo
                 await self._proteger(p.protector.revisar(leido, maximo, self.mark), p.reloj.ahora_ms())
-            if reloj_s() >= limite_s:
-                return
+            if queda_s == 0.0:
+                return queda_s
             await asyncio.sleep(_ENTRE_MIRADAS_S)
 
     def debe_decidir(self) -> bool:
@@ -383,7 +403,7 @@ class Ciclo:
         """
         ficha = f"{motivo}:{self._r.agente_id}:{instante_ms}:{self._p.cronica.lugar}"
         self._p.cuenta.en_vuelo = True
-        cerradas = await self._p.control.cerrar_todo(ficha, self._p.cuenta)
+        cerradas = await self._p.control.cerrar_todo(ficha, self._referencia())
         self.protocolo_cumplido = status is StatusFila.EMERGENCIA
         self._abandonar_pendiente()
         novedades = await self._tras_cerrar()
@@ -394,6 +414,30 @@ class Ciclo:
         if novedades.transferido:
             self._seguir_transferencia(novedades.transferido)
         return int(bool(cerradas))
+
+    def _referencia(self) -> Referencia:
+        """What readings of the account are held against: with what was opened and is not booked yet."""
+        cuenta = self._p.cuenta
+        abierto = self._abierto_sin_anotar() if cuenta.estado.posicion is None else 0.0
+        if abierto == 0.0:
+            return cuenta
+        return _PorAnotar(cuenta.estado._replace(posicion=Posicion(abierto, self.mark)), cuenta)
+
+    def _abierto_sin_anotar(self) -> float:
+        """Signed quantity that the orders under way have filled, as far as it is known."""
+        p, fichas = self._p, []
+        if self._pendiente is not None:
+            fichas.append(self._ficha_de(self._pendiente))
+        if p.a_mano.abierta is not None and not p.a_mano.abierta.puesta:
+            fichas.append(self._ficha_a_mano(p.a_mano.abierta.mando))
+        neto = sum(p.ejecutor.neto(ficha) for ficha in fichas)
+        return al_paso(neto, self._r.mercado.filtros.escala_lote)
+
+    def _ficha_de(self, pendiente: Pendiente) -> str:
+        return f"{self._r.agente_id}:{pendiente.vela.apertura_ms}:{pendiente.plan.operacion.value}"
+
+    def _ficha_a_mano(self, mando: str) -> str:
+        return f"{MOTIVO_A_MANO}:{self._r.agente_id}:{mando}"
 
     async def cerrar_y_seguir(
         self, motivo: str, instante_ms: int, status: StatusFila = StatusFila.PROTECCION
@@ -507,7 +551,7 @@ class Ciclo:
         """
         p, cuenta = self._p, await self._al_dia()
         plan = self._plan_a_mano(pedida, cuenta)
-        ficha = f"{MOTIVO_A_MANO}:{self._r.agente_id}:{mando}"
+        ficha = self._ficha_a_mano(mando)
         id_cliente = id_cliente_de(f"{ficha}:0")
         try:
             p.a_mano.empezar(OperacionAMano(mando, quien, id_cliente, pedida.stop, pedida.objetivo))
@@ -658,10 +702,10 @@ class Ciclo:
         await self._atender_a_mano()
         return self._p.cuenta.estado
 
-    async def _explicar(self, *, exigente: bool) -> int:
+    async def _explicar(self, *, exigente: bool, plazo_s: float = PLAZO_EJECUCIONES_S) -> int:
         """Book what happened to the account; returns when a fill did that no known intent explains, or −1."""
         self.no_abrir(Bloqueo.INCIERTO, activo=not await self._p.ejecutor.resolver_pendientes())
-        novedades = await self._p.cuenta.actualizar(exigente=exigente)
+        novedades = await self._p.cuenta.actualizar(exigente=exigente, plazo_s=plazo_s)
         self._p.cuenta.en_vuelo = self.stop_tocado = False
         ajenos = [self._con_su_motivo(ajeno) for ajeno in novedades.ajenos]
         self._cerrada_por_otro = self._cerrada_por_otro and not ajenos
@@ -797,7 +841,7 @@ class Ciclo:
         if pendiente.rechazo:
             return Informe(Resultado.RECHAZADA, (), pendiente.rechazo)
         self._p.cuenta.en_vuelo = True
-        ficha = f"{self._r.agente_id}:{pendiente.vela.apertura_ms}:{pendiente.plan.operacion.value}"
+        ficha = self._ficha_de(pendiente)
         limite_ms = pendiente.cierre_ms + self._r.edad_maxima_vela_ms
         try:
             return await self._p.ejecutor.ejecutar(

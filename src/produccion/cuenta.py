@@ -97,7 +97,7 @@ class Marcador(NamedTuple):
         return [
             *(self.cartera, self.ultima_transaccion, sorted(self.propias), self.desde_ms),
             *(hasta_ms, sorted(map(list, tomados)), self.sin_explicar),
-            self.deuda.a_lista() if self.deuda is not None else None,
+            *([] if self.deuda is None else [self.deuda.a_lista()]),
         ]
 
     @classmethod
@@ -108,7 +108,7 @@ class Marcador(NamedTuple):
         return cls(
             *(float(cartera), int(ultima), frozenset(map(int, propias)), int(desde_ms), ingresos),
             sin_explicar=float(sin_explicar),
-            deuda=Deuda.de_lista(resto[0]) if resto and resto[0] else None,
+            deuda=Deuda.de_lista(resto[0]) if resto else None,
         )
 
 
@@ -177,22 +177,25 @@ class Cuenta:
         """Go on from what was known once; `actualizar` then books what was missed."""
         self.estado, self.marcador = estado, marcador
 
-    async def actualizar(self, *, exigente: bool = True) -> Novedades:
+    async def actualizar(self, *, exigente: bool = True, plazo_s: float = PLAZO_EJECUCIONES_S) -> Novedades:
         """Read the account and explain every difference from what was known.
 
         A difference in quantity is explained by fills, one in the wallet by fills, funding and transfers.
 
         Args:
             exigente: Whether a position that the listed fills do not explain is an error, and a wallet that
-                the listed income does not explain yet is one for a while. Otherwise fills are waited for up
-                to `PLAZO_EJECUCIONES_S`; those that lead to a flat account are booked whatever a late reading
-                shows. Without them the account is taken as it is read; fills that are listed later get their
-                rows then, and change neither position nor balance any more.
+                the listed income does not explain yet is one for a while. Otherwise fills are waited for; those
+                that lead to a flat account are booked whatever a late reading shows. Without them the account
+                is taken as it is read; fills that are listed later get their rows then, and change neither
+                position nor balance any more.
+            plazo_s: Wall seconds that they are waited for.
 
         Raises:
             LecturaFallida: What is known did not change; the explanation may be listed later.
         """
-        leido, anterior, filas, deuda = await self._leer_con_operaciones(self.estado, exigente=exigente)
+        leido, anterior, filas, deuda = await self._leer_con_operaciones(
+            self.estado, exigente=exigente, plazo_s=plazo_s
+        )
         saldada = self.marcador.deuda if anterior is not self.estado else None
         ajenos = await self._explicar(anterior, filas)
         esperado = ajenos[-1].movimiento.despues if ajenos else anterior
@@ -269,13 +272,19 @@ class Cuenta:
         self.estado = despues
         return movimiento
 
-    async def explica(self, cantidad: float) -> bool:
+    async def explica(self, cantidad: float, *, con_fills: bool = False) -> bool:
         """Whether the listed fills that are not booked lead from what is known to a signed quantity.
+
+        Args:
+            cantidad: Base asset.
+            con_fills: Whether none at all explain nothing, although the quantity is the known one.
 
         Raises:
             ErrorBolsa: They could not be read.
         """
         filas, _ = await self._transacciones_nuevas()
+        if con_fills and not filas:
+            return False
         deuda = self.marcador.deuda
         return self._llevan(self.estado, filas, cantidad) or (
             deuda is not None and self._llevan(self._sin(deuda), filas, cantidad)
@@ -300,16 +309,18 @@ class Cuenta:
                 return leido
         return None
 
-    async def _leer_con_operaciones(self, anterior: EstadoCuenta, *, exigente: bool) -> _Lectura:
+    async def _leer_con_operaciones(
+        self, anterior: EstadoCuenta, *, exigente: bool, plazo_s: float
+    ) -> _Lectura:
         """The account, and the fills that explain it.
 
         Account and fills are listed at different moments: a list without fills that are known is behind.
         """
         deuda, reloj_s = self.marcador.deuda, asyncio.get_running_loop().time
-        limite_s = reloj_s() + (0.0 if exigente else PLAZO_EJECUCIONES_S)
+        limite_s = reloj_s() + (0.0 if exigente else plazo_s)
         for intento in count(1):
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
-            quieta = _misma_posicion(anterior.posicion, leido.posicion)
+            quieta = misma_posicion(anterior.posicion, leido.posicion)
             sin_novedad = quieta and leido.saldo == self.marcador.cartera
             if sin_novedad and deuda is None and (exigente or leido.posicion is None):
                 return _Lectura(leido, anterior)
@@ -476,12 +487,13 @@ def _partir(fila: Transaccion, actual: float, escala: tuple[int, int]) -> tuple[
 
 
 def _iguales(calculado: EstadoCuenta, bolsa: EstadoCuenta) -> bool:
-    return _misma_posicion(calculado.posicion, bolsa.posicion) and isclose(
+    return misma_posicion(calculado.posicion, bolsa.posicion) and isclose(
         calculado.saldo, bolsa.saldo, rel_tol=0.0, abs_tol=_TOLERANCIA_SALDO
     )
 
 
-def _misma_posicion(una: Posicion | None, otra: Posicion | None) -> bool:
+def misma_posicion(una: Posicion | None, otra: Posicion | None) -> bool:
+    """Whether two readings are of one position: same quantity, entry prices but for rounding."""
     if una is None or otra is None:
         return una is otra
     return una.cantidad == otra.cantidad and isclose(

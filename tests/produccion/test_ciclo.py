@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from src.nucleo.a_mano import OrdenPedida
 from src.nucleo.errores import (
     DatosInvalidos,
     EmergenciaDrawdown,
@@ -19,7 +21,7 @@ from src.nucleo.errores import (
 )
 from src.nucleo.registro import StatusFila
 from src.nucleo.stops import TipoProteccion
-from src.nucleo.tipos import Observacion
+from src.nucleo.tipos import LadoOrden, Observacion
 from src.produccion.diario.memoria import MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ejecutor import id_cliente_de
 from src.produccion.puertos import ClaseIngreso, EventoMargen, EventoMark
@@ -434,6 +436,35 @@ async def test_una_emergencia_no_cree_una_lectura_de_antes_de_la_entrada(abrir: 
     assert banco.bolsa.estado.posicion is None
     assert [fila["operacion"] for fila in banco.filas] == ["abrir_long", "cerrar_long"]
     comprobar_conservacion(banco, 10_000.0)
+
+
+def decidir(banco: Banco) -> Awaitable[object]:
+    """The agent opens."""
+    return banco.cerrar_vela(30_000.0)
+
+
+def pedir(banco: Banco) -> Awaitable[object]:
+    """A person opens."""
+    pedida = OrdenPedida(LadoOrden.BUY, Decimal("0.1"))
+    return banco.ciclo.abrir_a_mano(pedida, "mando-1", "ana", lambda: True)
+
+
+@pytest.mark.parametrize("abre", [decidir, pedir])
+async def test_lo_abierto_sin_anotar_no_se_da_por_cerrado_con_una_lectura_vieja(
+    abrir: Abrir, abre: Callable[[Banco], Awaitable[object]]
+):
+    """An entry is filled, its fill is not listed, and one reading is from before it."""
+    banco = await abrir(0.9, proteccion=TipoProteccion.CATASTROFE)
+    banco.bolsa.transacciones_tardias = 1_000
+    with pytest.raises(LecturaFallida):
+        await abre(banco)
+    banco.bolsa.transacciones_tardias = 0
+    banco.bolsa.atrasar(1)
+
+    await banco.ciclo.cerrar_posicion("exit", frontera(1), StatusFila.MANUAL)
+
+    assert banco.bolsa.estado.posicion is None
+    assert banco.cuenta.estado.posicion is None
 
 
 async def test_una_emergencia_no_acaba_mientras_la_cuenta_tenga_algo(abrir: Abrir):

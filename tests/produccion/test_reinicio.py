@@ -288,6 +288,36 @@ def test_las_filas_que_el_disco_no_tomo_estan_tras_el_arranque_aunque_la_sesion_
     assert [fila["paso"] for fila in filas if fila["action"]] == ["1", "2", "3", "4"]
 
 
+def test_al_volver_se_protege_la_posicion_que_es_otra_aunque_mida_lo_mismo(tmp_path: Path):
+    """It was closed and opened again while nobody was there; the fills are listed late."""
+
+    async def volver() -> None:
+        mundo = mundo_nuevo(tmp_path, 0.5, 0.5, proteccion=TipoProteccion.CATASTROFE)
+        banco = await arrancar(mundo)
+        await banco.cerrar_vela(30_000.0)
+        bolsa = banco.bolsa
+        cantidad = bolsa.estado.cantidad
+        bolsa.stops_vivos.clear()
+        bolsa.operar(-cantidad, 29_000.0)
+        bolsa.operar(cantidad, 29_500.0)
+        bolsa.pedidos.clear()
+        bolsa.transacciones_tardias = 1_000
+
+        vuelta = asyncio.create_task(banco.volver())
+        await asyncio.sleep(0.4)
+        assert "colocar_stop" in bolsa.pedidos
+        bolsa.transacciones_tardias = 0
+        despues = await vuelta
+        try:
+            assert despues.ciclo.protegida
+            assert despues.cuenta.estado == bolsa.estado
+        finally:
+            despues.registro.cerrar()
+
+    with asyncio.Runner(loop_factory=BucleVirtual) as corredor:
+        corredor.run(volver())
+
+
 @pytest.mark.parametrize(("tardias", "filas"), [(15, 1), (1_000, 0)])
 def test_al_volver_se_protege_antes_de_esperar_a_las_ejecuciones(tardias: int, filas: int, tmp_path: Path):
     """The position changed while nobody was there, and its fills are listed late."""
