@@ -184,10 +184,10 @@ class Cuenta:
 
         Args:
             exigente: Whether a position that the listed fills do not explain is an error, and a wallet that
-                the listed income does not explain yet is one for a while. Otherwise fills are waited for; those
-                that lead to a flat account are booked whatever a late reading shows. Without them the account
-                is taken as it is read; fills that are listed later get their rows then, and change neither
-                position nor balance any more.
+                the listed income does not explain yet is one for a while. Otherwise fills are waited for, and
+                those that lead to a flat account are booked whatever a late reading shows. Without them the
+                account is taken as it is read; fills that are listed later get their rows then, and change
+                neither position nor balance any more.
             plazo_s: Wall seconds that they are waited for.
 
         Raises:

@@ -15,7 +15,7 @@ from src.nucleo.errores import SolicitudInvalida
 from src.produccion.almacen.demonios import DemonioNuevo, vivos
 from src.produccion.almacen.mandos import MandoGuardado
 from src.produccion.api.acceso import Entorno
-from src.produccion.api.encargos import Encargos
+from src.produccion.api.encargos import Encargos, Resultado
 from src.produccion.mandos import Desenlace, OidorMandos, Ritmo, solicitud_de
 from tests.produccion.api.banco import AJUSTE, CUENTAS, HECHO, PLAZOS, Api, una_api
 
@@ -89,7 +89,7 @@ async def test_un_almacen_que_calla_un_momento_no_pierde_la_respuesta(
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_un_mando_que_no_se_pudo_pedir_se_dice(motor: Engine):
     class Mudo(Encargos):
-        def _pedir(self, encargo: object, user_id: str) -> MandoGuardado:
+        def _pedir(self, pares: object) -> list[MandoGuardado | Resultado]:
             raise OperationalError("INSERT", None, ConnectionError("down"))
 
     async with una_api(Entorno(almacen=motor, cuentas=CUENTAS, encargos=Mudo(motor))) as api:
