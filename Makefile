@@ -18,10 +18,12 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-deps -r requirements/runtime.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime requirements/test.txt
 	$(BIN)/pip install --quiet --no-deps -r requirements/test.txt
+	$(BIN)/python -m compileall -q bench caos tests
 	@touch $@
 
 install: $(VENV)/.runtime ## Install into .venv

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import numpy as np
@@ -65,12 +64,6 @@ def test_los_precios_caen_en_el_tick(simbolo, precio):
     tick = mercado_por_defecto(simbolo, tabla).filtros.tick
     for columna in (tabla.open, tabla.high, tabla.low, tabla.close):
         assert all(Decimal(repr(valor)) % tick == 0 for valor in columna.tolist())
-
-
-def test_cincuenta_mil_velas_tardan_poco():
-    inicio = time.process_time()
-    generar("BTCUSDT", "1m", 50_000, 1)
-    assert time.process_time() - inicio < 2.0
 
 
 def test_la_volatilidad_anual_es_la_pedida(tabla):

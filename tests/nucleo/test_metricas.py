@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -252,10 +251,3 @@ def test_un_remuestreo_imposible_se_rechaza(retornos, confianza):
 
 def test_el_bloque_crece_con_la_raiz_cubica():
     assert [largo_de_bloque(n) for n in (2, 1_000, 27_000)] == [1.0, 10.0, 30.0]
-
-
-def test_treinta_mil_puntos_se_miden_pronto():
-    equity = 1_000.0 * np.cumprod(1.0 + np.random.default_rng(0).normal(0.0, 0.005, 30_000))
-    inicio = time.perf_counter()
-    medir_riesgo(equity, HORAS_ANO)
-    assert time.perf_counter() - inicio < 0.5
