@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 from src.nucleo.a_mano import OrdenPedida, planificar_a_mano
 from src.nucleo.cartera import equity_de
 from src.nucleo.contabilidad import Contabilidad, Movimiento
-from src.nucleo.dinero import al_paso, precio_desplazado, producto, redondear
+from src.nucleo.dinero import precio_desplazado, producto, redondear, suma
 from src.nucleo.errores import (
     EmergenciaDrawdown,
     EmergenciaOperacional,
@@ -430,8 +430,7 @@ class Ciclo:
             fichas.append(self._ficha_de(self._pendiente))
         if p.a_mano.abierta is not None and not p.a_mano.abierta.puesta:
             fichas.append(self._ficha_a_mano(p.a_mano.abierta.mando))
-        neto = sum(p.ejecutor.neto(ficha) for ficha in fichas)
-        return al_paso(neto, self._r.mercado.filtros.escala_lote)
+        return suma(*(p.ejecutor.neto(ficha) for ficha in fichas))
 
     def _ficha_de(self, pendiente: Pendiente) -> str:
         return f"{self._r.agente_id}:{pendiente.vela.apertura_ms}:{pendiente.plan.operacion.value}"

@@ -35,6 +35,12 @@ class Credenciales:
 RELOJ_DESVIADO = -1021
 """The exchange refused a request's timestamp; the adapter has taken the exchange's time meanwhile."""
 
+ID_REPETIDO = -4116
+"""The exchange has an order with that client id already."""
+
+REDUCCION_RECHAZADA = frozenset({-2022, -4118})
+"""The exchange sees nothing to reduce, or other orders reduce it already."""
+
 
 class EstadoOrden(StrEnum):
     """Binance's words for the state of an order."""

@@ -39,6 +39,17 @@ runpy.{corre}(sys.argv[0], run_name="__main__")
 """
 
 
+def python(*argumentos: str) -> subprocess.Popen[str]:
+    """An interpreter at work, its words to be read."""
+    return subprocess.Popen(
+        [sys.executable, *argumentos],
+        cwd=RAIZ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @contextmanager
 def cargando(orden: tuple[str, ...], busca: str) -> Iterator[subprocess.Popen[str]]:
     """The command, held in the middle of its imports."""
@@ -49,13 +60,7 @@ def cargando(orden: tuple[str, ...], busca: str) -> Iterator[subprocess.Popen[st
         argumentos=list(orden[1:] if por_modulo else orden),
         corre="run_module" if por_modulo else "run_path",
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", guion],
-        cwd=RAIZ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as proceso:
+    with python("-c", guion) as proceso:
         try:
             assert proceso.stdout is not None
             assert proceso.stdout.readline() == "empieza\n"
@@ -76,13 +81,7 @@ def test_mientras_se_carga_acaba_callado(nombre: str):
 
 def test_panic_interrumpido_no_dice_plana():
     """Whoever interrupts it must look: nothing was verified."""
-    with subprocess.Popen(
-        [sys.executable, *ORDENES["timonel panic"]],
-        cwd=RAIZ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as proceso:
+    with python(*ORDENES["timonel panic"]) as proceso:
         assert proceso.stdout is not None
         assert "trying again" in proceso.stdout.readline()
         proceso.send_signal(signal.SIGINT)
@@ -107,13 +106,7 @@ correr(lambda: orden)
 
 def acabar(cuerpo: str) -> tuple[int, str]:
     """The exit code and messages of a process that is interrupted once its command has ended."""
-    with subprocess.Popen(
-        [sys.executable, "-c", FINAL.format(cuerpo=cuerpo)],
-        cwd=RAIZ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as proceso:
+    with python("-c", FINAL.format(cuerpo=cuerpo)) as proceso:
         assert proceso.stdout is not None
         assert proceso.stdout.readline() == "acaba\n"
         for _ in range(3):

@@ -27,10 +27,9 @@ from src.nucleo.tipos import LadoOrden
 from src.produccion.monitor.desenlace import precio_medio
 from src.produccion.monitor.tipos import Vigilada
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, id_cliente_de
-from src.produccion.puertos import Bolsa, StopBolsa
+from src.produccion.puertos import ID_REPETIDO, Bolsa, StopBolsa
 
 _YA_CRUZADO = -2021
-_YA_ESTA = -4116
 _NO_ESPERA = -2011
 _FUERA_DE_FILTRO = frozenset({-4001, -4002, -4006, -4007, -4013, -4014, -4016, -4024})
 
@@ -177,7 +176,7 @@ async def colocar(bolsa: Bolsa, orden: OrdenStop, paciencia: PacienciaStops | No
                 raise StopFueraDeFiltro(
                     f"Stop {texto_precio(orden.gatillo)} is outside the price filter: {fallo}"
                 ) from fallo
-            if not isinstance(fallo, FalloPasajero) and fallo.codigo != _YA_ESTA:
+            if not isinstance(fallo, FalloPasajero) and fallo.codigo != ID_REPETIDO:
                 break
         except (ResultadoIncierto, LecturaFallida, LimiteExcedido) as fallo:
             motivo = str(fallo)

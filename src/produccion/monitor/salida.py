@@ -8,11 +8,9 @@ from src.nucleo.errores import ErrorBolsa, LimiteExcedido, OrdenRechazada
 from src.nucleo.ordenes import Orden, trocear
 from src.nucleo.tipos import Filtros
 from src.produccion.monitor.desenlace import Averiguador, Paciencia, Suerte
-from src.produccion.puertos import Bolsa
+from src.produccion.puertos import ID_REPETIDO, REDUCCION_RECHAZADA, Bolsa
 
 _DEMASIADO_GRANDE = -4005
-_ID_REPETIDO = -4116  # the exchange has an order with that client id
-_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +43,7 @@ class Salida:
         try:
             respuesta = await self._bolsa.enviar(orden)
         except OrdenRechazada as fallo:
-            if fallo.codigo != _ID_REPETIDO:
+            if fallo.codigo != ID_REPETIDO:
                 await self._desatascar(orden, fallo)
                 return Suerte(True, motivo=str(fallo))
             log.warning("orden_incierta", id_cliente=orden.id_cliente, motivo=str(fallo))
@@ -71,7 +69,7 @@ class Salida:
     async def _desatascar(self, orden: Orden, fallo: OrdenRechazada) -> None:
         """Make way: for an order that resting ones forbid, or that is larger than one may be."""
         try:
-            if fallo.codigo in _REDUCCION_RECHAZADA:
+            if fallo.codigo in REDUCCION_RECHAZADA:
                 await self._bolsa.cancelar_todas(orden.simbolo)
             elif fallo.codigo == _DEMASIADO_GRANDE:
                 info = await self._bolsa.info_simbolo(orden.simbolo)

@@ -13,11 +13,10 @@ from src.nucleo.ordenes import Plan, trocear
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion
 from src.produccion.ordenes.contraste import Contraste
 from src.produccion.ordenes.ejecutor import Ejecutor
-from src.produccion.puertos import Bolsa, Transaccion
+from src.produccion.puertos import REDUCCION_RECHAZADA, Bolsa, Transaccion
 
 _ESPERA_MAXIMA_S = 30.0
 _ENTRE_LECTURAS_S = 1.0
-_REDUCCION_RECHAZADA = frozenset({-2022, -4118})
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +123,7 @@ class Cierre:
             if salida.duda:
                 await asyncio.sleep(_ENTRE_LECTURAS_S)
                 continue
-            if salida.codigo in _REDUCCION_RECHAZADA:
+            if salida.codigo in REDUCCION_RECHAZADA:
                 negadas += 1
             elif salida.codigo is not None:
                 negadas = 0

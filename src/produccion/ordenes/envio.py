@@ -25,9 +25,7 @@ from src.nucleo.vida_orden import Hecho, Incierta, Rechazada, Vista
 from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas, hecho_de
-from src.produccion.puertos import RELOJ_DESVIADO, Bolsa, EstadoOrden, RespuestaOrden
-
-_ID_REPETIDO = -4116  # the exchange has an order with that client id
+from src.produccion.puertos import ID_REPETIDO, RELOJ_DESVIADO, Bolsa, EstadoOrden, RespuestaOrden
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +177,7 @@ class Envio:
             try:
                 return hecho_de(await self._bolsa.enviar(orden))
             except (OrdenRechazada, LimiteExcedido) as fallo:
-                if fallo.codigo == _ID_REPETIDO:
+                if fallo.codigo == ID_REPETIDO:
                     return Incierta(str(fallo))
                 espera_s = self._espera_tras(fallo, orden)
                 if espera_s is None or intento == self._ajustes.intentos:

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import structlog
 
+from src.nucleo.dinero import suma
 from src.nucleo.errores import EmergenciaOperacional
 from src.nucleo.tipos import LadoOrden
 from src.nucleo.vida_orden import (
@@ -153,7 +154,7 @@ class OrdenesRecordadas:
     def neto(self, ficha: str) -> float:
         """Signed sum of what is known to be filled of the orders whose token begins so."""
         suyas = (vida for vida in self._vidas.values() if vida.ficha.startswith(f"{ficha}:"))
-        return sum(vida.ejecutada if vida.lado is LadoOrden.BUY else -vida.ejecutada for vida in suyas)
+        return suma(*(vida.ejecutada if vida.lado is LadoOrden.BUY else -vida.ejecutada for vida in suyas))
 
     def olvidar(self, id_cliente: str) -> None:
         """Drop an order that was never sent."""

@@ -14,7 +14,7 @@ from src.nucleo.errores import EmergenciaOperacional, ErrorBolsa, OrdenRechazada
 from src.nucleo.stops import Colocar, OrdenStop, StopVivo, TipoStop
 from src.nucleo.tipos import LadoOrden
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, id_cliente_de
-from src.produccion.puertos import Bolsa, Diario, EstadoAlgo, Reloj, StopBolsa
+from src.produccion.puertos import ID_REPETIDO, Bolsa, Diario, EstadoAlgo, Reloj, StopBolsa
 from src.produccion.stops.stops_recordados import AGREGADO_STOP, FichaStop, MemoriaStops, escribir_ficha
 
 SIN_POSICION = -4509
@@ -23,7 +23,6 @@ SIN_POSICION = -4509
 YA_CRUZADO = -2021
 """The exchange's code: the stop would trigger at once."""
 
-_ID_EN_USO = -4116
 _RECORDADAS = 200  # stops that have ended, and orders that they became
 _YA_NO_ESPERA = -2011
 _ABIERTOS = (EstadoAlgo.NEW, EstadoAlgo.TRIGGERING)
@@ -173,7 +172,7 @@ class LibroStops:
             log.warning("stop_incierto", id_cliente=ficha.id_cliente, motivo=str(fallo))
             await self._averiguar(ficha, fallo)
         except ErrorBolsa as fallo:
-            if fallo.codigo != _ID_EN_USO:
+            if fallo.codigo != ID_REPETIDO:
                 self._terminar(ficha, "STOP_REJECTED", {"code": fallo.codigo, "reason": str(fallo)})
                 raise
             await self._preguntar(ficha)
