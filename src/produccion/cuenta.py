@@ -153,6 +153,7 @@ class Cuenta:
         self._es_de_un_stop = es_de_un_stop
         self._plazo_ingresos_s = plazo_ingresos_s
         self._sin_ingreso_desde_s: float | None = None
+        self._sin_listar: frozenset[int] = frozenset()  # booked fills that no list has shown yet
         self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
@@ -175,7 +176,7 @@ class Cuenta:
 
     def reanudar(self, estado: EstadoCuenta, marcador: Marcador) -> None:
         """Go on from what was known once; `actualizar` then books what was missed."""
-        self.estado, self.marcador = estado, marcador
+        self.estado, self.marcador, self._sin_listar = estado, marcador, marcador.propias
 
     async def actualizar(self, *, exigente: bool = True, plazo_s: float = PLAZO_EJECUCIONES_S) -> Novedades:
         """Read the account and explain every difference from what was known.
@@ -228,9 +229,12 @@ class Cuenta:
         return Novedades(ajenos, funding, transferido)
 
     def _tomado(self, filas: Sequence[Transaccion], deuda: Deuda | None) -> Marcador:
-        """The marker past every fill that is known; not past one that is waited for, whose id is lower."""
+        """The marker past every fill that is known; not past one that may come yet, whose id is lower."""
         if deuda is not None:
             return self.marcador._replace(deuda=deuda)
+        if self._sin_listar:
+            propias = self.marcador.propias | {fila.id for fila in filas}
+            return self.marcador._replace(propias=propias, deuda=None)
         ultima = max((_ultima(filas), self.marcador.ultima_transaccion, *self.marcador.propias))
         return self.marcador._replace(ultima_transaccion=ultima, propias=frozenset(), deuda=None)
 
@@ -238,8 +242,10 @@ class Cuenta:
         """Read the account after the agent's own fills and compare it with the core's arithmetic.
 
         An account that does not show them yet is taken as the arithmetic says; the next look compares, and
-        explains whatever else has moved the wallet.
+        explains whatever else has moved the wallet. Where the list of fills is behind, it is not waited for.
         """
+        if not all(fila.listada for fila in transacciones):
+            return self.sin_leer(transacciones)
         antes, ejecuciones = self.estado, ejecuciones_de(transacciones)
         sombra = self._sombra(antes, ejecuciones)
         leido = await self._leer_hasta(sombra.cantidad)
@@ -268,6 +274,7 @@ class Cuenta:
     def _tomar(self, despues: EstadoCuenta, transacciones: Sequence[Transaccion]) -> Movimiento:
         propias = self.marcador.propias | {fila.id for fila in transacciones}
         self.marcador = self.marcador._replace(propias=propias)
+        self._sin_listar |= {fila.id for fila in transacciones if not fila.listada}
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
         self.estado = despues
         return movimiento
@@ -322,9 +329,12 @@ class Cuenta:
             leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
             quieta = misma_posicion(anterior.posicion, leido.posicion)
             sin_novedad = quieta and leido.saldo == self.marcador.cartera
-            if sin_novedad and deuda is None and (exigente or leido.posicion is None):
+            tranquila = sin_novedad and deuda is None and (exigente or leido.posicion is None)
+            if tranquila and not self._sin_listar:
                 return _Lectura(leido, anterior)
             filas, al_dia = await self._transacciones_nuevas()
+            if tranquila and not filas:
+                return _Lectura(leido, anterior)
             if deuda is not None and filas and self._llevan(self._sin(deuda), filas, leido.cantidad):
                 return _Lectura(leido, self._sin(deuda), filas)
             bastante = intento >= _LECTURAS
@@ -390,7 +400,9 @@ class Cuenta:
             for fila in filas
             if fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
         ]
-        return nuevas, {propia for propia in propias if propia > ultima} <= {fila.id for fila in filas}
+        listadas = {fila.id for fila in filas}
+        self._sin_listar -= listadas
+        return nuevas, {propia for propia in propias if propia > ultima} <= listadas
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []

@@ -34,7 +34,13 @@ from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
 from src.produccion.riesgo.enclavamiento import desbloquear, operador, quitar_respaldo
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
-from src.produccion.supervision.identidad import candado, carpeta_estado, id_agente, id_cuenta
+from src.produccion.supervision.identidad import (
+    candado,
+    candado_de_maquina,
+    carpeta_estado,
+    id_agente,
+    id_cuenta,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -117,8 +123,9 @@ async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tu
 
 
 async def _correr(lugar: Lugar, estado: Path) -> Sesion:
-    carpeta = _carpeta(lugar.destino, lugar.artefacto, estado)
-    with candado(carpeta, lugar.artefacto.train_id), _diario(carpeta) as diario:
+    carpeta, train_id = _carpeta(lugar.destino, lugar.artefacto, estado), lugar.artefacto.train_id
+    de_maquina = candado_de_maquina(lugar.destino.direcciones.rest, lugar.cuenta_id, lugar.simbolo, train_id)
+    with candado(carpeta, train_id), de_maquina, _diario(carpeta) as diario:
         agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
         recuerdo = recordar_todo(diario, carpeta, agente)
         if recuerdo.riesgo.cerrojo is not None and not recuerdo.riesgo.sin_acabar:

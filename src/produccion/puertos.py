@@ -124,7 +124,7 @@ class PrecioBidAsk(NamedTuple):
 
 
 class Transaccion(NamedTuple):
-    """One row of ``userTrades``."""
+    """One fill: a row of ``userTrades``, or what the user stream told of it before it was listed there."""
 
     id: int
     id_orden: int
@@ -133,6 +133,7 @@ class Transaccion(NamedTuple):
     comision: float  # margin asset, >= 0
     pnl_realizado: float
     instante_ms: int
+    listada: bool = True  # false: only the user stream has told it
 
 
 class ClaseIngreso(StrEnum):
@@ -350,6 +351,7 @@ class EventoOrden(NamedTuple):
 
     respuesta: RespuestaOrden
     instante_ms: int
+    fill: Transaccion | None = None  # the one that the event tells of
 
 
 class EventoStop(NamedTuple):

@@ -198,6 +198,7 @@ class BolsaFalsa(StopsFalsos):
     cancelaciones: int = 0
     pedidos: list[str] = field(default_factory=list)  # names of the calls, in order
     al_enviar: Callable[[], object] | None = None  # runs each time an order is sent
+    al_ejecutar: Callable[[RespuestaOrden, Transaccion], object] = lambda _, __: None  # the user stream
     demora_envio_s: float = 0.0  # how long an order takes to arrive; used up by the first one
     cancelaciones_fallidas: int = 0  # how many times `cancelar_todas` gets no answer
     consultas_rechazadas: int = 0  # how many times `consultar` is refused
@@ -416,6 +417,7 @@ class BolsaFalsa(StopsFalsos):
         )
         respuesta = RespuestaOrden(id_cliente, id_bolsa, estado, abs(cantidad), precio)
         self._respuestas[id_cliente] = respuesta
+        self.al_ejecutar(respuesta, self._operadas[-1])
         if self.estado.posicion is None:
             self.al_quedar_plano()
         return respuesta

@@ -72,6 +72,58 @@ async def test_sin_novedad_no_hay_nada_que_explicar(bitacora: Eventos):
 # --- the agent's own fills ---
 
 
+async def oir(cuenta: Cuenta, bolsa: BolsaFalsa, cantidad: float) -> None:
+    """The agent's own fill, of which no list tells from now on."""
+    bolsa.operar(cantidad, id_cliente="tm-OIDA")
+    (fila,) = (await bolsa.transacciones("BTCUSDT"))[-1:]
+    bolsa.transacciones_tardias = 10**9
+    await cuenta.tras_ejecutar([fila._replace(listada=False)])
+
+
+async def test_un_fill_oido_se_anota_y_no_se_anota_otra_vez_cuando_se_lista():
+    cuenta, bolsa = await abrir()
+    await oir(cuenta, bolsa, 0.1)
+    assert cuenta.estado == bolsa.estado
+
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+    bolsa.transacciones_tardias = 0
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+    assert cuenta.estado == bolsa.estado
+    assert (cuenta.marcador.ultima_transaccion, cuenta.marcador.propias) == (1, frozenset())
+
+
+async def test_tras_un_fill_oido_la_cuenta_no_se_espera():
+    """It is behind as well, and the position waits for its stop."""
+    cuenta, bolsa = await abrir()
+    bolsa.retraso_lecturas = 5
+    pedidos = len(bolsa.pedidos)
+    await oir(cuenta, bolsa, 0.1)
+
+    assert cuenta.estado.posicion == Posicion(0.1, 30_000.0)
+    assert "cuenta" not in bolsa.pedidos[pedidos:]
+
+
+@pytest.mark.parametrize("renace", [False, True])
+async def test_lo_ajeno_de_antes_de_un_fill_oido_se_anota_cuando_se_lista(renace: bool):
+    """The marker may not pass what the same lists do not show either; its id is lower."""
+    cuenta, bolsa = await abrir()
+    bolsa.operar(0.2, id_cliente="web_1")
+    bolsa.operar(-0.2, id_cliente="web_2")
+    bolsa.estado = una_cuenta()  # none of it shows in the account either
+    await oir(cuenta, bolsa, 0.1)
+    assert await cuenta.actualizar() == ((), 0.0, 0.0)
+    if renace:
+        cuenta = vuelta_al_diario(cuenta)
+        assert await cuenta.actualizar(exigente=True) == ((), 0.0, 0.0)
+    bolsa.transacciones_tardias = 0
+    bolsa.estado = bolsa.estado._replace(saldo=bolsa.estado.saldo - 6.0)
+
+    novedades = await cuenta.actualizar()
+
+    assert [a.movimiento.despues.cantidad for a in novedades.ajenos] == [0.3, 0.1]
+    assert cuenta.estado == bolsa.estado
+
+
 async def test_lo_propio_casa_con_la_aritmetica_del_nucleo(bitacora: Eventos):
     cuenta, bolsa = await abrir()
 

@@ -22,6 +22,7 @@ from src.produccion.puertos import (
     EventoVela,
     RespuestaOrden,
     StopBolsa,
+    Transaccion,
 )
 
 
@@ -76,7 +77,7 @@ def _evento_mercado(dato: dict[str, Any]) -> EventoMercado | None:
 def _evento_usuario(dato: dict[str, Any]) -> EventoUsuario | ClaveVencida | None:
     match dato.get("e"):
         case "ORDER_TRADE_UPDATE":
-            return EventoOrden(_orden(dato["o"]), int(dato["E"]))
+            return EventoOrden(_orden(dato["o"]), int(dato["E"]), _fill(dato["o"]))
         case "ALGO_UPDATE":
             return EventoStop(_stop(dato["o"]), int(dato["E"]))
         case "ACCOUNT_UPDATE" | "ACCOUNT_CONFIG_UPDATE":
@@ -93,6 +94,23 @@ def _orden(o: dict[str, Any]) -> RespuestaOrden:
     precio = float(o["ap"])
     return RespuestaOrden(
         str(o["c"]), int(o["i"]), EstadoOrden(o["X"]), float(o["z"]), precio if precio > 0 else None
+    )
+
+
+def _fill(o: dict[str, Any]) -> Transaccion | None:
+    """The fill of an order's event; those of a new, cancelled or expired order have none."""
+    cantidad = float(o["l"])
+    if cantidad == 0.0:
+        return None
+    return Transaccion(
+        int(o["t"]),
+        int(o["i"]),
+        cantidad if o["S"] == LadoOrden.BUY else -cantidad,
+        float(o["L"]),
+        float(o.get("n") or 0.0),
+        float(o["rp"]),
+        int(o["T"]),
+        listada=False,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from structlog.contextvars import bound_contextvars
 
 from src.nucleo.errores import (
     EmergenciaOperacional,
-    LecturaFallida,
     OrdenRechazada,
     ResultadoIncierto,
 )
@@ -25,6 +23,7 @@ from src.nucleo.vida_orden import EstadoVida, VidaOrden
 from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.envio import Envio
+from src.produccion.ordenes.fills import Fills
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
 from src.produccion.puertos import (
     Bolsa,
@@ -37,7 +36,6 @@ from src.produccion.puertos import (
 PREFIJO_CLIENTE = "tm-"
 """How the client ids of the agent's own orders begin."""
 
-_TOLERANCIA_RELATIVA = 1e-9
 _YA_NO_ESPERA = -2011  # there is no such order that could be cancelled
 _NINGUNA: Mapping[str, VidaOrden] = MappingProxyType({})
 
@@ -95,6 +93,7 @@ class Ejecutor:
         self._ordenes = OrdenesRecordadas(diario, reloj, recordadas)
         self._averiguacion = Averiguacion(bolsa, self._ordenes, ajustes)
         self._envio = Envio(bolsa, self._ordenes, self._averiguacion, ajustes)
+        self._fills = Fills(bolsa, simbolo, ajustes)
 
     @property
     def hay_incierta(self) -> bool:
@@ -159,7 +158,7 @@ class Ejecutor:
             What was filled. A refusal after some fills still reports those fills.
 
         Raises:
-            LecturaFallida: The fills of an order are not listed yet; calling again is safe.
+            LecturaFallida: The fills of an order are neither listed nor heard yet; calling again is safe.
             EmergenciaOperacional: An order that adds exposure cannot be written down in time.
         """
         filas: list[Transaccion] = []
@@ -181,13 +180,15 @@ class Ejecutor:
                 return Informe(Resultado.EJECUTADA, tuple(filas), str(fallo))
             if not vida.terminada:
                 return Informe(Resultado.INCIERTA, tuple(filas), _por_que(vida))
-            filas += await self._transacciones_de(vida)
+            filas += await self._fills.de(vida)
             if vida.ejecutada == 0.0:
                 return Informe(_parcial(filas), tuple(filas), _por_que(vida), vida.codigo)
         return Informe(Resultado.EJECUTADA, tuple(filas))
 
     def tomar_evento(self, evento: EventoOrden) -> None:
         """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
+        if evento.fill is not None and self.conoce(evento.respuesta.id_cliente):
+            self._fills.oir(evento.fill)
         if not self._envio.apartar(evento.respuesta):
             self._averiguacion.tomar_evento(evento.respuesta)
 
@@ -262,28 +263,6 @@ class Ejecutor:
             await self._envio.enviar(id_cliente)
             buscar = False
         return self._ordenes[id_cliente]
-
-    async def _transacciones_de(self, vida: VidaOrden) -> Sequence[Transaccion]:
-        """The fills of a finished order, once the exchange lists all of them.
-
-        Raises:
-            LecturaFallida: The fills do not add up to what the order says was executed.
-        """
-        if vida.ejecutada == 0.0 or vida.id_bolsa is None:
-            return ()
-        reloj = asyncio.get_running_loop()
-        limite = reloj.time() + self._ajustes.plazo_transacciones_s
-        while True:
-            leidas = await self._bolsa.transacciones(self._simbolo, id_orden=vida.id_bolsa)
-            filas = tuple({fila.id: fila for fila in leidas}.values())
-            listada = sum(abs(fila.cantidad) for fila in filas)
-            if abs(listada - vida.ejecutada) <= vida.ejecutada * _TOLERANCIA_RELATIVA:
-                return filas
-            if reloj.time() >= limite:
-                raise LecturaFallida(
-                    f"order {vida.id_cliente} executed {vida.ejecutada} but its fills are not listed"
-                )
-            await asyncio.sleep(self._ajustes.pausa_transacciones_s)
 
 
 def _por_que(vida: VidaOrden) -> str:

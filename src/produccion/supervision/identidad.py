@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,24 @@ def candado(carpeta: Path, train_id: str = "") -> Iterator[None]:
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def candado_de_maquina(bolsa: str, cuenta_id: str, simbolo: str, train_id: str = "") -> Iterator[None]:
+    """Hold the lock of an account and symbol whatever directory its journal is in, for this user and machine.
+
+    Args:
+        bolsa: Address of the exchange: every simulator is one of its own.
+        cuenta_id: The account.
+        simbolo: The symbol.
+        train_id: The agent, told to whoever comes second.
+
+    Raises:
+        ConfiguracionInvalida: Another daemon holds it, or the temporary directory cannot be written.
+    """
+    huella = hashlib.sha256(f"{bolsa} {cuenta_id} {simbolo}".encode()).hexdigest()[:32]
+    with candado(Path(tempfile.gettempdir()) / f"timonel-{os.getuid()}" / huella, train_id):
+        yield
 
 
 def titular_de(carpeta: Path) -> Titular | None:

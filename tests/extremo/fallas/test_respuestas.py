@@ -178,3 +178,16 @@ def test_un_fill_oido_se_protege_sin_esperar_a_la_respuesta(tmp_path: Path):
     assert ensayo.error is None
     assert ensayo.libros["naked_ms"]["longest_wall"] < 2_000.0
     assert ensayo.violaciones(sin_esperar=True) == []
+
+
+def test_los_fills_no_se_listan_y_la_posicion_nueva_ya_tiene_su_stop(tmp_path: Path):
+    """Reads show neither fills nor position for as long as the market stands: 5 s."""
+    falla = '{kind: rest_lag, at: {call: "POST /fapi/v1/order"}, reads: 1000}'
+    ensayo = un_ensayo_que_no_espera(tmp_path, falla, velas=6)
+    ensayo.opciones = ("--speed", "12")
+    ensayo.correr()
+    assert ensayo.veces == {"rest_lag": 1}
+    assert ensayo.error is None
+    assert "fills_sin_listar" in ensayo.bitacora
+    assert ensayo.libros["naked_ms"]["longest_wall"] < 2_000.0
+    assert ensayo.violaciones(sin_esperar=True) == []

@@ -18,11 +18,11 @@ from src.produccion.puertos import (
     EventoMargen,
     EventoMark,
     EventoMercado,
-    EventoOrden,
     EventoStop,
     EventoVela,
     RespuestaOrden,
     StopBolsa,
+    Transaccion,
 )
 from tests.produccion.servidor_ws import KLINE, MARK
 
@@ -35,6 +35,13 @@ ORDEN: dict[str, Any] = {
     "X": "PARTIALLY_FILLED",
     "i": 7,
     "z": "0.002",
+    "l": "0.001",
+    "L": "30000.6",
+    "N": "USDT",
+    "n": "0.015",
+    "rp": "-0.25",
+    "t": 41,
+    "T": 690,
 }
 ALGO: dict[str, Any] = {
     "caid": "tm-S",
@@ -77,15 +84,28 @@ def de_usuario(tipo: str, **cuerpo: Any) -> Any:
 
 
 def test_una_orden_dice_como_esta():
-    assert de_usuario("ORDER_TRADE_UPDATE", o=ORDEN) == EventoOrden(
-        RespuestaOrden("tm-A", 7, EstadoOrden.PARTIALLY_FILLED, 0.002, 30_000.5), 700
+    evento = de_usuario("ORDER_TRADE_UPDATE", o=ORDEN)
+
+    assert evento.respuesta == RespuestaOrden("tm-A", 7, EstadoOrden.PARTIALLY_FILLED, 0.002, 30_000.5)
+    assert evento.instante_ms == 700
+
+
+@pytest.mark.parametrize(("lado", "signo"), [("BUY", 1.0), ("SELL", -1.0)])
+def test_una_orden_trae_el_fill_del_que_habla(lado: str, signo: float):
+    evento = de_usuario("ORDER_TRADE_UPDATE", o=ORDEN | {"S": lado})
+
+    assert evento.fill == Transaccion(41, 7, signo * 0.001, 30_000.6, 0.015, -0.25, 690, listada=False)
+
+
+def test_una_orden_sin_ejecutar_no_tiene_precio_medio_ni_fill():
+    """Nor has its event an asset that a commission was paid in."""
+    vacia = {clave: valor for clave, valor in ORDEN.items() if clave not in ("N", "n")}
+    evento = de_usuario(
+        "ORDER_TRADE_UPDATE", o=vacia | {"X": "NEW", "z": "0", "ap": "0.00", "l": "0", "t": 0}
     )
 
-
-def test_una_orden_sin_ejecutar_no_tiene_precio_medio():
-    evento = de_usuario("ORDER_TRADE_UPDATE", o=ORDEN | {"X": "NEW", "z": "0", "ap": "0.00"})
-
     assert evento.respuesta.precio_medio is None
+    assert evento.fill is None
 
 
 def test_un_stop_que_cierra_la_posicion_no_tiene_cantidad():

@@ -16,6 +16,7 @@ import pytest
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.supervision.identidad import (
     candado,
+    candado_de_maquina,
     carpeta_estado,
     entorno_de,
     id_agente,
@@ -51,6 +52,19 @@ def test_una_segunda_instancia_se_rechaza_y_nombra_a_la_primera(tmp_path: Path):
         ),
         candado(tmp_path, "train_y"),
     ):
+        pass
+
+
+def test_otra_carpeta_de_estado_no_hace_otra_cuenta():
+    def tomar(bolsa: str = "http://a", cuenta: str = "testnet-1", simbolo: str = "BTCUSDT"):
+        return candado_de_maquina(bolsa, cuenta, simbolo, "train_x")
+
+    with tomar():
+        with pytest.raises(ConfiguracionInvalida, match="already trades this account and symbol"), tomar():
+            pass
+        with tomar(bolsa="http://b"), tomar(cuenta="testnet-2"), tomar(simbolo="ETHUSDT"):
+            pass
+    with tomar():
         pass
 
 
