@@ -26,6 +26,7 @@ from src.produccion.diario.recuerdo import Recuerdo
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.averiguacion import AjustesEjecutor
 from src.produccion.ordenes.ejecutor import Ejecutor
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.puertos import Bolsa, Diario, Reloj
 from src.produccion.Registro import RegistroProduccion
 from src.produccion.riesgo.control_riesgo import ControlRiesgo
@@ -61,21 +62,23 @@ class Nucleo:
     cuenta: Cuenta
     ejecutor: Ejecutor
     protector: Protector
+    oidos: FillsOidos
 
 
 def armar_nucleo(m: Materiales) -> Nucleo:
     """Account, executor and protector, as the journal left them."""
     simbolo, regla = m.mercado.simbolo, m.artefacto.configuracion.regla_proteccion()
     protector = Protector(m.bolsa, m.diario, m.reloj, m.mercado, regla, m.agente_id, memoria=m.recuerdo.stops)
-    cuenta = Cuenta(m.bolsa, m.mercado, m.capital, protector.reconocer)
+    oidos = FillsOidos()
+    cuenta = Cuenta(m.bolsa, m.mercado, m.capital, protector.reconocer, oidos=oidos)
     instantanea = m.recuerdo.agente.instantanea
     if instantanea is not None:
         cuenta.reanudar(instantanea.cuenta, instantanea.marcador)
         protector.atr = instantanea.atr
     bolsa = m.ajustes.exchange
     ajustes = AjustesEjecutor(ventana_ms=bolsa.recv_window_ms, pausa_mirada_s=bolsa.lookup_pause_s)
-    ejecutor = Ejecutor(m.bolsa, m.diario, m.reloj, simbolo, ajustes, m.recuerdo.ordenes)
-    return Nucleo(cuenta=cuenta, ejecutor=ejecutor, protector=protector)
+    ejecutor = Ejecutor(m.bolsa, m.diario, m.reloj, simbolo, ajustes, m.recuerdo.ordenes, oidos)
+    return Nucleo(cuenta=cuenta, ejecutor=ejecutor, protector=protector, oidos=oidos)
 
 
 def armar_datos(m: Materiales) -> DataProvider:
@@ -138,6 +141,7 @@ def armar_ciclo(
         ejecutor=nucleo.ejecutor,
         cronica=cronica,
         reloj=m.reloj,
+        oidos=nucleo.oidos,
         a_mano=LibroAMano(m.diario, m.reloj, control, m.recuerdo.a_mano),
     )
     reglas = Reglas(

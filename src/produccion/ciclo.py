@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from math import isclose
 from time import perf_counter
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -47,6 +47,7 @@ from src.produccion.metricas.histograma import Histograma
 from src.produccion.observacion import ObservacionBuilder
 from src.produccion.ordenes.cierre import Referencia
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.puertos import EventoMargen, EventoMark, EventoOrden, EventoStop, Reloj
 from src.produccion.Registro import Emergencia
 from src.produccion.riesgo.control_riesgo import Bloqueo, ControlRiesgo
@@ -73,6 +74,8 @@ _STATUS_POR_MOTIVO = {
 
 _AUMENTOS = (Operacion.AUMENTAR_LONG, Operacion.AUMENTAR_SHORT)
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
@@ -86,6 +89,7 @@ class Piezas(NamedTuple):
     control: ControlRiesgo
     protector: Protector
     ejecutor: Ejecutor
+    oidos: FillsOidos
     cronica: Cronica
     reloj: Reloj
     a_mano: LibroAMano
@@ -210,13 +214,17 @@ class Ciclo:
         return self._p.protector.puesto
 
     @property
+    def _abierta(self) -> Posicion | None:
+        """The position that is booked, or the one that is protected before it can be."""
+        return self._p.cuenta.estado.posicion or self._p.protector.sin_anotar
+
+    @property
     def protegida(self) -> bool:
         """Whether there is nothing to protect, or a resident stop protects it."""
-        cuenta = self._p.cuenta
         if self._incierta:
             # What an order did is not known yet: a flat account may be flat no longer.
             return False
-        return cuenta.estado.posicion is None or self._p.protector.cubre
+        return self._abierta is None or self._p.protector.cubre
 
     def no_abrir(self, bloqueo: Bloqueo, *, activo: bool = True) -> None:
         """Hold entries until this reason is taken down again."""
@@ -232,9 +240,11 @@ class Ciclo:
         Raises:
             LecturaFallida: Something could not be read; calling again goes on from there.
         """
+        if self._pendiente is not None:
+            await self._amparar()
         await self._completar()
         plazo_s = await self._esperar_ejecuciones()
-        propias = await self._explicar(exigente=False, plazo_s=plazo_s)
+        propias = await self._o_amparar(self._explicar(exigente=False, plazo_s=plazo_s))
         # An exit does not wait for its journal: a fill whose intent is lost is the newest candle's.
         self._propia_hasta_ms = max(self._propia_hasta_ms, propias)
         await self._revisar_proteccion()
@@ -258,8 +268,7 @@ class Ciclo:
                 return queda_s
             if leido.posicion is not None and leido.posicion != protegido.posicion:
                 protegido = leido
-                maximo = p.control.estado.equity_maximo
-                await self._proteger(p.protector.revisar(leido, maximo, self.mark), p.reloj.ahora_ms())
+                await self._proteger_sin_anotar(leido)
             if queda_s == 0.0:
                 return queda_s
             await asyncio.sleep(_ENTRE_MIRADAS_S)
@@ -295,6 +304,8 @@ class Ciclo:
 
     def tomar_orden(self, evento: EventoOrden) -> None:
         """The user stream told how an order stands."""
+        if evento.fill is not None and evento.simbolo == self._r.mercado.simbolo:
+            self._p.oidos.oir(evento.fill, evento.respuesta.id_cliente)
         self._p.ejecutor.tomar_evento(evento)
 
     def tomar_stop(self, evento: EventoStop) -> None:
@@ -418,7 +429,10 @@ class Ciclo:
     def _referencia(self) -> Referencia:
         """What readings of the account are held against: with what was opened and is not booked yet."""
         cuenta = self._p.cuenta
-        abierto = self._abierto_sin_anotar() if cuenta.estado.posicion is None else 0.0
+        if cuenta.estado.posicion is not None:
+            return cuenta
+        leida = self._p.protector.sin_anotar
+        abierto = self._abierto_sin_anotar() or (leida.cantidad if leida is not None else 0.0)
         if abierto == 0.0:
             return cuenta
         return _PorAnotar(cuenta.estado._replace(posicion=Posicion(abierto, self.mark)), cuenta)
@@ -447,7 +461,7 @@ class Ciclo:
 
     def anotar_abandono(self, motivo: str) -> None:
         """Note once that a position is closed for want of a stop, however many tries that takes."""
-        posicion = self._p.cuenta.estado.posicion
+        posicion = self._abierta
         if not self._abandonada and posicion is not None:
             self._abandonada = True
             self._p.cronica.anotar_desproteccion(motivo, posicion, self._p.protector.gatillo)
@@ -555,7 +569,7 @@ class Ciclo:
         try:
             p.a_mano.empezar(OperacionAMano(mando, quien, id_cliente, pedida.stop, pedida.objetivo))
             p.cuenta.en_vuelo = True
-            informe = await p.ejecutor.ejecutar(plan, ficha, vigente, posicion_previa=0.0)
+            informe = await self._o_amparar(p.ejecutor.ejecutar(plan, ficha, vigente, posicion_previa=0.0))
         except EmergenciaOperacional as fallo:
             informe = Informe(Resultado.RECHAZADA, (), str(fallo))
         if informe.resultado is Resultado.INCIERTA:
@@ -696,7 +710,9 @@ class Ciclo:
     async def _al_dia(self) -> EstadoCuenta:
         """The account as the exchange has it, every difference booked, and its stop where it belongs."""
         await self._completar()
-        await self._explicar(exigente=True)
+        if self._abierta is not None and not self._p.protector.confirmado:
+            await self._amparar()
+        await self._o_amparar(self._explicar(exigente=True))
         await self._revisar_proteccion()
         await self._atender_a_mano()
         return self._p.cuenta.estado
@@ -760,6 +776,36 @@ class Ciclo:
             p.reloj.ahora_ms(),
         )
 
+    async def _o_amparar(self, tarea: Awaitable[T]) -> T:
+        """Book something; what cannot be booked yet is protected as it is read.
+
+        Raises:
+            ErrorBolsa: It could not be booked.
+        """
+        try:
+            return await tarea
+        except ErrorBolsa:
+            await self._amparar()
+            raise
+
+    async def _amparar(self) -> None:
+        """Have a stop over what is open, whoever opened it; nothing is booked, and a failure is only told.
+
+        A reading of what was held before what is known may be an old one, and says nothing.
+        """
+        try:
+            leido = await self._p.cuenta.leer()
+            if leido.posicion is not None and not self._p.cuenta.es_de_antes(leido):
+                await self._proteger_sin_anotar(leido)
+        except ErrorBolsa as fallo:
+            log.error("proteccion_sin_mirar", motivo=str(fallo))
+
+    async def _proteger_sin_anotar(self, leido: EstadoCuenta) -> None:
+        p = self._p
+        anotado = misma_posicion(leido.posicion, p.cuenta.estado.posicion)
+        revision = p.protector.revisar(leido, p.control.estado.equity_maximo, self.mark, anotado=anotado)
+        await self._proteger(revision, p.reloj.ahora_ms())
+
     async def _proteger(self, tarea: Awaitable[None], instante_ms: int) -> None:
         """Arm the stop; a position that cannot have one is closed."""
         try:
@@ -770,7 +816,7 @@ class Ciclo:
             await self._cerrar_desprotegida(fallo, instante_ms)
         self._abandonada = False
         self._p.control.vigilar_proteccion(
-            abierta=self._p.cuenta.estado.posicion is not None,
+            abierta=self._abierta is not None,
             confirmada=self._p.protector.confirmado,
             permite_entrar=self._p.protector.permite_entrar,
         )
@@ -805,7 +851,7 @@ class Ciclo:
         pendiente = self._pendiente
         if pendiente is None:
             return
-        informe = await self._ejecutar(pendiente)
+        informe = await self._o_amparar(self._ejecutar(pendiente))
         antes = self._p.cuenta.estado
         movimiento = await self._movimiento(antes, informe)
         accion = pendiente.interpretacion.tipo_accion
@@ -820,15 +866,22 @@ class Ciclo:
         self._p.cuenta.en_vuelo = False
         if movimiento.ejecuciones:
             self._contar(pendiente.plan.operacion, movimiento)
-            maximo = self._p.control.estado.equity_maximo
-            await self._proteger(
-                self._p.protector.tras_operar(
-                    antes, movimiento.despues, pendiente.vela.close, maximo, pendiente.cierre_ms
-                ),
-                pendiente.cierre_ms,
-            )
-        if self._p.protector.seguir(self._cierre_prudente(pendiente.vela.close), pendiente.cierre_ms):
-            await self._proteger(self._p.protector.mover(), pendiente.cierre_ms)
+        try:
+            await self._proteger_lo_decidido(pendiente, antes, movimiento)
+        except ErrorBolsa:
+            self.stop_tocado = True  # the decision is done: the next mark asks for a look
+            raise
+
+    async def _proteger_lo_decidido(
+        self, pendiente: Pendiente, antes: EstadoCuenta, movimiento: Movimiento
+    ) -> None:
+        p, cierre, cierre_ms = self._p, pendiente.vela.close, pendiente.cierre_ms
+        if movimiento.ejecuciones:
+            maximo = p.control.estado.equity_maximo
+            operada = p.protector.tras_operar(antes, movimiento.despues, cierre, maximo, cierre_ms)
+            await self._proteger(operada, cierre_ms)
+        if p.protector.seguir(self._cierre_prudente(cierre), cierre_ms):
+            await self._proteger(p.protector.mover(), cierre_ms)
 
     def _cierre_prudente(self, cierre: float) -> float:
         """The candle's close, or the mark where it is the less favourable one: marks trigger stops."""

@@ -13,11 +13,12 @@ import structlog
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.contabilidad import Movimiento
 from src.nucleo.dinero import al_paso, redondear
-from src.nucleo.errores import CuentaInexplicable, LecturaFallida
+from src.nucleo.errores import CuentaInexplicable, ErrorBolsa, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ingresos import CursorIngresos, leer_ingresos, repartir, sumar
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
@@ -136,6 +137,7 @@ class Cuenta:
         es_de_un_stop: Tells the fills of the agent's stops apart.
         plazo_ingresos_s: Wall seconds that a change of the wallet may wait for the income rows that explain
             it; then it is booked as profit or loss.
+        oidos: What the user stream has told of fills; nothing unless given.
     """
 
     def __init__(
@@ -146,12 +148,15 @@ class Cuenta:
         es_de_un_stop: Reconocedor | None = None,
         *,
         plazo_ingresos_s: float = PLAZO_INGRESOS_S,
+        oidos: FillsOidos | None = None,
     ) -> None:
         self._bolsa = bolsa
         self._mercado = mercado
         self._capital = capital
         self._es_de_un_stop = es_de_un_stop
         self._plazo_ingresos_s = plazo_ingresos_s
+        self._oidos = oidos or FillsOidos()
+        self._previa: Posicion | None = None  # what was held before what was booked last
         self._sin_ingreso_desde_s: float | None = None
         self._sin_listar: frozenset[int] = frozenset()  # booked fills that no list has shown yet
         self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
@@ -219,6 +224,8 @@ class Cuenta:
             funding = redondear(diferencia - transferido)
         if deuda is not None and deuda != self.marcador.deuda:
             deuda = deuda._replace(dinero=redondear(deuda.dinero + sin_explicar - arrastre))
+        if ajenos:
+            self._previa = ajenos[-1].movimiento.antes.posicion
         self.estado = leido
         self._sin_ingreso_desde_s = None
         self.marcador = self._tomado(filas, deuda)._replace(
@@ -232,6 +239,7 @@ class Cuenta:
         """The marker past every fill that is known; not past one that may come yet, whose id is lower."""
         if deuda is not None:
             return self.marcador._replace(deuda=deuda)
+        self._sin_listar |= {fila.id for fila in filas if not fila.listada}
         if self._sin_listar:
             propias = self.marcador.propias | {fila.id for fila in filas}
             return self.marcador._replace(propias=propias, deuda=None)
@@ -268,7 +276,9 @@ class Cuenta:
         """
         sombra = self._sombra(self.estado, ejecuciones_de(transacciones))
         # They may have closed what another order had opened: the exchange's result is the wallet's.
-        saldo = redondear(self.estado.saldo + resultado_de(transacciones))
+        resultado = resultado_de(transacciones)
+        saldo = redondear(self.estado.saldo + resultado)
+        self.marcador = self.marcador._replace(cartera=redondear(self.marcador.cartera + resultado))
         return self._tomar(sombra._replace(saldo=saldo), transacciones)
 
     def _tomar(self, despues: EstadoCuenta, transacciones: Sequence[Transaccion]) -> Movimiento:
@@ -276,6 +286,7 @@ class Cuenta:
         self.marcador = self.marcador._replace(propias=propias)
         self._sin_listar |= {fila.id for fila in transacciones if not fila.listada}
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
+        self._previa = self.estado.posicion
         self.estado = despues
         return movimiento
 
@@ -306,6 +317,12 @@ class Cuenta:
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
         return leido._replace(saldo=self.estado.saldo) if self.con_libro else leido
 
+    def es_de_antes(self, leido: EstadoCuenta) -> bool:
+        """Whether a reading shows the position as it was before the last booking: it may be an old one."""
+        return not misma_posicion(leido.posicion, self.estado.posicion) and misma_posicion(
+            leido.posicion, self._previa
+        )
+
     async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
         for intento in range(_LECTURAS):
@@ -330,9 +347,14 @@ class Cuenta:
             quieta = misma_posicion(anterior.posicion, leido.posicion)
             sin_novedad = quieta and leido.saldo == self.marcador.cartera
             tranquila = sin_novedad and deuda is None and (exigente or leido.posicion is None)
-            if tranquila and not self._sin_listar:
+            if tranquila and not self._algo_por_listar():
                 return _Lectura(leido, anterior)
-            filas, al_dia = await self._transacciones_nuevas()
+            try:
+                filas, al_dia = await self._transacciones_nuevas()
+            except ErrorBolsa:
+                if tranquila and not self._oidas():
+                    return _Lectura(leido, anterior)
+                raise
             if tranquila and not filas:
                 return _Lectura(leido, anterior)
             if deuda is not None and filas and self._llevan(self._sin(deuda), filas, leido.cantidad):
@@ -392,23 +414,35 @@ class Cuenta:
         return sombra
 
     async def _transacciones_nuevas(self) -> tuple[list[Transaccion], bool]:
-        """Fills that are not booked, and whether those that are were listed too."""
-        ultima, propias, desde_ms = self.marcador[1:4]
+        """Fills that are not booked, listed or heard, and whether those that are were listed too."""
+        ultima, propias = self.marcador[1:3]
         filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
-        nuevas = [
-            fila
-            for fila in filas
-            if fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
-        ]
         listadas = {fila.id for fila in filas}
         self._sin_listar -= listadas
-        return nuevas, {propia for propia in propias if propia > ultima} <= listadas
+        nuevas = self._oidas() | {fila.id: fila for fila in filas if self._es_nueva(fila)}
+        al_dia = {propia for propia in propias if propia > ultima} <= listadas
+        return [nuevas[clave] for clave in sorted(nuevas)], al_dia
+
+    def _oidas(self) -> dict[int, Transaccion]:
+        """Fills that were heard and are not booked, by trade id."""
+        oidas = self._oidos.desde(self.marcador.ultima_transaccion + 1)
+        return {clave: fila for clave, fila in oidas.items() if self._es_nueva(fila)}
+
+    def _es_nueva(self, fila: Transaccion) -> bool:
+        ultima, propias, desde_ms = self.marcador[1:4]
+        return fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
+
+    def _algo_por_listar(self) -> bool:
+        """Whether fills, or the reason why the wallet changed, may still be listed."""
+        return bool(self._sin_listar or self.marcador.sin_explicar or self._oidas())
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []
         estado = anterior
         for fila in filas:
-            id_cliente = await self._bolsa.id_cliente_de(self._mercado.simbolo, fila.id_orden)
+            id_cliente = self._oidos.id_cliente_de(fila) or await self._bolsa.id_cliente_de(
+                self._mercado.simbolo, fila.id_orden
+            )
             status = await self._status_de(fila.id_orden, id_cliente)
             _contar(fila, status, id_cliente)
             for parte in _partir(fila, estado.cantidad, self._mercado.filtros.escala_lote):

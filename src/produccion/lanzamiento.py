@@ -124,7 +124,7 @@ async def _destino(opciones: Opciones, artefacto: Artefacto) -> AsyncIterator[tu
 
 async def _correr(lugar: Lugar, estado: Path) -> Sesion:
     carpeta, train_id = _carpeta(lugar.destino, lugar.artefacto, estado), lugar.artefacto.train_id
-    de_maquina = candado_de_maquina(lugar.destino.direcciones.rest, lugar.cuenta_id, lugar.simbolo, train_id)
+    de_maquina = candado_de_maquina(lugar.destino.direcciones.rest, lugar.cuenta_id, lugar.simbolo)
     with candado(carpeta, train_id), de_maquina, _diario(carpeta) as diario:
         agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
         recuerdo = recordar_todo(diario, carpeta, agente)

@@ -351,6 +351,7 @@ class EventoOrden(NamedTuple):
 
     respuesta: RespuestaOrden
     instante_ms: int
+    simbolo: str = ""
     fill: Transaccion | None = None  # the one that the event tells of
 
 

@@ -190,7 +190,7 @@ class BolsaModelo:
 
     def _anunciar(self, orden: OrdenModelo) -> None:
         fill = next((fila for fila in reversed(self._filas) if fila.id_orden == orden.id_bolsa), None)
-        evento = EventoOrden(orden.respuesta, 0, fill and fill._replace(listada=False))
+        evento = EventoOrden(orden.respuesta, 0, orden.orden.simbolo, fill and fill._replace(listada=False))
         for demora_s in orden.trato.avisos_s:
             asyncio.get_running_loop().call_later(demora_s, lambda: self.avisar(evento))
 

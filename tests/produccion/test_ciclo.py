@@ -24,7 +24,7 @@ from src.nucleo.stops import TipoProteccion
 from src.nucleo.tipos import LadoOrden, Observacion
 from src.produccion.diario.memoria import MemoriaAgente, recordar_agente
 from src.produccion.ordenes.ejecutor import id_cliente_de
-from src.produccion.puertos import ClaseIngreso, EventoMargen, EventoMark, EventoOrden
+from src.produccion.puertos import ClaseIngreso, EventoMargen, EventoMark
 from src.produccion.riesgo.control_riesgo import Bloqueo
 from src.produccion.riesgo.enclavamiento import Razon, leer_respaldo
 from tests.constructores import HORA_MS, una_cuenta
@@ -296,42 +296,6 @@ async def test_una_decision_a_medias_se_acaba_antes_de_decidir_la_vela_siguiente
     assert columna(banco, "precio") == ["30000.0", "30100.0"]
     assert columna(banco, "paso") == ["1", "2"]
     comprobar_conservacion(banco, 10_000.0)
-
-
-# --- fills that only the user stream tells ---
-
-
-async def abrir_de_oidas(abrir: Abrir, *acciones: float) -> Banco:
-    """A protected agent whose fills no list shows; the user stream tells them as they happen."""
-    banco = await abrir(*acciones, proteccion=TipoProteccion.CATASTROFE)
-    banco.bolsa.transacciones_tardias = 10**9
-    banco.bolsa.al_ejecutar = lambda respuesta, fill: banco.ciclo.tomar_orden(
-        EventoOrden(respuesta, fill.instante_ms, fill._replace(listada=False))
-    )
-    return banco
-
-
-async def test_una_posicion_cuyos_fills_no_se_listan_tiene_su_stop_enseguida(abrir: Abrir):
-    banco = await abrir_de_oidas(abrir, 0.5)
-    inicio_s = asyncio.get_running_loop().time()
-    await banco.cerrar_vela(30_000.0)
-
-    assert asyncio.get_running_loop().time() - inicio_s < 1.0
-    assert len(banco.bolsa.stops_vivos) == 1
-    assert banco.ciclo.protegida
-    assert columna(banco, "resultado") == ["ejecutada"]
-    assert banco.cuenta.estado == banco.bolsa.estado
-
-
-async def test_lo_anotado_de_oidas_es_lo_que_se_habria_listado(abrir: Abrir):
-    listado, oido = await abrir(0.5, -0.5, 0.0), await abrir_de_oidas(abrir, 0.5, -0.5, 0.0)
-    for banco in (listado, oido):
-        for precio in (30_000.0, 30_100.0, 30_050.0):
-            await banco.cerrar_vela(precio)
-
-    for nombre in ("operacion", "cantidad", "comision", "pnl_realizado", "balance", "status"):
-        assert columna(oido, nombre) == columna(listado, nombre)
-    comprobar_conservacion(oido, 10_000.0)
 
 
 # --- what others do ---

@@ -77,7 +77,8 @@ def _evento_mercado(dato: dict[str, Any]) -> EventoMercado | None:
 def _evento_usuario(dato: dict[str, Any]) -> EventoUsuario | ClaveVencida | None:
     match dato.get("e"):
         case "ORDER_TRADE_UPDATE":
-            return EventoOrden(_orden(dato["o"]), int(dato["E"]), _fill(dato["o"]))
+            o = dato["o"]
+            return EventoOrden(_orden(o), int(dato["E"]), str(o["s"]), _fill(o))
         case "ALGO_UPDATE":
             return EventoStop(_stop(dato["o"]), int(dato["E"]))
         case "ACCOUNT_UPDATE" | "ACCOUNT_CONFIG_UPDATE":
@@ -99,9 +100,9 @@ def _orden(o: dict[str, Any]) -> RespuestaOrden:
 
 def _fill(o: dict[str, Any]) -> Transaccion | None:
     """The fill of an order's event; those of a new, cancelled or expired order have none."""
-    cantidad = float(o["l"])
-    if cantidad == 0.0:
+    if o["x"] != "TRADE":
         return None
+    cantidad = float(o["l"])
     return Transaccion(
         int(o["t"]),
         int(o["i"]),

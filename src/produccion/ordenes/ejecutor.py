@@ -24,6 +24,7 @@ from src.produccion.metricas.histograma import Histograma
 from src.produccion.ordenes.averiguacion import AJUSTES, AjustesEjecutor, Averiguacion
 from src.produccion.ordenes.envio import Envio
 from src.produccion.ordenes.fills import Fills
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.ordenes.ordenes_recordadas import OrdenesRecordadas
 from src.produccion.puertos import (
     Bolsa,
@@ -76,6 +77,7 @@ class Ejecutor:
         simbolo: Symbol traded.
         ajustes: Waits and tries.
         recordadas: Orders of earlier lives, as their journal tells them.
+        oidos: What the user stream has told of fills; nothing unless given.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Ejecutor:
         simbolo: str,
         ajustes: AjustesEjecutor = AJUSTES,
         recordadas: Mapping[str, VidaOrden] = _NINGUNA,
+        oidos: FillsOidos | None = None,
     ) -> None:
         self._bolsa = bolsa
         self._simbolo = simbolo
@@ -93,7 +96,7 @@ class Ejecutor:
         self._ordenes = OrdenesRecordadas(diario, reloj, recordadas)
         self._averiguacion = Averiguacion(bolsa, self._ordenes, ajustes)
         self._envio = Envio(bolsa, self._ordenes, self._averiguacion, ajustes)
-        self._fills = Fills(bolsa, simbolo, ajustes)
+        self._fills = Fills(bolsa, simbolo, ajustes, oidos or FillsOidos())
 
     @property
     def hay_incierta(self) -> bool:
@@ -187,8 +190,6 @@ class Ejecutor:
 
     def tomar_evento(self, evento: EventoOrden) -> None:
         """Learn what the exchange tells of an order; news of others than the agent's are ignored."""
-        if evento.fill is not None and self.conoce(evento.respuesta.id_cliente):
-            self._fills.oir(evento.fill)
         if not self._envio.apartar(evento.respuesta):
             self._averiguacion.tomar_evento(evento.respuesta)
 

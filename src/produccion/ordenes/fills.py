@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -11,10 +11,10 @@ from src.nucleo.dinero import suma
 from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.vida_orden import VidaOrden
 from src.produccion.ordenes.averiguacion import AjustesEjecutor
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.puertos import Bolsa, Transaccion
 
 _TOLERANCIA_RELATIVA = 1e-9
-_ORDENES_OIDAS = 50
 
 log = structlog.get_logger(__name__)
 
@@ -26,19 +26,14 @@ class Fills:
         bolsa: The exchange.
         simbolo: Symbol traded.
         ajustes: How patiently.
+        oidos: What the user stream has told.
     """
 
-    def __init__(self, bolsa: Bolsa, simbolo: str, ajustes: AjustesEjecutor) -> None:
+    def __init__(self, bolsa: Bolsa, simbolo: str, ajustes: AjustesEjecutor, oidos: FillsOidos) -> None:
         self._bolsa = bolsa
         self._simbolo = simbolo
         self._ajustes = ajustes
-        self._oidos: dict[int, dict[int, Transaccion]] = {}  # by the exchange's ids of order and fill
-
-    def oir(self, fill: Transaccion) -> None:
-        """Keep what the user stream tells; of the newest orders only."""
-        self._oidos.setdefault(fill.id_orden, {})[fill.id] = fill
-        if len(self._oidos) > _ORDENES_OIDAS:
-            del self._oidos[next(iter(self._oidos))]
+        self._oidos = oidos
 
     async def de(self, vida: VidaOrden) -> tuple[Transaccion, ...]:
         """Every fill of a finished order, oldest first.
@@ -55,10 +50,11 @@ class Fills:
         limite = reloj.time() + self._ajustes.plazo_transacciones_s
         while True:
             listados = await self._listados(vida, vida.id_bolsa)
+            if _completas(vida, listados):
+                return listados
             filas = self._con_los_oidos(vida.id_bolsa, listados)
             if _completas(vida, filas):
-                if len(filas) > len(listados):
-                    log.warning("fills_sin_listar", id_cliente=vida.id_cliente, oidos=len(filas))
+                log.warning("fills_sin_listar", id_cliente=vida.id_cliente, listados=len(listados))
                 return filas
             if reloj.time() >= limite:
                 raise LecturaFallida(
@@ -66,14 +62,14 @@ class Fills:
                 )
             await asyncio.sleep(self._ajustes.pausa_transacciones_s)
 
-    async def _listados(self, vida: VidaOrden, id_bolsa: int) -> Sequence[Transaccion]:
+    async def _listados(self, vida: VidaOrden, id_bolsa: int) -> tuple[Transaccion, ...]:
         """What the exchange lists; nothing when it fails, or takes for long, and all was heard."""
         peticion = asyncio.ensure_future(self._bolsa.transacciones(self._simbolo, id_orden=id_bolsa))
         try:
             while True:
                 await asyncio.wait({peticion}, timeout=self._ajustes.plazo_transacciones_s)
                 if peticion.done():
-                    return await peticion
+                    return _una_vez({fila.id: fila for fila in await peticion})
                 if self._bastan_los_oidos(vida, id_bolsa):
                     return ()
         except ErrorBolsa as fallo:
@@ -89,8 +85,11 @@ class Fills:
 
     def _con_los_oidos(self, id_bolsa: int, listados: Sequence[Transaccion]) -> tuple[Transaccion, ...]:
         """Listed fills and those that were only heard, each once."""
-        filas = self._oidos.get(id_bolsa, {}) | {fila.id: fila for fila in listados}
-        return tuple(filas[clave] for clave in sorted(filas))
+        return _una_vez(self._oidos.de_orden(id_bolsa) | {fila.id: fila for fila in listados})
+
+
+def _una_vez(filas: Mapping[int, Transaccion]) -> tuple[Transaccion, ...]:
+    return tuple(filas[clave] for clave in sorted(filas))
 
 
 def _completas(vida: VidaOrden, filas: Sequence[Transaccion]) -> bool:

@@ -84,6 +84,7 @@ class Protector:
         self._puesto = memoria.puesto if self._activa else None
         self._ultimo = EstadoCuenta(0.0, self._puesto.posicion) if self._puesto else _PLANA
         self._mirado = self._puesto is not None
+        self._sin_anotar = False  # the position that is protected was read, and nobody has booked it
         self._sin_mirar = 0
         self._disparo_desde: _Instante | None = None
         self._ignorado_desde: _Instante | None = None
@@ -106,6 +107,11 @@ class Protector:
     def puesto(self) -> NivelPuesto | None:
         """The operation that is open and what protects it; ``None`` when flat."""
         return self._puesto if self._ultimo.posicion is not None else None
+
+    @property
+    def sin_anotar(self) -> Posicion | None:
+        """The position that is protected as it was read; ``None`` while it is the booked one."""
+        return self._ultimo.posicion if self._sin_anotar else None
 
     @property
     def gatillo(self) -> float | None:
@@ -341,18 +347,22 @@ class Protector:
         async with self._cerrojo:
             self._mirado = True
             self._renovar(antes, despues, precio, equity_maximo, instante_ms)
+            self._sin_anotar = False
             if self.tocado(precio):
                 self.confirmado = False
                 raise YaCruzado(f"{precio} is beyond the stop {self.gatillo} or the target")
             await self._reconciliar()
 
-    async def revisar(self, estado: EstadoCuenta, equity_maximo: float, precio: float) -> None:
+    async def revisar(
+        self, estado: EstadoCuenta, equity_maximo: float, precio: float, *, anotado: bool = True
+    ) -> None:
         """See to it that what protects the position is what should.
 
         Args:
             estado: The account as the exchange has it now.
             equity_maximo: The drawdown monitor's peak.
             precio: Mark price.
+            anotado: Whether it is booked; otherwise booking it later begins no other operation.
 
         Raises:
             PosicionDesprotegida: The position has to be closed.
@@ -366,6 +376,7 @@ class Protector:
             await self._libro.leer()
             self._adoptar_nivel(estado)
             self._renovar(self._ultimo, estado, precio, equity_maximo)
+            self._sin_anotar = not anotado
             await self._reconciliar(leido=True)
             await self._vigilar_ignorado(precio)
 
@@ -381,6 +392,7 @@ class Protector:
             return
         async with self._cerrojo:
             self._renovar(self._ultimo, _PLANA, 0.0, 0.0)
+            self._sin_anotar = False
             try:
                 await self._libro.leer()
                 await self._reconciliar(leido=True)
@@ -450,7 +462,8 @@ class Protector:
             self._mercado,
         )
         misma = puesto is not None and puesto.posicion.cantidad * despues.cantidad > 0.0
-        if puesto is None or not misma or (antes.cantidad == 0.0 and estado != puesto.estado):
+        de_nuevo = antes.cantidad == 0.0 and not self._sin_anotar
+        if puesto is None or not misma or (de_nuevo and estado != puesto.estado):
             self._libro.podar()
             self._fijar(NivelPuesto(ahora_ms, estado.nivel, despues.posicion, estado.freno))
         elif estado != puesto.estado or abs(despues.cantidad) > abs(puesto.posicion.cantidad):

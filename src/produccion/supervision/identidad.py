@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import socket
-import tempfile
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,21 +103,51 @@ def candado(carpeta: Path, train_id: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def candado_de_maquina(bolsa: str, cuenta_id: str, simbolo: str, train_id: str = "") -> Iterator[None]:
-    """Hold the lock of an account and symbol whatever directory its journal is in, for this user and machine.
+def candado_de_maquina(bolsa: str, cuenta_id: str, simbolo: str) -> Iterator[None]:
+    """Hold the lock of an account and symbol whatever directory its journal is in.
+
+    It is a name of this machine's kernel, not a file: private temporary directories do not hide it, and the
+    kernel lets go of it when the process ends. Systems without such names have only the directory's lock.
 
     Args:
         bolsa: Address of the exchange: every simulator is one of its own.
         cuenta_id: The account.
         simbolo: The symbol.
-        train_id: The agent, told to whoever comes second.
 
     Raises:
-        ConfiguracionInvalida: Another daemon holds it, or the temporary directory cannot be written.
+        ConfiguracionInvalida: Another daemon holds it.
     """
-    huella = hashlib.sha256(f"{bolsa} {cuenta_id} {simbolo}".encode()).hexdigest()[:32]
-    with candado(Path(tempfile.gettempdir()) / f"timonel-{os.getuid()}" / huella, train_id):
+    if sys.platform != "linux":
         yield
+        return
+    huella = hashlib.sha256(f"{bolsa} {cuenta_id} {simbolo}".encode()).hexdigest()
+    nombre = f"\0timonel-{huella}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as puerta:
+        for intento in range(_INTENTOS):
+            try:
+                puerta.bind(nombre)
+                break
+            except OSError as fallo:
+                if intento + 1 == _INTENTOS:
+                    raise ConfiguracionInvalida(
+                        f"a daemon already trades this account and symbol (process {_proceso_de(nombre)}),"
+                        " with another state directory; stop it first"
+                    ) from fallo
+                time.sleep(_PAUSA_S)
+        puerta.listen()
+        yield
+
+
+def _proceso_de(nombre: str) -> str:
+    """The process that holds a name of the kernel, if it says so."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sonda:
+            sonda.settimeout(_PAUSA_S)
+            sonda.connect(nombre)
+            (pid,) = struct.unpack_from("i", sonda.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    except OSError:
+        return "unknown"
+    return str(pid)
 
 
 def titular_de(carpeta: Path) -> Titular | None:

@@ -32,6 +32,7 @@ ORDEN: dict[str, Any] = {
     "S": "BUY",
     "o": "MARKET",
     "ap": "30000.5",
+    "x": "TRADE",
     "X": "PARTIALLY_FILLED",
     "i": 7,
     "z": "0.002",
@@ -87,7 +88,7 @@ def test_una_orden_dice_como_esta():
     evento = de_usuario("ORDER_TRADE_UPDATE", o=ORDEN)
 
     assert evento.respuesta == RespuestaOrden("tm-A", 7, EstadoOrden.PARTIALLY_FILLED, 0.002, 30_000.5)
-    assert evento.instante_ms == 700
+    assert (evento.instante_ms, evento.simbolo) == (700, "BTCUSDT")
 
 
 @pytest.mark.parametrize(("lado", "signo"), [("BUY", 1.0), ("SELL", -1.0)])
@@ -101,7 +102,7 @@ def test_una_orden_sin_ejecutar_no_tiene_precio_medio_ni_fill():
     """Nor has its event an asset that a commission was paid in."""
     vacia = {clave: valor for clave, valor in ORDEN.items() if clave not in ("N", "n")}
     evento = de_usuario(
-        "ORDER_TRADE_UPDATE", o=vacia | {"X": "NEW", "z": "0", "ap": "0.00", "l": "0", "t": 0}
+        "ORDER_TRADE_UPDATE", o=vacia | {"x": "NEW", "X": "NEW", "z": "0", "ap": "0.00", "l": "0", "t": 0}
     )
 
     assert evento.respuesta.precio_medio is None

@@ -25,7 +25,7 @@ from src.nucleo.vida_orden import EstadoVida
 from src.produccion.ordenes.averiguacion import AJUSTES
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
 from src.produccion.ordenes.ordenes_recordadas import plegar
-from src.produccion.puertos import EstadoOrden, EventoOrden, RespuestaOrden, Transaccion
+from src.produccion.puertos import EstadoOrden, EventoOrden, RespuestaOrden
 from tests.constructores import una_cuenta
 from tests.produccion.bolsa_modelo import BolsaModelo, Trato
 from tests.produccion.falsos import Acuse, BolsaFalsa, DiarioFalso, Parcial, Pierde, RelojFalso
@@ -871,20 +871,4 @@ async def test_cuando_se_listan_basta_con_volver_a_pedirlas():
     informe = await ejecutor.ejecutar(COMPRA, FICHA)
 
     assert [e.cantidad for e in informe.ejecuciones] == [0.1]
-    assert len(bolsa.enviadas) == 1
-
-
-@pytest.mark.parametrize("id_cliente", [ID, "web_1"])
-async def test_los_fills_oidos_de_una_orden_propia_valen_por_los_listados(id_cliente: str):
-    ejecutor, bolsa, _ = montar(transacciones_tardias=NUNCA)
-    with pytest.raises(LecturaFallida):
-        await ejecutor.ejecutar(COMPRA, FICHA)
-    fill = Transaccion(1, 1, 0.1, 30_000.0, 1.5, 0.0, 0, listada=False)
-    ejecutor.tomar_evento(aviso(EstadoOrden.FILLED, 0.1, id_cliente)._replace(fill=fill))
-
-    if id_cliente == ID:
-        assert (await ejecutor.ejecutar(COMPRA, FICHA)).transacciones == (fill,)
-    else:
-        with pytest.raises(LecturaFallida):
-            await ejecutor.ejecutar(COMPRA, FICHA)
     assert len(bolsa.enviadas) == 1

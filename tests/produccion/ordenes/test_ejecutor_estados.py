@@ -15,8 +15,9 @@ from src.nucleo.registro import Resultado
 from src.nucleo.tipos import Operacion
 from src.nucleo.vida_orden import EstadoVida, VidaOrden
 from src.produccion.ordenes.ejecutor import Ejecutor, Informe, id_cliente_de
+from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.ordenes.ordenes_recordadas import plegar
-from src.produccion.puertos import EstadoOrden
+from src.produccion.puertos import EstadoOrden, EventoOrden
 from tests.produccion.bolsa_modelo import BIEN, BolsaModelo, DiarioModelo, Trato
 from tests.produccion.bucle import BucleVirtual
 from tests.produccion.falsos import RelojFalso
@@ -80,8 +81,16 @@ class OrdenesUnaVez(RuleBasedStateMachine):
 
     def nacer(self) -> None:
         recordadas = plegar(self.diario.en_disco)
-        self.ejecutor = Ejecutor(self.bolsa, self.diario, RelojFalso(), "BTCUSDT", recordadas=recordadas)
-        self.bolsa.avisar = self.ejecutor.tomar_evento
+        self.oidos = FillsOidos()
+        self.ejecutor = Ejecutor(
+            self.bolsa, self.diario, RelojFalso(), "BTCUSDT", recordadas=recordadas, oidos=self.oidos
+        )
+        self.bolsa.avisar = self.oir
+
+    def oir(self, evento: EventoOrden) -> None:
+        if evento.fill is not None:
+            self.oidos.oir(evento.fill, evento.respuesta.id_cliente)
+        self.ejecutor.tomar_evento(evento)
 
     def pasar(self, segundos: float) -> None:
         self.bucle.run_until_complete(asyncio.sleep(segundos))
