@@ -9,7 +9,7 @@ DAEMON ?=
 WORKERS := $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) * 3 // 2))")
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test demo test test-slow check format lint types contracts parity trailing chaos chaos-store soak bench clean
+.PHONY: help install install-test demo test test-slow coverage check format lint types contracts parity trailing chaos chaos-store soak bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,13 @@ test: install-test ## Run the test suite (< 10 min)
 
 test-slow: install-test ## Run the tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 1200
+
+coverage: install-test ## How much of the core, and of API and CLI, their own tests run
+	@mkdir -p build
+	COVERAGE_FILE=build/.coverage $(BIN)/python -m coverage run --source src/nucleo -m pytest tests/nucleo
+	COVERAGE_FILE=build/.coverage $(BIN)/python -m coverage report --skip-covered
+	COVERAGE_FILE=build/.coverage $(BIN)/python -m coverage run --source src/cli,src/produccion/api -m pytest tests/cli tests/produccion/api
+	COVERAGE_FILE=build/.coverage $(BIN)/python -m coverage report --skip-covered --fail-under 80
 
 check: install-test format-check lint types contracts test ## Everything that must be clean before a commit
 
