@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from typer.testing import CliRunner
 
 from src.cli.app import app
@@ -15,6 +15,7 @@ from src.produccion.almacen import mandos_riesgo
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import abrir_almacen, escribir
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.esquema import ahora_bd, daemons
 from src.produccion.almacen.filas_disyuntor import escribir_cambio, escribir_modo, escribir_reglas
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.monitor.reglas import tras_un_resultado
@@ -108,7 +109,21 @@ def test_un_demonio_que_no_contesta_es_otro_codigo(
 
     (respuesta,) = json.loads(salida)["results"]
     assert codigo == 4
-    assert respuesta["error"] == "no daemon took the command in time; nothing was done"
+    dicho = "no daemon took the command in time; nothing was done; its daemon's last sign of life is "
+    assert respuesta["error"].startswith(dicho)
+
+
+def test_de_un_demonio_muerto_se_dice_desde_cuando_calla(almacen: Engine, tmp_path: Path):
+    presentarse(almacen, DemonioNuevo("sim-1", "BTCUSDT", 1, "host"))
+    with escribir(almacen) as conexion:
+        conexion.execute(update(daemons).values(heartbeat_ms=ahora_bd() - 300_000))
+
+    codigo, _, fallo = correr(tmp_path, "risk", "mode", "ACTIVE", "--reason", "checked")
+
+    assert codigo == 2
+    dicho = " ".join(fallo.split())
+    assert "trades anything; the one on sim-1 is not alive: silent since " in dicho
+    assert "nothing was done; start it again: `timonel live`" in dicho
 
 
 def test_el_de_ejecuciones_se_cierra_sin_demonio(almacen: Engine, tmp_path: Path):
