@@ -38,7 +38,7 @@ from src.nucleo.importes import precio
 OpcionApi = Annotated[
     str | None, typer.Option("--api-url", envvar=URL_API, help="The API; where you logged in if omitted.")
 ]
-OpcionJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
+OpcionJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON, a failure too.")]
 OpcionAmbiente = Annotated[str | None, typer.Option("--environment", help="sim, testnet or live.")]
 OpcionLimite = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="How many, newest first.")]
 OpcionSimbolo = Annotated[str | None, typer.Option("--symbol", help="One symbol only.")]
