@@ -14,6 +14,7 @@ from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
 from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar, respuesta_de
 from src.cli.salida import con_codigo_de_salida
 from src.nucleo.disyuntores import ClaseDisyuntor
+from src.nucleo.errores import SolicitudInvalida
 
 if TYPE_CHECKING:
     from src.produccion.almacen.tipos_disyuntor import CambioGuardado, DisyuntorGuardado
@@ -33,7 +34,7 @@ def listar(
     como_json: OpcionJson = False,
     state_dir: OpcionEstado = ESTADO,
 ) -> None:
-    """List the breakers of every daemon that feeds this store, as they were told last.
+    """List the breakers of every daemon that feeds this store, as they were told last, by their ids.
 
     A breaker that is not CLOSED keeps entries out; exits and stops pass. Reads the store alone: no keys, no
     exchange, no daemon.
@@ -70,9 +71,18 @@ def listar(
 @breakers.command()
 @con_codigo_de_salida
 def reset(
-    kind: Annotated[ClaseDisyuntor, typer.Argument(help="Which breaker.")],
-    symbol: Annotated[str, typer.Option(help="Of which symbol.")],
+    breaker: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|KIND",
+            help="Which breaker: its id, from `timonel breakers`, or its kind and --symbol.",
+            show_default=False,
+        ),
+    ],
     reason: OpcionMotivo,
+    symbol: Annotated[
+        str | None, typer.Option(help="Of which symbol; the id says it.", show_default=False)
+    ] = None,
     by: OpcionQuien = None,
     account: OpcionCuenta = None,
     client_id: Annotated[str, typer.Option(help="Tenant.")] = "default",
@@ -95,7 +105,8 @@ def reset(
     )
     from src.produccion.riesgo.enclavamiento import operador
 
-    simbolo, peticion, quien = symbol.upper(), PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
+    kind, simbolo, account = _cual(breaker, None if symbol is None else symbol.upper(), account)
+    peticion, quien = PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
     if kind is ClaseDisyuntor.STOP_EXECUTION:
         from src.produccion.almacen.conexion import abrir_almacen
 
@@ -114,20 +125,44 @@ def reset(
     contar(respuestas, como_json=como_json)
 
 
+def _cual(escrito: str, symbol: str | None, account: str | None) -> tuple[ClaseDisyuntor, str, str | None]:
+    """Kind, symbol and account of a breaker that is named by its id, or by kind and options.
+
+    Raises:
+        SolicitudInvalida: There is no such kind, or id and options do not agree.
+    """
+    from src.produccion.almacen.tipos_disyuntor import leer_id
+
+    nombre = leer_id(escrito)
+    clase = escrito if nombre is None else nombre.kind
+    if clase not in set(ClaseDisyuntor):
+        raise SolicitudInvalida(
+            f"there is no breaker {escrito!r}; `timonel breakers` lists the ids;"
+            f" kinds: {', '.join(ClaseDisyuntor)}"
+        )
+    if nombre is not None:
+        for suyo, pedido in ((nombre.symbol, symbol), (nombre.account_id, account)):
+            if pedido not in (None, suyo):
+                raise SolicitudInvalida(f"breaker {escrito} is of {suyo}, not of {pedido}")
+        return ClaseDisyuntor(clase), nombre.symbol, nombre.account_id or None
+    if symbol is None:
+        raise SolicitudInvalida("name the symbol with --symbol, or give the id that `timonel breakers` shows")
+    return ClaseDisyuntor(clase), symbol, account
+
+
 def _tabla(todos: list[DisyuntorGuardado]) -> Table:
     tabla = Table(box=None, pad_edge=False)
-    for titulo in ("symbol", "kind", "state", "limit", "measured", "since", "until", "account", "reason"):
-        tabla.add_column(titulo, overflow="fold")
+    for titulo in ("id", "state", "limit", "measured", "since", "until", "reason"):
+        # What is typed again must come out whole; it names account, symbol and kind.
+        tabla.add_column(titulo, overflow="fold", no_wrap=titulo == "id")
     for uno in todos:
         tabla.add_row(
-            uno.symbol,
-            uno.kind.value,
+            uno.id,
             f"[{_COLORES[uno.state]}]{uno.state.value}[/]",
             _valor(uno.kind, uno.limit_value),
             _valor(uno.kind, uno.value),
             _fecha(uno.changed_at_ms),
             _fecha(uno.hasta_ms),
-            uno.account_id,
             uno.reason.replace("[", r"\["),
         )
     return tabla

@@ -75,6 +75,47 @@ def test_en_json_va_todo(almacen: Engine, tmp_path: Path):
     assert (uno["state"], uno["value"], uno["limit_value"], uno["unit"]) == ("OPEN", 812.0, 500.0, "ms")
 
 
+def test_la_tabla_dice_entero_el_id_que_quieren_la_api_y_la_orden(almacen: Engine, tmp_path: Path):
+    assert "sim-1:binance:BTCUSDT:latency" in correr(tmp_path, "breakers")[1]
+
+
+@pytest.mark.parametrize(
+    ("cual", "mas", "codigo", "dicho"),
+    [
+        ("sim-1:binance:BTCUSDT:latency", (), 2, "trades default BTCUSDT sim-1"),
+        ("latency", ("--symbol", "btcusdt"), 2, "trades default BTCUSDT;"),
+        ("latency", (), 2, "name the symbol with --symbol, or give the id"),
+        ("sim-1:binance:BTCUSDT:latency", ("--symbol", "ETHUSDT"), 2, "is of BTCUSDT, not of ETHUSDT"),
+        ("sim-1:binance:BTCUSDT:latency", ("--account", "sim-2"), 2, "is of sim-1, not of sim-2"),
+        ("tiempo", (), 2, "`timonel breakers` lists"),
+        ("x:binance:BTCUSDT:tiempo", (), 2, "`timonel breakers` lists"),
+        ("::BTCUSDT:stop_execution", (), 2, "the stop_execution breaker of BTCUSDT is closed already"),
+    ],
+)
+def test_se_cierra_por_su_id_o_por_clase_y_simbolo(
+    almacen: Engine, tmp_path: Path, cual: str, mas: tuple[str, ...], codigo: int, dicho: str
+):
+    hecho = correr(tmp_path, "breakers", "reset", cual, *mas, "--reason", "checked")
+
+    assert (hecho[0], dicho in " ".join(hecho[2].split())) == (codigo, True), hecho
+
+
+@pytest.mark.parametrize("mas", [("LOUD",), ()])
+def test_quien_no_acierta_con_el_modo_sabe_donde_verlo(almacen: Engine, tmp_path: Path, mas: tuple[str, ...]):
+    codigo, _, fallo = correr(tmp_path, "risk", "mode", *mas, "--reason", "x")
+
+    dicho = " ".join(fallo.replace("│", " ").split())
+    assert (codigo, "`timonel risk show` tells the present one" in dicho) == (2, True), fallo
+
+
+def test_la_ayuda_del_modo_dice_donde_verlo():
+    ayuda = CliRunner().invoke(app, ["risk", "mode", "--help"], env={"COLUMNS": "160"}).stdout
+
+    assert "timonel risk show" in ayuda
+    for modo in ("ACTIVE", "REDUCING", "HALTED"):
+        assert modo in ayuda
+
+
 def test_la_historia_es_de_los_cambios(almacen: Engine, tmp_path: Path):
     codigo, salida, _ = correr(tmp_path, "breakers", "--history", "5", "--json")
 
