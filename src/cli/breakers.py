@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,7 @@ def listar(
     if ctx.invoked_subcommand is not None:
         return
     from src.produccion.almacen.conexion import abrir_almacen
+    from src.produccion.almacen.demonios import vivos
     from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
 
     simbolo = None if symbol is None else symbol.upper()
@@ -56,7 +58,7 @@ def listar(
         else:
             todos = listar_disyuntores(almacen, client_id, simbolo)
             tabla, datos = _tabla(todos), {"breakers": [uno.como_json() for uno in todos]}
-            remedios = [f"{d.symbol} {d.kind.value}: {d.como_se_cierra}" for d in todos if d.como_se_cierra]
+            remedios = list(_remedios(todos, {(vivo.account_id, vivo.symbol) for vivo in vivos(almacen)}))
     finally:
         almacen.dispose()
     if como_json:
@@ -123,6 +125,15 @@ def reset(
         lambda almacen, demonio: pedir_cierre(almacen, demonio, peticion, quien),
     )
     contar(respuestas, como_json=como_json)
+
+
+def _remedios(todos: list[DisyuntorGuardado], vivos: set[tuple[str, str]]) -> Iterator[str]:
+    """What closes each one; what a daemon that does not live measured is only what was known last."""
+    for uno in todos:
+        if uno.account_id and uno.como_se_cierra and (uno.account_id, uno.symbol) not in vivos:
+            yield f"{uno.id}: last known, its daemon does not live; start it again: `timonel live`"
+        elif uno.como_se_cierra:
+            yield f"{uno.id}: {uno.como_se_cierra}"
 
 
 def _cual(escrito: str, symbol: str | None, account: str | None) -> tuple[ClaseDisyuntor, str, str | None]:

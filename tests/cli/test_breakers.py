@@ -67,6 +67,15 @@ def test_la_lista_dice_estado_limite_y_motivo(almacen: Engine, tmp_path: Path):
         assert parte in salida
 
 
+def test_lo_que_midio_quien_no_vive_es_lo_ultimo_que_se_supo(almacen: Engine, tmp_path: Path):
+    muerto = correr(tmp_path, "breakers")[1]
+    presentarse(almacen, DemonioNuevo("sim-1", "BTCUSDT", 1, "host"))
+    vivo = correr(tmp_path, "breakers")[1]
+
+    assert ("last known, its daemon does not live" in muerto, "last known" in vivo) == (True, False)
+    assert ("by hand: timonel" in muerto, "by hand: timonel" in vivo) == (False, True)
+
+
 def test_en_json_va_todo(almacen: Engine, tmp_path: Path):
     codigo, salida, _ = correr(tmp_path, "breakers", "--json")
 

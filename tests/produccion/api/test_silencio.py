@@ -8,7 +8,7 @@ import time
 import pytest
 from sqlalchemy import Engine, update
 
-from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.demonios import DemonioNuevo, despedirse, presentarse
 from src.produccion.almacen.esquema import ahora_bd, daemons
 from src.produccion.almacen.mandos import tomar_mandos
 from src.produccion.api.acceso import Entorno
@@ -120,3 +120,37 @@ async def test_de_quien_murio_con_un_mando_en_la_mano_se_dice(muerto: Engine):
     (fila,) = respuesta.cuerpo["results"]
     assert (respuesta.estado, fila["success"], fila["error"]) == (202, None, None)
     assert "is not over; its daemon on sim-User_1 is not alive: silent since " in fila["message"]
+
+
+@SIN_MAS_BASES
+async def test_lo_que_midio_un_demonio_muerto_se_dice_como_lo_ultimo_que_se_supo(api: Api, muerto: Engine):
+    ficha = api.ficha()
+    estado = (await api.pedir("GET", "/api/v1/system/status", ficha=ficha)).cuerpo
+    candados = {c["name"] or c["kind"]: c for c in estado["locks"]}
+
+    assert {nombre: c["current"] for nombre, c in candados.items()} == {
+        "tenant_paused": True,
+        "REDUCING": True,  # kept until it is set again, by whichever daemon starts next
+        "stop_execution": True,  # of the store
+        "spread": False,
+        "latch": True,
+    }
+    spread = candados["spread"]
+    assert "; last known: its daemon is not alive, silent for 30" in spread["text"]
+    assert spread["how_to_remove"].startswith("start the daemon again: `timonel live`")
+    assert candados["REDUCING"]["how_to_remove"].startswith("start the daemon again: `timonel live`; then ")
+    assert estado["open_breakers"] == 1
+
+    despedirse(muerto, "sim-User_1", "BTCUSDT")
+    acabado = (await api.pedir("GET", "/api/v1/locks", ficha=ficha)).cuerpo["locks"]
+    assert "; last known: its daemon has ended" in next(c for c in acabado if c["name"] == "spread")["text"]
+
+
+@SIN_MAS_BASES
+async def test_lo_que_mide_un_demonio_vivo_es_de_ahora(api: Api, muerto: Engine):
+    callar(muerto, 0)
+
+    candados = (await api.pedir("GET", "/api/v1/locks", ficha=api.ficha())).cuerpo["locks"]
+
+    assert all(c["current"] for c in candados)
+    assert "last known" not in str(candados)
