@@ -37,7 +37,7 @@ from src.cli.projections import projections
 from src.cli.replay import replay
 from src.cli.report import report
 from src.cli.risk import risk
-from src.cli.salida import con_codigo_de_salida
+from src.cli.salida import GrupoConJson, con_codigo_de_salida
 from src.cli.simulator import simulator
 from src.cli.stops import stops
 from src.cli.train import train
@@ -58,6 +58,7 @@ def _decir_version(pedida: bool) -> None:
 
 app = typer.Typer(
     name="timonel",
+    cls=GrupoConJson,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

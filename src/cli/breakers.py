@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
 from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar, respuesta_de
 from src.cli.salida import con_codigo_de_salida
 from src.nucleo.disyuntores import ClaseDisyuntor
+from src.nucleo.errores import SolicitudInvalida
 
 if TYPE_CHECKING:
     from src.produccion.almacen.tipos_disyuntor import CambioGuardado, DisyuntorGuardado
@@ -33,7 +35,7 @@ def listar(
     como_json: OpcionJson = False,
     state_dir: OpcionEstado = ESTADO,
 ) -> None:
-    """List the breakers of every daemon that feeds this store, as they were told last.
+    """List the breakers of every daemon that feeds this store, as they were told last, by their ids.
 
     A breaker that is not CLOSED keeps entries out; exits and stops pass. Reads the store alone: no keys, no
     exchange, no daemon.
@@ -43,6 +45,7 @@ def listar(
     if ctx.invoked_subcommand is not None:
         return
     from src.produccion.almacen.conexion import abrir_almacen
+    from src.produccion.almacen.demonios import vivos
     from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
 
     simbolo = None if symbol is None else symbol.upper()
@@ -55,7 +58,7 @@ def listar(
         else:
             todos = listar_disyuntores(almacen, client_id, simbolo)
             tabla, datos = _tabla(todos), {"breakers": [uno.como_json() for uno in todos]}
-            remedios = [f"{d.symbol} {d.kind.value}: {d.como_se_cierra}" for d in todos if d.como_se_cierra]
+            remedios = list(_remedios(todos, {(vivo.account_id, vivo.symbol) for vivo in vivos(almacen)}))
     finally:
         almacen.dispose()
     if como_json:
@@ -70,9 +73,18 @@ def listar(
 @breakers.command()
 @con_codigo_de_salida
 def reset(
-    kind: Annotated[ClaseDisyuntor, typer.Argument(help="Which breaker.")],
-    symbol: Annotated[str, typer.Option(help="Of which symbol.")],
+    breaker: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|KIND",
+            help="Which breaker: its id, from `timonel breakers`, or its kind and --symbol.",
+            show_default=False,
+        ),
+    ],
     reason: OpcionMotivo,
+    symbol: Annotated[
+        str | None, typer.Option(help="Of which symbol; the id says it.", show_default=False)
+    ] = None,
     by: OpcionQuien = None,
     account: OpcionCuenta = None,
     client_id: Annotated[str, typer.Option(help="Tenant.")] = "default",
@@ -95,7 +107,8 @@ def reset(
     )
     from src.produccion.riesgo.enclavamiento import operador
 
-    simbolo, peticion, quien = symbol.upper(), PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
+    kind, simbolo, account = _cual(breaker, None if symbol is None else symbol.upper(), account)
+    peticion, quien = PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
     if kind is ClaseDisyuntor.STOP_EXECUTION:
         from src.produccion.almacen.conexion import abrir_almacen
 
@@ -114,20 +127,53 @@ def reset(
     contar(respuestas, como_json=como_json)
 
 
+def _remedios(todos: list[DisyuntorGuardado], vivos: set[tuple[str, str]]) -> Iterator[str]:
+    """What closes each one; what a daemon that does not live measured is only what was known last."""
+    for uno in todos:
+        if uno.account_id and uno.como_se_cierra and (uno.account_id, uno.symbol) not in vivos:
+            yield f"{uno.id}: last known, its daemon does not live; start it again: `timonel live`"
+        elif uno.como_se_cierra:
+            yield f"{uno.id}: {uno.como_se_cierra}"
+
+
+def _cual(escrito: str, symbol: str | None, account: str | None) -> tuple[ClaseDisyuntor, str, str | None]:
+    """Kind, symbol and account of a breaker that is named by its id, or by kind and options.
+
+    Raises:
+        SolicitudInvalida: There is no such kind, or id and options do not agree.
+    """
+    from src.produccion.almacen.tipos_disyuntor import leer_id
+
+    nombre = leer_id(escrito)
+    clase = escrito if nombre is None else nombre.kind
+    if clase not in set(ClaseDisyuntor):
+        raise SolicitudInvalida(
+            f"there is no breaker {escrito!r}; `timonel breakers` lists the ids;"
+            f" kinds: {', '.join(ClaseDisyuntor)}"
+        )
+    if nombre is not None:
+        for suyo, pedido in ((nombre.symbol, symbol), (nombre.account_id, account)):
+            if pedido not in (None, suyo):
+                raise SolicitudInvalida(f"breaker {escrito} is of {suyo}, not of {pedido}")
+        return ClaseDisyuntor(clase), nombre.symbol, nombre.account_id or None
+    if symbol is None:
+        raise SolicitudInvalida("name the symbol with --symbol, or give the id that `timonel breakers` shows")
+    return ClaseDisyuntor(clase), symbol, account
+
+
 def _tabla(todos: list[DisyuntorGuardado]) -> Table:
     tabla = Table(box=None, pad_edge=False)
-    for titulo in ("symbol", "kind", "state", "limit", "measured", "since", "until", "account", "reason"):
-        tabla.add_column(titulo, overflow="fold")
+    for titulo in ("id", "state", "limit", "measured", "since", "until", "reason"):
+        # What is typed again must come out whole; it names account, symbol and kind.
+        tabla.add_column(titulo, overflow="fold", no_wrap=titulo == "id")
     for uno in todos:
         tabla.add_row(
-            uno.symbol,
-            uno.kind.value,
+            uno.id,
             f"[{_COLORES[uno.state]}]{uno.state.value}[/]",
             _valor(uno.kind, uno.limit_value),
             _valor(uno.kind, uno.value),
             _fecha(uno.changed_at_ms),
             _fecha(uno.hasta_ms),
-            uno.account_id,
             uno.reason.replace("[", r"\["),
         )
     return tabla

@@ -36,6 +36,13 @@ _MARGEN_S = 30.0
 _LOCALES = frozenset({"127.0.0.1", "localhost", "::1"})
 _CODIGOS = {400: 2, 404: 2, 413: 2, 415: 2, 422: 2, 401: 7, 403: 7, 429: 7, 502: 6, 503: 6, 504: 8}
 
+_CLASES = {
+    RECHAZADO: "refused",
+    MAL_PEDIDO: "invalid_input",
+    SIN_RESPUESTA: "unreachable",
+    SIN_PERMISO: "not_allowed",
+    SIN_SABER: "outcome_unknown",
+}
 _NO_TOMADO = 504
 _NO_DICE = object()
 
@@ -46,11 +53,23 @@ class FalloApi(ErrorTimonel):
     Args:
         mensaje: What it says, in a sentence.
         codigo: Exit code.
+        problema: The document that it sent; ``None`` when it sent none.
     """
 
-    def __init__(self, mensaje: str, codigo: int) -> None:
+    def __init__(self, mensaje: str, codigo: int, problema: dict[str, Any] | None = None) -> None:
         super().__init__(mensaje)
         self.codigo_salida = codigo
+        self.problema = problema
+
+    @property
+    def clase(self) -> str:
+        """What kind of failure it is, in one word: the API's own where it gave one."""
+        return str((self.problema or {}).get("kind") or _CLASES[self.codigo_salida])
+
+    @property
+    def exito(self) -> bool | None:
+        """Never true; ``None`` where it may have been done."""
+        return None if self.codigo_salida == SIN_SABER else False
 
 
 class Respuesta(NamedTuple):
@@ -197,9 +216,10 @@ def _de_estado(estado: int, crudo: bytes) -> FalloApi:
         documento = orjson.loads(crudo)
         detalle, exito = str(documento["detail"]), documento.get("success", _NO_DICE)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        detalle, exito = f"HTTP {estado}", _NO_DICE
+        documento, detalle, exito = None, f"HTTP {estado}", _NO_DICE
     if estado == 401:
         detalle += "; run `timonel login`"
     if estado == _NO_TOMADO and exito is False:
-        return FalloApi(detalle, SIN_RESPUESTA)  # nobody took it, and nobody will
-    return FalloApi(detalle, SIN_SABER if exito is None else _CODIGOS.get(estado, RECHAZADO))
+        return FalloApi(detalle, SIN_RESPUESTA, documento)  # nobody took it, and nobody will
+    codigo = SIN_SABER if exito is None else _CODIGOS.get(estado, RECHAZADO)
+    return FalloApi(detalle, codigo, documento)

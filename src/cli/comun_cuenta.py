@@ -32,7 +32,7 @@ OpcionEstado = Annotated[
     typer.Option("--state-dir", help="Where journals live, and the store unless TIMONEL_DB_URL names one."),
 ]
 OpcionActivo = Annotated[str, typer.Option("--margin-asset", help="Asset that margins the symbols.")]
-OpcionJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+OpcionJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, a failure too.")]
 OpcionEnsayo = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 OpcionDetallado = Annotated[bool, typer.Option("--verbose", "-v", help="Show every log event.")]
 

@@ -31,7 +31,9 @@ Direccion = Annotated[
     ),
 ]
 CarpetaEstado = Annotated[Path, typer.Option("--state-dir", help="Where journals and the store live.")]
-ComoJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+ComoJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON and nothing else, a failure too.")
+]
 
 _ESTADO = Path("estado")
 

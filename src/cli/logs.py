@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,6 +21,9 @@ from src.cli.salida import consola_de_mensajes
 
 _ENTRE_MIRADAS_S = 1.0
 _TRAMO = 200
+_FILLS = 1_000
+_DICHO, _LLENADO = "logs", "trades"
+_REDUCE = "reducir_"
 _COLORES = {"INFO": "", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 
 
@@ -36,22 +41,26 @@ def logs(
 ) -> None:
     """Show what daemons and monitors told the store, oldest first; the whole log is a file of each process.
 
-    With --json each line is one entry.
+    Positions that were reduced are among it, of the newest 1,000 fills. With --json each line is one entry.
     """
     cliente, consola = Cliente(api_url), Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
     filtro = {"symbol": symbol, "account_id": account_id}
-    ultimas = _pedir(cliente, filtro, limit)
-    for fila in reversed(ultimas):
+    dichas = _pedir(cliente, _DICHO, filtro, limit)
+    llenas = _pedir(cliente, _LLENADO, filtro, _FILLS)
+    for fila in _juntar(reversed(dichas), reversed(llenas))[-limit:]:
         _mostrar(consola, fila, como_json=como_json)
     if not follow:
         return
-    visto = int(ultimas[0]["id"]) if ultimas else 0
+    visto = {
+        lista: int(filas[0]["id"]) if filas else 0 for lista, filas in ((_DICHO, dichas), (_LLENADO, llenas))
+    }
     try:
         while True:
             _esperar()
-            for fila in _nuevas(cliente, filtro, visto):
+            nuevas = {lista: _nuevas(cliente, lista, filtro, ultimo) for lista, ultimo in visto.items()}
+            for fila in _juntar(nuevas[_DICHO], nuevas[_LLENADO]):
                 _mostrar(consola, fila, como_json=como_json)
-                visto = int(fila["id"])
+            visto |= {lista: int(filas[-1]["id"]) for lista, filas in nuevas.items() if filas}
     except KeyboardInterrupt:
         return
 
@@ -60,13 +69,38 @@ def _esperar() -> None:
     time.sleep(_ENTRE_MIRADAS_S)
 
 
-def _nuevas(cliente: Cliente, filtro: dict[str, str | None], visto: int) -> Iterator[dict[str, Any]]:
+def _juntar(dichas: Iterable[dict[str, Any]], llenas: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was told, each as it came, and the reductions among fills where their time puts them."""
+    reducciones = [_reduccion(fila) for fila in llenas if fila["operation"].startswith(_REDUCE)]
+    return list(heapq.merge(dichas, reducciones, key=lambda fila: fila["created_at"] or 0.0))
+
+
+def _reduccion(fila: dict[str, Any]) -> dict[str, Any]:
+    """A fill as an entry; it has no number among the entries."""
+    lado = fila["operation"].removeprefix(_REDUCE)
+    texto = f"reduced {lado} {fila['quantity']} at {fila['price']}"
+    if None not in (fila["realized_pnl"], fila["commission"]):
+        neto = Decimal(fila["realized_pnl"]) - Decimal(fila["commission"])
+        texto += f": {neto:+.2f} after commission ({fila['status']})"
+    return {
+        "id": None,
+        "account_id": fila["account_id"],
+        "symbol": fila["symbol"],
+        "level": "INFO",
+        "kind": "position_reduced",
+        "message": texto,
+        "data": {"trade_id": fila["id"], "operation": fila["operation"], "status": fila["status"]},
+        "created_at": fila["executed_at"],
+    }
+
+
+def _nuevas(cliente: Cliente, lista: str, filtro: dict[str, str | None], visto: int) -> list[dict[str, Any]]:
     """What came after a number, oldest first; an API that is away for a moment ends nothing."""
     nuevas: list[dict[str, Any]] = []
     antes_de: int | None = None
     try:
         while True:
-            tramo = _pedir(cliente, filtro, _TRAMO, antes_de)
+            tramo = _pedir(cliente, lista, filtro, _TRAMO, antes_de)
             nuevas += [fila for fila in tramo if fila["id"] > visto]
             if len(tramo) < _TRAMO or tramo[-1]["id"] <= visto:
                 break
@@ -75,16 +109,16 @@ def _nuevas(cliente: Cliente, filtro: dict[str, str | None], visto: int) -> Iter
         if fallo.codigo_salida != SIN_RESPUESTA:
             raise
         consola_de_mensajes().print(str(fallo), style="yellow", markup=False)
-        return
-    yield from reversed(nuevas)
+        return []
+    return nuevas[::-1]
 
 
 def _pedir(
-    cliente: Cliente, filtro: dict[str, str | None], limite: int, antes_de: int | None = None
+    cliente: Cliente, lista: str, filtro: dict[str, str | None], limite: int, antes_de: int | None = None
 ) -> list[dict[str, Any]]:
     campos = {**filtro, "limit": str(limite), "before": None if antes_de is None else str(antes_de)}
     dados = {campo: valor for campo, valor in campos.items() if valor is not None}
-    filas: list[dict[str, Any]] = cliente.pedir("GET", f"/api/v1/logs?{urlencode(dados)}").cuerpo["logs"]
+    filas: list[dict[str, Any]] = cliente.pedir("GET", f"/api/v1/{lista}?{urlencode(dados)}").cuerpo[lista]
     return filas
 
 

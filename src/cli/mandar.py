@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 import uuid
+from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
-from src.cli.cliente_api import Cliente
+from src.cli.cliente_api import Cliente, FalloApi
 from src.cli.operar import (
     OpcionApi,
     OpcionCuenta,
@@ -18,7 +20,7 @@ from src.cli.operar import (
     Simbolo,
     contar_resultados,
 )
-from src.cli.salida import con_codigo_de_salida
+from src.cli.salida import con_codigo_de_salida, consola_de_mensajes
 
 OpcionSi = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 OpcionDeUsuario = Annotated[
@@ -28,6 +30,9 @@ OpcionClave = Annotated[
     str | None,
     typer.Option("--key", help="Idempotency key: a repeat with it is not another order.", show_default=False),
 ]
+
+_VERLA_S = 5.0
+_ENTRE_MIRADAS_S = 0.2
 
 order = typer.Typer(no_args_is_help=True, help="Open a position by hand, or cancel an order.")
 
@@ -71,7 +76,25 @@ def create(
     dados = {campo: valor for campo, valor in campos.items() if valor is not None}
     clave = key or str(uuid.uuid4())
     cuerpo = cliente.pedir("POST", "/api/v1/orders/create", dados, clave).cuerpo
+    if cuerpo["success"] is True:
+        _esperar_a_verla(cliente, cuerpo["results"][0])
     contar_resultados(cuerpo, como_json=como_json)
+
+
+def _esperar_a_verla(cliente: Cliente, hecha: Mapping[str, str]) -> None:
+    """Wait until the store shows the position: it is fed from the daemon's journal, a little later."""
+    ruta = f"/api/v1/positions?{urlencode({'symbol': hecha['symbol']})}"
+    hasta_s = time.monotonic() + _VERLA_S
+    try:
+        while not any(
+            una["user_id"] == hecha["user_id"] for una in cliente.pedir("GET", ruta).cuerpo["positions"]
+        ):
+            if time.monotonic() > hasta_s:
+                consola_de_mensajes().print("the store does not show the position yet; it will in a moment")
+                return
+            time.sleep(_ENTRE_MIRADAS_S)
+    except FalloApi as fallo:  # the order was carried out all the same
+        consola_de_mensajes().print(str(fallo), style="yellow", markup=False)
 
 
 @order.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,16 +50,20 @@ def mandar(
         SolicitudInvalida: No daemon that is meant lives.
     """
     from src.produccion.almacen.conexion import abrir_almacen
-    from src.produccion.almacen.mandos_riesgo import demonios_de, esperar_desenlace
+    from src.produccion.almacen.mandos_riesgo import Alcance, demonios_de, esperar_desenlace
+    from src.produccion.api.silencio import es_de, sobre_callados
 
     almacen = abrir_almacen(None, estado)
     try:
         demonios = demonios_de(almacen, *de)
         if not demonios:
             nombres = " ".join(nombre for nombre in de if nombre is not None) or "anything"
-            raise SolicitudInvalida(f"no running daemon of this store trades {nombres}; nothing was done")
+            calla = sobre_callados(almacen, partial(es_de, Alcance(*de)))
+            quien = f"no running daemon of this store trades {nombres}{calla.quienes}"
+            raise SolicitudInvalida(f"{quien}; nothing was done{calla.remedio}")
         mandos = [pedir(almacen, demonio) for demonio in demonios]
-        return [respuesta_de(esperar_desenlace(almacen, mando)) for mando in mandos]
+        hechos = [esperar_desenlace(almacen, mando) for mando in mandos]
+        return [_con_senales(almacen, mando) for mando in hechos]
     finally:
         almacen.dispose()
 
@@ -92,3 +97,14 @@ def respuesta_de(mando: MandoGuardado) -> dict[str, Any]:
         else "the daemon took it and has not answered; look at what it did"
     )
     return {"success": False, "error": error, "exit_code": _SIN_RESPUESTA, **donde}
+
+
+def _con_senales(almacen: Engine, mando: MandoGuardado) -> dict[str, Any]:
+    """What came of a command; where nobody told, also what is known of the daemon that owes it."""
+    from src.produccion.api.silencio import sobre_el_de
+
+    respuesta = respuesta_de(mando)
+    if mando.outcome is not None:
+        return respuesta
+    _, dicho = sobre_el_de(almacen, mando)
+    return {**respuesta, "error": f"{respuesta['error']}; {dicho}"}

@@ -38,7 +38,7 @@ from src.nucleo.importes import precio
 OpcionApi = Annotated[
     str | None, typer.Option("--api-url", envvar=URL_API, help="The API; where you logged in if omitted.")
 ]
-OpcionJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
+OpcionJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON, a failure too.")]
 OpcionAmbiente = Annotated[str | None, typer.Option("--environment", help="sim, testnet or live.")]
 OpcionLimite = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="How many, newest first.")]
 OpcionSimbolo = Annotated[str | None, typer.Option("--symbol", help="One symbol only.")]
@@ -198,16 +198,28 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     consola = _consola()
     consola.print(f"entries allowed: {_entradas(cuerpo)}")
     consola.print(f"open positions: {cuerpo['open_positions']}")
-    consola.print(f"held back by: {len(cuerpo['locks']) or 'nothing'}")
-    for candado in cuerpo["locks"]:
-        consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
+    vigentes, pasados = _vigentes(cuerpo), [uno for uno in cuerpo["locks"] if not uno["current"]]
+    consola.print(f"held back by: {len(vigentes) or 'nothing'}")
+    _decir_candados(consola, vigentes)
+    if pasados:
+        consola.print(f"last known of daemons that do not live: {len(pasados)}")
+        _decir_candados(consola, pasados)
     _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
 
 
 def _entradas(estado: dict[str, Any]) -> str:
     if not estado["trading_enabled"]:
         return f"no: {estado['trading_paused_reason']}"
-    return "not all: see below" if estado["locks"] else "yes"
+    return "not all: see below" if _vigentes(estado) else "yes"
+
+
+def _vigentes(estado: dict[str, Any]) -> list[dict[str, Any]]:
+    return [uno for uno in estado["locks"] if uno["current"]]
+
+
+def _decir_candados(consola: Console, candados: list[dict[str, Any]]) -> None:
+    for candado in candados:
+        consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
 
 
 def close(

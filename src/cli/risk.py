@@ -20,11 +20,28 @@ def _risk() -> None:
     """Risk mode: look at it, set it."""
 
 
+def _comprobar(escrito: str | None) -> str:
+    if escrito not in set(ModoRiesgo):
+        que = "no mode is named" if escrito is None else f"{escrito!r} is none"
+        raise typer.BadParameter(
+            f"{que}; use one of {', '.join(ModoRiesgo)}; `timonel risk show` tells the present one"
+        )
+    return str(escrito)
+
+
 @risk.command()
 @con_codigo_de_salida
 def mode(
-    mode: Annotated[ModoRiesgo, typer.Argument(help="What the agent may do.")],
     reason: OpcionMotivo,
+    mode: Annotated[
+        str | None,
+        typer.Argument(
+            metavar=f"[{'|'.join(ModoRiesgo)}]",
+            help="What the agent may do; `timonel risk show` tells the present one.",
+            show_default=False,
+            callback=_comprobar,
+        ),
+    ] = None,
     symbol: Annotated[str | None, typer.Option(help="One symbol only.")] = None,
     account: OpcionCuenta = None,
     client_id: Annotated[str | None, typer.Option(help="One tenant only.")] = None,
@@ -35,15 +52,15 @@ def mode(
     """Set the risk mode of every running daemon that is named; it is kept until it is set again.
 
     ACTIVE trades. REDUCING opens and increases nothing. HALTED sends nothing that the agent decides, exits
-    neither: stops, drawdown emergency and exits by hand go on. Writes to the store as whoever owns this
-    machine, logged in or not; over HTTP roles decide.
+    neither: stops, drawdown emergency and exits by hand go on. `timonel risk show` tells the present one.
+    Writes to the store as whoever owns this machine, logged in or not; over HTTP roles decide.
 
     Exit codes: 0 done, 2 bad input or refused, 4 a daemon did not answer.
     """
     from src.produccion.almacen.mandos_riesgo import PeticionModo, comprobar_motivo, pedir_modo
     from src.produccion.riesgo.enclavamiento import operador
 
-    peticion, quien = PeticionModo(mode, comprobar_motivo(reason)), operador(by)
+    peticion, quien = PeticionModo(ModoRiesgo(str(mode)), comprobar_motivo(reason)), operador(by)
     respuestas = mandar(
         state_dir,
         (client_id, None if symbol is None else symbol.upper(), account),

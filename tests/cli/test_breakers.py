@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from typer.testing import CliRunner
 
 from src.cli.app import app
@@ -15,6 +15,7 @@ from src.produccion.almacen import mandos_riesgo
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import abrir_almacen, escribir
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.esquema import ahora_bd, daemons
 from src.produccion.almacen.filas_disyuntor import escribir_cambio, escribir_modo, escribir_reglas
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.monitor.reglas import tras_un_resultado
@@ -66,12 +67,62 @@ def test_la_lista_dice_estado_limite_y_motivo(almacen: Engine, tmp_path: Path):
         assert parte in salida
 
 
+def test_lo_que_midio_quien_no_vive_es_lo_ultimo_que_se_supo(almacen: Engine, tmp_path: Path):
+    muerto = correr(tmp_path, "breakers")[1]
+    presentarse(almacen, DemonioNuevo("sim-1", "BTCUSDT", 1, "host"))
+    vivo = correr(tmp_path, "breakers")[1]
+
+    assert ("last known, its daemon does not live" in muerto, "last known" in vivo) == (True, False)
+    assert ("by hand: timonel" in muerto, "by hand: timonel" in vivo) == (False, True)
+
+
 def test_en_json_va_todo(almacen: Engine, tmp_path: Path):
     codigo, salida, _ = correr(tmp_path, "breakers", "--json")
 
     (uno,) = json.loads(salida)["breakers"]
     assert (codigo, uno["id"]) == (0, "sim-1:binance:BTCUSDT:latency")
     assert (uno["state"], uno["value"], uno["limit_value"], uno["unit"]) == ("OPEN", 812.0, 500.0, "ms")
+
+
+def test_la_tabla_dice_entero_el_id_que_quieren_la_api_y_la_orden(almacen: Engine, tmp_path: Path):
+    assert "sim-1:binance:BTCUSDT:latency" in correr(tmp_path, "breakers")[1]
+
+
+@pytest.mark.parametrize(
+    ("cual", "mas", "codigo", "dicho"),
+    [
+        ("sim-1:binance:BTCUSDT:latency", (), 2, "trades default BTCUSDT sim-1"),
+        ("latency", ("--symbol", "btcusdt"), 2, "trades default BTCUSDT;"),
+        ("latency", (), 2, "name the symbol with --symbol, or give the id"),
+        ("sim-1:binance:BTCUSDT:latency", ("--symbol", "ETHUSDT"), 2, "is of BTCUSDT, not of ETHUSDT"),
+        ("sim-1:binance:BTCUSDT:latency", ("--account", "sim-2"), 2, "is of sim-1, not of sim-2"),
+        ("tiempo", (), 2, "`timonel breakers` lists"),
+        ("x:binance:BTCUSDT:tiempo", (), 2, "`timonel breakers` lists"),
+        ("::BTCUSDT:stop_execution", (), 2, "the stop_execution breaker of BTCUSDT is closed already"),
+    ],
+)
+def test_se_cierra_por_su_id_o_por_clase_y_simbolo(
+    almacen: Engine, tmp_path: Path, cual: str, mas: tuple[str, ...], codigo: int, dicho: str
+):
+    hecho = correr(tmp_path, "breakers", "reset", cual, *mas, "--reason", "checked")
+
+    assert (hecho[0], dicho in " ".join(hecho[2].split())) == (codigo, True), hecho
+
+
+@pytest.mark.parametrize("mas", [("LOUD",), ()])
+def test_quien_no_acierta_con_el_modo_sabe_donde_verlo(almacen: Engine, tmp_path: Path, mas: tuple[str, ...]):
+    codigo, _, fallo = correr(tmp_path, "risk", "mode", *mas, "--reason", "x")
+
+    dicho = " ".join(fallo.replace("│", " ").split())
+    assert (codigo, "`timonel risk show` tells the present one" in dicho) == (2, True), fallo
+
+
+def test_la_ayuda_del_modo_dice_donde_verlo():
+    ayuda = CliRunner().invoke(app, ["risk", "mode", "--help"], env={"COLUMNS": "160"}).stdout
+
+    assert "timonel risk show" in ayuda
+    for modo in ("ACTIVE", "REDUCING", "HALTED"):
+        assert modo in ayuda
 
 
 def test_la_historia_es_de_los_cambios(almacen: Engine, tmp_path: Path):
@@ -108,7 +159,21 @@ def test_un_demonio_que_no_contesta_es_otro_codigo(
 
     (respuesta,) = json.loads(salida)["results"]
     assert codigo == 4
-    assert respuesta["error"] == "no daemon took the command in time; nothing was done"
+    dicho = "no daemon took the command in time; nothing was done; its daemon's last sign of life is "
+    assert respuesta["error"].startswith(dicho)
+
+
+def test_de_un_demonio_muerto_se_dice_desde_cuando_calla(almacen: Engine, tmp_path: Path):
+    presentarse(almacen, DemonioNuevo("sim-1", "BTCUSDT", 1, "host"))
+    with escribir(almacen) as conexion:
+        conexion.execute(update(daemons).values(heartbeat_ms=ahora_bd() - 300_000))
+
+    codigo, _, fallo = correr(tmp_path, "risk", "mode", "ACTIVE", "--reason", "checked")
+
+    assert codigo == 2
+    dicho = " ".join(fallo.split())
+    assert "trades anything; the one on sim-1 is not alive: silent since " in dicho
+    assert "nothing was done; start it again: `timonel live`" in dicho
 
 
 def test_el_de_ejecuciones_se_cierra_sin_demonio(almacen: Engine, tmp_path: Path):

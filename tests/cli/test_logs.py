@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from src.cli import logs as modulo
 from src.cli.app import app
 from src.cli.cliente_api import Cliente, FalloApi
+from src.produccion.almacen.escritura import anadir
+from src.produccion.almacen.esquema import trades
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.usuarios import HORA_MS, anadir_usuario, dar_ficha
 from tests.produccion.alertas.apoyo import avisar
 from tests.produccion.api.api_en_hilo import Servida, api_en_hilo
 from tests.produccion.api.banco import PLAZOS
+from tests.produccion.api.poblacion import INICIO_MS
 
 Paso = Callable[[], object]
 
@@ -69,6 +73,58 @@ def test_se_sigue_lo_que_llega_una_vez_cada_cosa(servida: Servida, monkeypatch: 
     ]
 
     assert seguir(monkeypatch, pasos) == (0, ["viejo", "a", "b", "c"])
+
+
+def llenar(motor: Engine, operacion: str, cuanto: str, instante_ms: int) -> None:
+    """A fill of a daemon."""
+    fila = {
+        "client_id": "default",
+        "account_id": "sim-1",
+        "user_id": "default",
+        "symbol": "BTCUSDT",
+        "operation_id": "o1",
+        "operation": operacion,
+        "side": "SELL",
+        "status": "manual",
+        "quantity": cuanto,
+        "price": 100,
+        "realized_pnl": "1.5",
+        "commission": "0.25",
+        "executed_at_ms": instante_ms,
+    }
+    with motor.begin() as conexion:
+        anadir(conexion, trades, fila)
+
+
+def test_una_posicion_que_se_reduce_se_dice_entre_lo_demas(servida: Servida):
+    """Openings and closings are alerts; a half close was nowhere."""
+    avisar(servida.almacen, "opened")
+    llenar(servida.almacen, "abrir_long", "1", INICIO_MS + 1)
+    llenar(servida.almacen, "reducir_long", "0.5", INICIO_MS + 2)
+
+    resultado = CliRunner().invoke(app, ["logs"])
+    (ultima,) = CliRunner().invoke(app, ["logs", "--limit", "1", "--json"]).stdout.splitlines()
+
+    assert resultado.stdout.splitlines()[1:] == [
+        "2023-11-14 22:13:20 INFO sim-1 BTCUSDT position_reduced: reduced long 0.50000000 at 100.00:"
+        " +1.25 after commission (manual)"
+    ]
+    dicho = json.loads(ultima)
+    assert (dicho["id"], dicho["kind"], dicho["data"]["operation"]) == (
+        None,
+        "position_reduced",
+        "reducir_long",
+    )
+    assert dicho["data"]["trade_id"] > 0
+
+
+def test_se_sigue_tambien_lo_que_se_reduce(servida: Servida, monkeypatch: pytest.MonkeyPatch):
+    llenar(servida.almacen, "reducir_short", "3", INICIO_MS)
+    pasos: list[Paso] = [lambda: llenar(servida.almacen, "reducir_short", "2", INICIO_MS), lambda: None]
+
+    codigo, mensajes = seguir(monkeypatch, pasos)
+
+    assert (codigo, [mensaje.split()[2] for mensaje in mensajes]) == (0, ["3.00000000", "2.00000000"])
 
 
 def test_una_rafaga_mayor_que_una_pagina_no_pierde_nada(servida: Servida, monkeypatch: pytest.MonkeyPatch):

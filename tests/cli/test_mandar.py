@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from src.cli import mandar
 from src.cli.cliente_api import _de_estado
 from src.produccion.mandos import Desenlace
 from tests.cli.test_operar import (  # noqa: F401 -- fixtures
@@ -68,6 +69,31 @@ def test_una_orden_se_da_y_repetida_con_su_clave_no_es_otra(vivo: DemonioFalso):
     ((accion, contenido),) = pedidos(vivo)
     assert (accion, contenido["side"], contenido["quantity"]) == ("order.create", "BUY", "0.01")
     assert (contenido["stop"], contenido["target"]) == ("29400", "31800")
+
+
+@pytest.mark.parametrize("llega", [True, False])
+def test_una_orden_hecha_espera_un_poco_a_que_el_almacen_la_muestre(
+    vivo: DemonioFalso, dentro: Servida, monkeypatch: pytest.MonkeyPatch, llega: bool
+):
+    """The store is fed from the journal: a look right after the answer found nothing."""
+    monkeypatch.setattr(mandar, "_VERLA_S", 30.0 if llega else 0.2)
+    with dentro.almacen.begin() as conexion:
+        for tabla in ("operations", "positions"):
+            conexion.exec_driver_sql(f"UPDATE {tabla} SET symbol = 'XUSDT'")
+    pausas: list[float] = []
+
+    def esperar(segundos: float) -> None:
+        pausas.append(segundos)
+        if llega and len(pausas) == 2:
+            with dentro.almacen.begin() as conexion:
+                conexion.exec_driver_sql("UPDATE operations SET symbol = 'BTCUSDT'")
+
+    monkeypatch.setattr(mandar.time, "sleep", esperar)
+
+    resultado = orden("order create BTCUSDT buy 0.010 --user User_1")
+
+    assert (resultado.exit_code, "does not show the position yet" in resultado.stderr) == (0, not llega)
+    assert len(pausas) == 2 if llega else pausas
 
 
 def test_cancelar_una_orden_abierta(vivo: DemonioFalso):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from click.testing import Result
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from src.cli import operar
@@ -18,6 +19,7 @@ from src.cli.app import app
 from src.cli.cliente_api import Cliente
 from src.cli.sesion_guardada import leer_sesion, ruta_de_sesion
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.almacen.esquema import ahora_bd, daemons
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.usuarios import HORA_MS, anadir_usuario, dar_ficha
 from src.produccion.mandos import Desenlace
@@ -291,6 +293,18 @@ def test_el_estado_dice_lo_que_retiene_las_entradas_y_como_se_quita(dentro: Serv
     assert "held back by: 5" in dicho
     assert "circuit breaker sim-User_1 BTCUSDT spread OPEN: the book of default is thin" in dicho
     assert "timonel breakers reset spread" in dicho
+
+
+def test_lo_que_retenia_un_demonio_muerto_no_pasa_por_actual(dentro: Servida):
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(update(daemons).values(heartbeat_ms=ahora_bd() - 300_000))
+
+    dicho = " ".join(orden("status").stdout.split())
+
+    assert "held back by: 4" in dicho
+    assert "last known of daemons that do not live: 1 circuit breaker sim-User_1 BTCUSDT spread OPEN" in dicho
+    assert "its daemon is not alive, silent for 30" in dicho
+    assert "timonel breakers reset spread" not in dicho
 
 
 def test_entrar_dice_en_json_quien_es_y_ninguna_ficha(servida: Servida, fichero: Path):

@@ -29,6 +29,7 @@ from src.produccion.almacen.mandos import (
 )
 from src.produccion.api.problemas import Problema
 from src.produccion.api.resumen import Resultado
+from src.produccion.api.silencio import Silencio, sobre_callados, sobre_el_de
 from src.produccion.api.usuarios import Usuario
 from src.produccion.config.config import Modo
 from src.produccion.mandos import accion_de, contenido_de
@@ -41,6 +42,8 @@ PAUSA_S: Mapping[AccionGuardian, float] = MappingProxyType(
 
 CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
 
+_SALIDAS = frozenset({AccionMando.CERRAR.value, AccionMando.MITAD.value})
+_SIN_DESENLACE = 504
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
 
 T = TypeVar("T")
@@ -101,6 +104,13 @@ class Encargo(NamedTuple):
             return False
         return puede_ser(demonio, self.entornos.get(user_id), self.account_id)
 
+    def pudo_ser(self, demonio: DemonioVivo, user_id: str) -> bool:
+        """Whether a daemon that fell silent is told of: a dry run too, unless another account is meant."""
+        mio = (demonio.client_id, demonio.user_id, demonio.symbol)
+        if mio != (self.quien.client_id, user_id, self.solicitud.simbolo):
+            return False
+        return self.aparta_ensayos(user_id) or puede_ser(demonio, self.entornos.get(user_id), self.account_id)
+
     def pidio(self, mando: MandoGuardado) -> bool:
         """Whether a command may come from this request."""
         suyo = self.para_todos or mando.user_id in self.destinos
@@ -113,6 +123,16 @@ class Encargo(NamedTuple):
 
 
 _Par = tuple[Encargo, str]  # and the account's user
+
+
+class _Nadie(NamedTuple):
+    """What is said where no daemon could take a command."""
+
+    matiz: str = ""  # who was left out
+    calla: Silencio = Silencio("", "")
+
+
+_POR_NADA = _Nadie()
 
 
 def puede_ser(demonio: DemonioVivo, entorno: str | None, account_id: str | None) -> bool:
@@ -205,10 +225,8 @@ class Encargos:
             log.warning("mando_ambiguo", cuenta=user_id, motivo=dado.error)
             return dado
         _anotar(dado)
-        matiz = "" if encargo.account_id is None else f" on {encargo.account_id}"
-        if _sin_demonio(dado) and encargo.aparta_ensayos(user_id):
-            matiz = await self._ensayos(dado)
-        resultado = await self._seguir(dado, matiz, esperar=esperar)
+        nadie = await self._por_que_nadie(encargo, user_id) if _sin_demonio(dado) else _POR_NADA
+        resultado = await self._seguir(dado, nadie, esperar=esperar)
         if dado.account_id is None or not encargo.aparta_ensayos(user_id):
             return resultado
         # Nobody has written down where that user trades: the answer says whose daemon it was.
@@ -234,7 +252,9 @@ class Encargos:
             return [_sin_almacen(user_id) for user_id in usuarios]
         for mando in mandos:
             _anotar(mando)
-        return list(await asyncio.gather(*(self._seguir(mando, "", esperar=esperar) for mando in mandos)))
+        return list(
+            await asyncio.gather(*(self._seguir(mando, _POR_NADA, esperar=esperar) for mando in mandos))
+        )
 
     async def _dar(self, pedir: Callable[[], T]) -> T | None:
         """What was given; ``None`` where the store did not answer."""
@@ -244,8 +264,24 @@ class Encargos:
             log.error("mando_no_pedido", motivo=type(fallo).__name__)
             return None
 
-    async def _seguir(self, mando: MandoGuardado, matiz: str, *, esperar: bool) -> Resultado:
-        return _resultado(await self._esperar(mando) if esperar else mando, self._plazos, matiz)
+    async def _seguir(self, mando: MandoGuardado, nadie: _Nadie, *, esperar: bool) -> Resultado:
+        if not esperar:
+            return _resultado(mando, self._plazos, nadie)
+        mando = await self._esperar(mando)
+        resultado = _resultado(mando, self._plazos, nadie)
+        return await self._con_senales(mando, resultado) if resultado.estado == _SIN_DESENLACE else resultado
+
+    async def _con_senales(self, mando: MandoGuardado, resultado: Resultado) -> Resultado:
+        """An outcome that did not come, with what is known of the daemon that owes it."""
+        try:
+            vive, dicho = await asyncio.to_thread(sobre_el_de, self._almacen, mando)
+        except (DBAPIError, SinConexion) as fallo:
+            log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
+            return resultado
+        campos = resultado.campos
+        if not vive and resultado.acabado_ms is None:
+            campos = {**campos, "message": f"command {mando.id} is not over; {dicho}"}
+        return resultado._replace(error=f"{resultado.error}; {dicho}", campos=campos)
 
     async def _esperar(self, mando: MandoGuardado) -> MandoGuardado:
         inicio_s = time.monotonic()
@@ -287,14 +323,28 @@ class Encargos:
         dados = iter(pedir_mandos(self._almacen, list(por_dar.values())))
         return [next(dados) if uno is None else uno for uno in hechos]
 
-    async def _ensayos(self, mando: MandoGuardado) -> str:
-        """Which dry runs were left out, as far as the store says."""
+    async def _por_que_nadie(self, encargo: Encargo, user_id: str) -> _Nadie:
+        """Who is left out and who fell silent, as far as the store says."""
+        donde = "" if encargo.account_id is None else f" on {encargo.account_id}"
         try:
-            vivientes = await asyncio.to_thread(vivos, self._almacen)
+            ensayos = await asyncio.to_thread(self._ensayos, encargo, user_id)
+            calla = await asyncio.to_thread(
+                sobre_callados,
+                self._almacen,
+                lambda uno: encargo.pudo_ser(uno, user_id),
+                es_salida=encargo.accion in _SALIDAS,
+            )
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
+            return _Nadie(donde)
+        return _Nadie(ensayos, calla._replace(remedio="")) if ensayos else _Nadie(donde, calla)
+
+    def _ensayos(self, encargo: Encargo, user_id: str) -> str:
+        """Which living dry runs were left out; may be empty."""
+        if not encargo.aparta_ensayos(user_id):
             return ""
-        return sobre_ensayos(vivientes, mando.client_id, mando.symbol, mando.user_id)
+        client_id, simbolo = encargo.quien.client_id, encargo.solicitud.simbolo
+        return sobre_ensayos(vivos(self._almacen), client_id, simbolo, user_id)
 
     def _leer(self, mando: MandoGuardado) -> MandoGuardado:
         return leer_mando(self._almacen, mando.id) or mando
@@ -373,18 +423,19 @@ def _se_sabe(mando: MandoGuardado) -> bool:
     return mando.status.es_final or _sin_demonio(mando)
 
 
-def _resultado(mando: MandoGuardado, plazos: Plazos, matiz: str) -> Resultado:
+def _resultado(mando: MandoGuardado, plazos: Plazos, nadie: _Nadie) -> Resultado:
     campos = mando.outcome or {}
-    estado, error = _juzgar(mando, plazos, matiz)
+    estado, error = _juzgar(mando, plazos, nadie)
     acabado_ms = mando.created_at_ms if _sin_demonio(mando) else mando.finished_at_ms
     return Resultado(mando.user_id, mando.id, estado, campos, error, mando.created_at_ms, acabado_ms)
 
 
-def _juzgar(mando: MandoGuardado, plazos: Plazos, matiz: str) -> tuple[int, str]:
-    """HTTP status, and why it was not done; ``matiz`` says who was left out where nobody lives."""
+def _juzgar(mando: MandoGuardado, plazos: Plazos, nadie: _Nadie) -> tuple[int, str]:
+    """HTTP status, and why it was not done."""
     campos = mando.outcome or {}
     if _sin_demonio(mando):
-        return 503, f"failed: no daemon trades {mando.symbol} for {mando.user_id}{matiz}; nothing was done"
+        quien = f"no daemon trades {mando.symbol} for {mando.user_id}{nadie.matiz}{nadie.calla.quienes}"
+        return 503, f"failed: {quien}; nothing was done{nadie.calla.remedio}"
     match mando.status:
         case EstadoMando.DONE if campos.get("success") is True:
             return 200, ""
@@ -393,12 +444,12 @@ def _juzgar(mando: MandoGuardado, plazos: Plazos, matiz: str) -> tuple[int, str]
                 campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
             )
         case EstadoMando.EXPIRED:
-            return 504, (
+            return _SIN_DESENLACE, (
                 f"failed: the daemon did not take command {mando.id} within {plazos.tomar_ms / 1_000:g} s; it"
                 " will not be carried out"
             )
         case _:
-            return 504, (
+            return _SIN_DESENLACE, (
                 f"failed: the daemon has not finished command {mando.id} within {plazos.acabar_s:g} s: it is"
                 f" at it, or will not begin; ask GET /api/v1/commands/{mando.id} what comes of it"
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import SolicitudInvalida
@@ -33,6 +34,7 @@ from src.produccion.api.encargos import CLAVE_USADA
 from src.produccion.api.problemas import Problema, RespuestaJson
 from src.produccion.api.resumen import Resultado, estado_comun
 from src.produccion.api.rutas_mandos import fila_de
+from src.produccion.api.silencio import es_de, sobre_callados
 from src.produccion.api.usuarios import Usuario
 
 _EN_MARCHA = 202
@@ -111,7 +113,8 @@ def _pedido_de_cierre(
         return _repetido([mando]), nombre.kind
     demonios = demonios_de(almacen, usuario.client_id, disyuntor.symbol, disyuntor.account_id)
     if not demonios:
-        raise _sin_demonio(f"{disyuntor.symbol} on {disyuntor.account_id}")
+        alcance = Alcance(usuario.client_id, disyuntor.symbol, disyuntor.account_id)
+        raise _sin_demonio(almacen, alcance, f"{disyuntor.symbol} on {disyuntor.account_id}")
 
     def pedir(plazo_ms: int) -> list[MandoGuardado]:
         return [pedir_cierre(almacen, demonios[0], peticion, usuario.nombre, clave, plazo_ms)]
@@ -134,7 +137,7 @@ def _pedido_de_modo(
         que = " ".join(alcance.como_json().values())
         if que and not _conocido(entorno, usuario, alcance):
             raise Problema(404, f"no daemon of this tenant ever traded {que}")
-        raise _sin_demonio(que or "anything")
+        raise _sin_demonio(entorno.almacen, alcance, que or "anything")
 
     # One user may trade one symbol on several accounts, and a key names one command of both.
     suyas = [(demonio, None if clave is None else f"{clave}:{demonio.account_id}") for demonio in demonios]
@@ -184,8 +187,9 @@ def _repetido(mandos: Sequence[MandoGuardado]) -> _Pedido:
     return _Pedido([_paso(mando) for mando in mandos], lambda _plazo_ms: mandos)
 
 
-def _sin_demonio(que: str) -> Problema:
-    return Problema(503, f"failed: no daemon trades {que}; nothing was done")
+def _sin_demonio(almacen: Engine, alcance: Alcance, que: str) -> Problema:
+    calla = sobre_callados(almacen, partial(es_de, alcance))
+    return Problema(503, f"failed: no daemon trades {que}{calla.quienes}; nothing was done{calla.remedio}")
 
 
 async def _dar(

@@ -82,6 +82,7 @@ class Candado(BaseModel):
     until: Instante = Field(description="When a cool-down ends; the trial after it holds entries too")
     text: str = Field(description="All of it in one line")
     how_to_remove: str
+    current: bool = Field(description="false: what a daemon that does not live any more told last")
 
 
 class Candados(BaseModel):

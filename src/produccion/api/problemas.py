@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
-from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -19,52 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.nucleo.errores import (
-    AgenteEnclavado,
-    AlmacenCaido,
-    ConfiguracionInvalida,
-    CredencialesInvalidas,
-    DisyuntorAbierto,
-    EntradaInvalida,
-    ErrorBolsa,
-    ErrorTimonel,
-    FalloPasajero,
-    LecturaFallida,
-    LimiteDeRiesgo,
-    LimiteExcedido,
-    OrdenRechazada,
-    ResultadoIncierto,
-    SaldoInsuficiente,
-    SimboloNoAdmitido,
-    SolicitudInvalida,
-)
+from src.nucleo.errores import ErrorTimonel, LimiteExcedido
+from src.produccion.api.clases_error import clase_de
 
 CUERPO_MAXIMO = 64 * 1024
 """Bytes of a request's body that are read at most."""
-
-ESTADOS: Mapping[type[ErrorTimonel], tuple[int, str]] = MappingProxyType(
-    {
-        DisyuntorAbierto: (409, "circuit_breaker_open"),
-        LimiteDeRiesgo: (409, "risk_limit_exceeded"),
-        SolicitudInvalida: (400, ""),
-        ConfiguracionInvalida: (500, "configuration"),
-        EntradaInvalida: (422, "invalid_input"),
-        SaldoInsuficiente: (422, "insufficient_balance"),
-        FalloPasajero: (503, "exchange_connection"),
-        OrdenRechazada: (422, "invalid_order"),
-        LimiteExcedido: (503, "exchange_connection"),
-        ResultadoIncierto: (504, "outcome_unknown"),
-        LecturaFallida: (502, "exchange_connection"),
-        SimboloNoAdmitido: (404, "symbol_not_supported"),
-        CredencialesInvalidas: (502, "exchange_credentials"),
-        ErrorBolsa: (502, "exchange"),
-        AlmacenCaido: (503, "store"),
-        AgenteEnclavado: (409, "latched"),
-        ErrorTimonel: (500, "internal"),
-    }
-)
-"""HTTP status of each error, and the member ``kind`` of its document where there is more to tell than the
-status does; the nearest class above counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -141,8 +99,7 @@ async def _de_problema(_peticion: Request, fallo: Exception) -> RespuestaProblem
 
 def problema_de(fallo: ErrorTimonel) -> Problema:
     """The answer that an error of the project's own tree is told with."""
-    clase = next(c for c in type(fallo).__mro__ if c in ESTADOS)
-    estado, kind = ESTADOS[clase]
+    estado, kind = clase_de(fallo)
     espera_s = fallo.espera_s if isinstance(fallo, LimiteExcedido) else None
     cabeceras = None if espera_s is None else {"Retry-After": str(ceil(espera_s))}
     return Problema(estado, str(fallo), cabeceras=cabeceras, **({"kind": kind} if kind else {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path
@@ -15,6 +16,7 @@ from src.nucleo.tipos import LadoOrden
 from src.produccion.almacen.demonios import DemonioVivo, vivos
 from src.produccion.almacen.lecturas import leer_orden
 from src.produccion.almacen.mandos import AccionMando
+from src.produccion.almacen.mandos_riesgo import Alcance
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.encargos import Encargo, Peticion, puede_ser, sobre_ensayos
@@ -31,6 +33,7 @@ from src.produccion.api.rutas_mandos import (
     cumplir_todos,
     entornos_de,
 )
+from src.produccion.api.silencio import es_de, sobre_callados
 from src.produccion.api.usuarios import Usuario
 from src.produccion.ordenes.pedidas import contenido_de_orden
 
@@ -213,7 +216,9 @@ async def _detener(
         )
         lugares = {(demonio.symbol, demonio.user_id) for demonio in suyos}
     if not lugares:
-        raise await nadie(entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id)
+        raise await nadie(
+            entorno, usuario.client_id, pedido.symbol, pedido.user_id, pedido.account_id, hace_falta=False
+        )
     simbolos = sorted({simbolo for simbolo, _ in lugares} if pedido.symbol is None else {pedido.symbol})
     contenido: dict[str, object] = {"all_symbols": pedido.symbol is None}
     if pedido.reason is not None:
@@ -251,15 +256,23 @@ def demonios_pedidos(
 
 
 async def nadie(
-    entorno: Entorno, client_id: str, symbol: str | None, user_id: str | None, account_id: str | None
+    entorno: Entorno,
+    client_id: str,
+    symbol: str | None,
+    user_id: str | None,
+    account_id: str | None,
+    *,
+    hace_falta: bool = True,
 ) -> Problema:
-    """Why nothing was done: no daemon lives that could be meant."""
+    """Why nothing was done: no daemon lives that could be meant; ``hace_falta``: one is to be started."""
     de_quien = "" if user_id is None else f" for {user_id}"
+    ensayos = ""
     if account_id is None:
         vivientes = await asyncio.to_thread(vivos, entorno.almacen)
-        matiz = sobre_ensayos(vivientes, client_id, symbol, user_id)
-    else:
-        matiz = f" on {account_id}"
-    return Problema(
-        503, f"failed: no daemon trades {symbol or 'anything'}{de_quien}{matiz}; nothing was done"
-    )
+        ensayos = sobre_ensayos(vivientes, client_id, symbol, user_id)
+    matiz = ensayos if account_id is None else f" on {account_id}"
+    pedidos = Alcance(client_id, symbol, account_id, user_id)
+    calla = await asyncio.to_thread(sobre_callados, entorno.almacen, partial(es_de, pedidos))
+    quien = f"no daemon trades {symbol or 'anything'}{de_quien}{matiz}{calla.quienes}"
+    remedio = calla.remedio if hace_falta and not ensayos else ""
+    return Problema(503, f"failed: {quien}; nothing was done{remedio}")

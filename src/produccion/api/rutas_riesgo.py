@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.produccion.almacen.disyuntores import disyuntores_de, historia_de
+from src.produccion.almacen.lecturas import demonios_de
 from src.produccion.almacen.mandos_riesgo import Alcance, PeticionModo, comprobar_motivo
 from src.produccion.almacen.modos import modos_vigentes
 from src.produccion.api import modelos_riesgo as m
@@ -110,8 +111,9 @@ async def history_breakers(
 @rutas_riesgo.get("/locks", response_model=m.Candados, responses=_LEER)
 async def locks(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
     """What keeps positions from being opened or increased now, as far as the store knows."""
-    todos = await leyendo(entorno, lambda c: candados_de(c, usuario.client_id))
-    return RespuestaJson({"locks": [vistas.candado(uno) for uno in todos]})
+    cliente = usuario.client_id
+    todos, demonios = await leyendo(entorno, lambda c: (candados_de(c, cliente), demonios_de(c, cliente)))
+    return RespuestaJson({"locks": vistas.candados(todos, demonios)})
 
 
 @rutas_riesgo.get("/risk/mode", response_model=m.Modos, responses=_LEER)

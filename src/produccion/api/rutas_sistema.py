@@ -102,7 +102,7 @@ class EstadoSistema(BaseModel):
     trading_enabled: bool
     trading_paused_reason: str | None
     open_positions: int
-    open_breakers: int = Field(description="Those that hold entries")
+    open_breakers: int = Field(description="Those that hold entries of living daemons")
     latches: int
     locks: list[Candado] = Field(description="The same as GET /api/v1/locks")
     daemons: list[DemonioVisto]
@@ -177,15 +177,17 @@ async def system_status(usuario: Autenticado, entorno: Compartido) -> RespuestaJ
 
 
 def _estado(conexion: Connection, client_id: str) -> dict[str, Any]:
-    config, candados = leer_config(conexion, client_id), candados_de(conexion, client_id)
+    config, demonios = leer_config(conexion, client_id), lecturas.demonios_de(conexion, client_id)
+    candados = vistas_riesgo.candados(candados_de(conexion, client_id), demonios)
+    de_ahora = [uno["kind"] for uno in candados if uno["current"]]
     return {
         "trading_enabled": config.trading_enabled,
         "trading_paused_reason": config.trading_paused_reason,
         "open_positions": len(lecturas.posiciones_abiertas(conexion, client_id)),
-        "open_breakers": sum(uno.clase is ClaseCandado.DISYUNTOR for uno in candados),
-        "latches": sum(uno.clase is ClaseCandado.CERROJO for uno in candados),
-        "locks": [vistas_riesgo.candado(uno) for uno in candados],
-        "daemons": [vistas.demonio(uno) for uno in lecturas.demonios_de(conexion, client_id)],
+        "open_breakers": de_ahora.count(ClaseCandado.DISYUNTOR.value),
+        "latches": de_ahora.count(ClaseCandado.CERROJO.value),
+        "locks": candados,
+        "daemons": [vistas.demonio(uno) for uno in demonios],
     }
 
 

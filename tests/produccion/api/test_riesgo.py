@@ -147,7 +147,7 @@ async def test_sin_demonio_no_se_cierra_nada(api: Api):
 
     assert (nadie.estado, nadie.cuerpo["detail"]) == (
         503,
-        "failed: no daemon trades BTCUSDT on sim-User_1; nothing was done",
+        "failed: no daemon trades BTCUSDT on sim-User_1; nothing was done; start one: `timonel live`",
     )
     assert (ninguno.estado, de_nada.estado) == (404, 404)
 

@@ -1,0 +1,90 @@
+"""Daemons that give no sign of life any more, in words: since when, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Engine, select
+
+from src.produccion.almacen.conexion import leer
+from src.produccion.almacen.demonios import VIVO_MS, DemonioVivo, callados
+from src.produccion.almacen.esquema import ahora_bd
+from src.produccion.almacen.lecturas import demonios_de
+from src.produccion.almacen.mandos import MandoGuardado
+from src.produccion.almacen.mandos_riesgo import Alcance
+
+_SIN_DEMONIO = "`timonel panic` flattens the account without one"
+
+
+class Silencio(NamedTuple):
+    """What is said where nobody takes a command."""
+
+    quienes: str  # follows what nobody does; empty when no daemon of that kind fell silent
+    remedio: str  # follows that nothing was done
+
+
+def sobre_callados(
+    almacen: Engine, es_suyo: Callable[[DemonioVivo], bool], *, es_salida: bool = False
+) -> Silencio:
+    """What is said of the daemons that could have taken a command, had they lived. Blocks: not for the loop.
+
+    Args:
+        almacen: The shared store.
+        es_suyo: Whether a daemon could have taken it.
+        es_salida: Whether it was to close a position: that can be done without a daemon.
+    """
+    with leer(almacen) as conexion:
+        ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
+    suyos = [demonio for demonio in callados(almacen, ahora_ms - VIVO_MS) if es_suyo(demonio)]
+    remedios = [_empezar(suyos)] + [_SIN_DEMONIO] * es_salida
+    return Silencio(_desde_cuando(suyos, ahora_ms), "; " + "; ".join(remedios))
+
+
+def es_de(alcance: Alcance, demonio: DemonioVivo) -> bool:
+    """Whether a daemon is among those that are meant."""
+    return all(
+        pedido in (None, suyo)
+        for pedido, suyo in (
+            (alcance.client_id, demonio.client_id),
+            (alcance.symbol, demonio.symbol),
+            (alcance.account_id, demonio.account_id),
+            (alcance.user_id, demonio.user_id),
+        )
+    )
+
+
+def sobre_el_de(almacen: Engine, mando: MandoGuardado) -> tuple[bool, str]:
+    """Whether the daemon that a command was given to lives, and what there is to say of that.
+
+    Blocks: not for the loop.
+    """
+    with leer(almacen) as conexion:
+        ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
+        conocidos = demonios_de(conexion, mando.client_id)
+    lugar = (mando.account_id, mando.symbol)
+    edad_ms = next((uno.edad_ms for uno in conocidos if (uno.account_id, uno.symbol) == lugar), None)
+    if edad_ms is None:
+        return False, f"its daemon on {mando.account_id} has ended; start it again: `timonel live`"
+    if edad_ms <= VIVO_MS:
+        return True, f"its daemon's last sign of life is {edad_ms / 1_000:.0f} s old"
+    calla = _calla_desde(ahora_ms - edad_ms, ahora_ms)
+    return False, (f"its daemon on {mando.account_id} is not alive: {calla}; start it again: `timonel live`")
+
+
+def _desde_cuando(suyos: Sequence[DemonioVivo], ahora_ms: int) -> str:
+    partes = [
+        f"the one on {uno.account_id} is not alive: {_calla_desde(uno.heartbeat_ms, ahora_ms)}"
+        for uno in suyos
+    ]
+    return "; " + "; ".join(partes) if partes else ""
+
+
+def _empezar(suyos: Sequence[DemonioVivo]) -> str:
+    return f"start {'it again' if suyos else 'one'}: `timonel live`"
+
+
+def _calla_desde(latido_ms: int, ahora_ms: int) -> str:
+    desde = datetime.fromtimestamp(latido_ms / 1_000, UTC)
+    return f"silent since {desde:%Y-%m-%d %H:%M:%S} UTC ({(ahora_ms - latido_ms) / 1_000:.0f} s)"
