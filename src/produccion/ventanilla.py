@@ -25,7 +25,7 @@ from src.nucleo.niveles import COSTO_FRACCION
 from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.tipos import Mercado
 from src.produccion.almacen.acceso import Acceso
-from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
+from src.produccion.almacen.alimentador import DESPEDIDA_S, Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
 from src.produccion.orquestador import Motivo, Orquestador
@@ -97,12 +97,18 @@ class Ventanilla:
         """
         await self._vallas().mirar(await self._abrir())
 
-    async def cerrar(self) -> None:
+    async def cerrar(self, plazo_s: float = DESPEDIDA_S, prisa: asyncio.Event | None = None) -> None:
         """Feed what the journal still has and let go of the store, once no service runs any more.
 
         A store that hangs is left to itself.
+
+        Args:
+            plazo_s: Wall seconds that the feeding may take.
+            prisa: Somebody does not want to wait any longer.
         """
-        await self._alimentador().rematar()
+        await self._alimentador().rematar(plazo_s, prisa)
+        if prisa is not None and prisa.is_set():
+            return
         try:
             await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
         except TimeoutError:
