@@ -49,13 +49,12 @@ async def entregar(entrega: Entrega, prisa: asyncio.Event | None = None) -> bool
     """
     acceso = Acceso(None, entrega.estado)
     alimentador = Alimentador(entrega.diario, acceso, entrega.titular, perdida_grande=entrega.perdida_grande)
-    if not await alimentador.rematar(ENTREGA_S, prisa):
-        return False
+    entregado = await alimentador.rematar(ENTREGA_S, prisa)
     try:
         await aparte("cierre del almacen", acceso.cerrar, _CERRAR_S)
     except TimeoutError:
         log.warning("almacen_sin_cerrar", efecto="the process ends all the same")
-    return True
+    return entregado
 
 
 def entregar_ya(entrega: Entrega) -> bool:

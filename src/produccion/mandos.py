@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
 from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
-from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.demonios import DemonioNuevo, latir, presentarse
 from src.produccion.almacen.mandos import (
     AccionMando,
     MandoGuardado,
@@ -30,7 +30,7 @@ from src.produccion.supervision.hilo import HiloSuelto
 T = TypeVar("T")
 
 DESPEDIDA_S = 2.0
-"""Wall seconds that the end waits for the store to hear of it."""
+"""Wall seconds that the end waits for the store to take what it was given."""
 
 _PREFIJO = "guardian."
 _PRECIO, _TEXTO = (int, float), (str,)
@@ -210,10 +210,10 @@ class OidorMandos:
         self._atender = atender
         self._ritmo = ritmo or Ritmo()
         self._hora_ms = hora_ms or _hora_pared_ms
-        self._caido = False
+        self._caido = self._acabado = False
 
     async def correr(self) -> None:
-        """Listen for ever."""
+        """Listen for ever; whoever ends the daemon on purpose says goodbye for it afterwards."""
         with HiloSuelto("mandos") as hilo:
             tareas: list[asyncio.Task[None]] = []
             try:
@@ -227,9 +227,11 @@ class OidorMandos:
             finally:
                 for tarea in tareas:
                     tarea.cancel()
+                self._acabado = True
                 await asyncio.gather(*tareas, return_exceptions=True)
-                adios = asyncio.get_running_loop().run_in_executor(hilo, self._despedirse)
-                await asyncio.wait({adios}, timeout=DESPEDIDA_S)
+                # What the thread is at has its end before the store is let go of, unless it hangs.
+                resto = asyncio.get_running_loop().run_in_executor(hilo, _nada)
+                await asyncio.wait({resto}, timeout=DESPEDIDA_S)
 
     async def _escuchar(self, hilo: HiloSuelto) -> None:
         """Take commands; one that failed by a defect ends them all."""
@@ -357,18 +359,18 @@ class OidorMandos:
         return tomados[0].tomado(ahora_ms) if tomados else None
 
     def _dar_senal(self) -> None:
-        if not latir(self._almacen, self._demonio.account_id, self._demonio.symbol):
+        conocido = latir(self._almacen, self._demonio.account_id, self._demonio.symbol)
+        # The store may have been slow: whoever has said goodbye meanwhile does not come back.
+        if not conocido and not self._acabado:
             presentarse(self._almacen, self._demonio)
-
-    def _despedirse(self) -> None:
-        try:
-            despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
-        except (DBAPIError, SinConexion) as fallo:
-            log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
 
 
 async def _nadie_sabe(_mando: MandoGuardado) -> Respuesta | None:
     return None
+
+
+def _nada() -> None:
+    """Nothing is left of what was given before it."""
 
 
 def _hora_pared_ms() -> int:

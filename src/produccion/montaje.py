@@ -15,6 +15,7 @@ import aiohttp
 import structlog
 
 from src.artefactos.artefacto import Artefacto
+from src.nucleo.alertas import Clase
 from src.nucleo.cartera import equity_de
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import (
@@ -276,16 +277,17 @@ class Montaje:
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
-            await self._despedir(ventanilla, emergencia=ciclo.protocolo_cumplido)
+            await self._despedir(ventanilla, motivo, emergencia=ciclo.protocolo_cumplido)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
         return sesion
 
-    async def _despedir(self, ventanilla: Ventanilla | None, *, emergencia: bool) -> None:
+    async def _despedir(self, ventanilla: Ventanilla | None, motivo: Motivo, *, emergencia: bool) -> None:
         """Let the store have the end of the session too, and close it.
 
-        After an emergency the account is flat, and nothing starts again by itself: the store gets longer.
+        After an emergency the account is flat, and nothing starts again by itself: the store gets longer. Nor
+        is goodbye said then: that the daemon is silent may be all that people hear of it.
         """
         if self._no_mira_nadie:
             return
@@ -295,7 +297,8 @@ class Montaje:
                 await self._conexiones.diario.asentar()
         with con_prisa() as prisa:
             if ventanilla is not None:
-                await ventanilla.cerrar(ENTREGA_S if emergencia else DESPEDIDA_S, prisa)
+                plazo_s = ENTREGA_S if emergencia else DESPEDIDA_S
+                await ventanilla.cerrar(plazo_s, prisa, a_proposito=motivo is not Motivo.EMERGENCIA)
             elif emergencia:
                 await entregar(self._lugar.entrega(self._conexiones.carpeta, self._agente), prisa)
 
@@ -351,6 +354,10 @@ class Montaje:
             bolsa=m.bolsa,
             perdida_grande=entrega.perdida_grande,
             limites=self._lugar.limites,
+            quejas={
+                Clase.JOURNAL_BROKEN: lambda: self._conexiones.diario.queja,
+                Clase.CSV_BROKEN: lambda: escena.registro.queja,
+            },
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo

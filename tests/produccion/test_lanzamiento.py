@@ -349,6 +349,12 @@ async def test_enclavado_no_se_opera_hasta_desenclavar(puesto: Puesto):
     assert sesion.estadisticas.max_drawdown == 0.0
 
 
+def demonios(almacen: Path) -> int:
+    """How many have not said goodbye."""
+    with closing(sqlite3.connect(almacen)) as conexion:
+        return int(conexion.execute("SELECT COUNT(*) FROM daemons").fetchone()[0])
+
+
 class PoliticaQueBloquea(PoliticaGuion):
     """Has somebody lock the store for so many seconds when it is asked for its second action."""
 
@@ -392,6 +398,13 @@ async def test_tras_una_emergencia_se_espera_mas_al_almacen(puesto: Puesto, alma
 
     politica.soltar()
     assert {"EMERGENCY", "LATCHED", "shutdown"} <= set(clases(almacen))
+    assert demonios(almacen) == 1  # it did not say goodbye: that it is silent is told as well
+
+
+async def test_quien_acaba_a_proposito_se_despide_del_almacen(puesto: Puesto, almacen: Path):
+    await puesto.correr(0.5, velas=3)
+
+    assert demonios(almacen) == 0
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)

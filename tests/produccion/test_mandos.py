@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -216,7 +217,6 @@ async def test_lo_que_acaba_con_el_demonio_se_responde_antes(motor: Engine, fall
             await asyncio.wait_for(asyncio.shield(tarea), 60)
 
     assert acabado.status is EstadoMando.FAILED
-    assert vivos(motor) == []
 
 
 async def test_lo_vencido_no_se_hace(motor: Engine):
@@ -299,12 +299,35 @@ async def test_un_contenido_que_no_es_json_se_responde(motor: Engine):
         assert (await terminado(motor, malo)).status is EstadoMando.FAILED
 
 
-async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
+async def test_el_que_oye_vive_y_deja_dicho_que_vivio(motor: Engine):
+    """Whether it ended on purpose is not its to know: goodbye is said by whoever ends the daemon."""
     async with oyendo(motor, Demonio().atender):
         await terminado(motor, pedir(motor))
         assert [(vivo.user_id, vivo.symbol, vivo.client_id) for vivo in vivos(motor)] == [
             ("User_1", "BTCUSDT", "casa")
         ]
+
+    assert len(vivos(motor)) == 1
+
+
+async def test_una_senal_rezagada_no_deshace_una_despedida(motor: Engine, monkeypatch: pytest.MonkeyPatch):
+    """The store is slow: the daemon has gone when it answers that it does not know it any more."""
+    latiendo, seguir, hecho = threading.Event(), threading.Event(), threading.Event()
+
+    def latir(*_: Any) -> bool:
+        latiendo.set()
+        seguir.wait(60.0)
+        hecho.set()
+        return False
+
+    monkeypatch.setattr(mandos, "latir", latir)
+    monkeypatch.setattr(mandos, "DESPEDIDA_S", 0.05)
+    async with oyendo(motor, Demonio().atender):
+        await hasta(latiendo.is_set)
+    demonios.despedirse(motor, YO.account_id, YO.symbol)
+    seguir.set()
+    await hasta(hecho.is_set)
+    await asyncio.sleep(0.1)
 
     assert vivos(motor) == []
 
