@@ -32,7 +32,7 @@ _PESOS = {nivel: i for i, nivel in enumerate(Nivel)}
 
 
 class Clase(StrEnum):
-    """Kinds of alerts that follow from a journal, from a daemon's silence, or from a person's command."""
+    """Kinds of alerts that follow from a journal, its failing, a daemon's silence, or a person's command."""
 
     STARTUP = "startup"
     SHUTDOWN = "shutdown"
@@ -43,6 +43,8 @@ class Clase(StrEnum):
     TRADING_PAUSED = "trading_paused"
     TRADING_RESUMED = "trading_resumed"
     DAEMON_SILENT = "daemon_silent"
+    JOURNAL_BROKEN = "journal_broken"
+    CSV_BROKEN = "csv_broken"
     EXCHANGE_DISCONNECTED = "exchange_disconnected"
     EXCHANGE_CONNECTED = "exchange_connected"
     TEST = "test"

@@ -70,6 +70,11 @@ class RegistroProduccion:
         if asentado is not None:
             self._igualar(asentado)
 
+    @property
+    def queja(self) -> str:
+        """Why rows cannot be written any more; empty while they can."""
+        return "" if self._fallo is None else str(self._fallo)
+
     def registrar_paso(self, fila: Fila) -> None:
         """Append one row of 42 columns.
 

@@ -11,8 +11,11 @@ import aiohttp
 import structlog
 
 from src.artefactos.artefacto import Artefacto, leer_artefacto
+from src.nucleo.alertas import PERDIDA_GRANDE
 from src.nucleo.errores import AgenteEnclavado, ConfiguracionInvalida, EmergenciaOperacional
 from src.nucleo.politica import Politica
+from src.produccion import bitacora
+from src.produccion.almacen.alimentador import Titular
 from src.produccion.bolsa.binance import AjustesBolsa, BinanceConnector
 from src.produccion.bolsa.cliente_binance import crear_cliente, usa_proxy
 from src.produccion.bolsa.peticiones import Reintentos
@@ -23,14 +26,17 @@ from src.produccion.config.config import (
     BASE,
     ESTADO,
     Destino,
+    Modo,
     Opciones,
     comprobar_opciones,
     destino_simulado,
     leer_ajustes,
 )
 from src.produccion.config.cuentas import CUENTA_UNICA, destino_de, limites_de
+from src.produccion.diario.apertura_diario import NOMBRE
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.recuerdo import recordar_riesgo, recordar_todo
+from src.produccion.entrega import Entrega, entregar, entregar_ya
 from src.produccion.montaje import Conexiones, Lugar, Montaje, Sesion
 from src.produccion.riesgo.enclavamiento import desbloquear, operador, quitar_respaldo
 from src.produccion.simulado import argumentos_simulador, simulador_embebido
@@ -41,6 +47,7 @@ from src.produccion.supervision.identidad import (
     id_agente,
     id_cuenta,
 )
+from src.produccion.supervision.prisa import con_prisa
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +101,7 @@ def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> boo
             missing.
     """
     artefacto = leer_artefacto(opciones.base, opciones.train_id)
-    destino, _ = destino_de(opciones, opciones.usuario, opciones.cuentas)
+    destino, inquilino = destino_de(opciones, opciones.usuario, opciones.cuentas)
     carpeta = _carpeta(destino, artefacto, opciones.estado)
     if not carpeta.is_dir():
         raise ConfiguracionInvalida(
@@ -107,7 +114,25 @@ def desenclavar(opciones: Opciones, razon: str, quien: str | None = None) -> boo
             abierto = desbloquear(diario, memoria, operador(quien), razon, RelojMercado().ahora_ms())
         if abierto is not None:
             quitar_respaldo(carpeta)
+            _contar_el_desbloqueo(opciones, artefacto, destino, inquilino)
     return abierto is not None
+
+
+def _contar_el_desbloqueo(opciones: Opciones, artefacto: Artefacto, destino: Destino, inquilino: str) -> None:
+    """Once it holds: the store hears of it, and of the emergency before it, when it can be reached."""
+    cuenta_id = id_cuenta(destino.modo.value, destino.credenciales.clave)
+    simbolo = artefacto.configuracion.data_downloader.symbol
+    agente = id_agente(cuenta_id, simbolo, artefacto.train_id)
+    titular = Titular(cuenta_id, simbolo, agente, inquilino, opciones.usuario or CUENTA_UNICA)
+    carpeta = carpeta_estado(opciones.estado, cuenta_id, simbolo)
+    try:
+        perdida = leer_ajustes(opciones.config).alerts.large_loss_fraction
+    except ConfiguracionInvalida:
+        perdida = PERDIDA_GRANDE  # whoever starts it is told what is wrong with the file
+    entrega = Entrega(carpeta / NOMBRE, opciones.estado, titular, perdida)
+    if entrega.procede(simulado=destino.modo is Modo.SIMULADO):
+        with bitacora.configurada():
+            entregar_ya(entrega)
 
 
 @asynccontextmanager
@@ -129,6 +154,7 @@ async def _correr(lugar: Lugar, estado: Path) -> Sesion:
         agente = id_agente(lugar.cuenta_id, lugar.simbolo, lugar.artefacto.train_id)
         recuerdo = recordar_todo(diario, carpeta, agente)
         if recuerdo.riesgo.cerrojo is not None and not recuerdo.riesgo.sin_acabar:
+            await _contar_lo_que_falta(lugar.entrega(carpeta, agente), lugar.destino)
             raise AgenteEnclavado(
                 f"{lugar.simbolo} of {lugar.cuenta_id} is locked since the emergency"
                 f" {recuerdo.riesgo.enclavado}; look into it, then run"
@@ -140,6 +166,13 @@ async def _correr(lugar: Lugar, estado: Path) -> Sesion:
         ):
             conexiones = Conexiones(diario=diario, bolsa=bolsa, reloj=reloj, sesion=sesion, carpeta=carpeta)
             return await Montaje(lugar, agente, conexiones, recuerdo).correr()
+
+
+async def _contar_lo_que_falta(entrega: Entrega, destino: Destino) -> None:
+    """The emergency may have ended its daemon before the store took it: no other daemon comes to tell it."""
+    if entrega.procede(simulado=destino.modo is Modo.SIMULADO):
+        with bitacora.configurada(), con_prisa() as prisa:
+            await entregar(entrega, prisa)
 
 
 def _carpeta(destino: Destino, artefacto: Artefacto, estado: Path) -> Path:

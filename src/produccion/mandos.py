@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -15,8 +16,9 @@ from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, SolicitudInvalida
 from src.nucleo.guardian import NIVEL_A_MANO, AccionGuardian, Solicitud, leer_accion
-from src.produccion.almacen.demonios import DemonioNuevo, despedirse, latir, presentarse
+from src.produccion.almacen.demonios import DemonioNuevo, latir, presentarse
 from src.produccion.almacen.mandos import (
+    AccionMando,
     MandoGuardado,
     mandos_tomados,
     terminar_mando,
@@ -28,7 +30,7 @@ from src.produccion.supervision.hilo import HiloSuelto
 T = TypeVar("T")
 
 DESPEDIDA_S = 2.0
-"""Wall seconds that the end waits for the store to hear of it."""
+"""Wall seconds that the end waits for the store to take what it was given."""
 
 _PREFIJO = "guardian."
 _PRECIO, _TEXTO = (int, float), (str,)
@@ -46,6 +48,11 @@ _CAMPOS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 )
 _PAUSA_MINIMA_S = 0.5
 _PAUSA_MAXIMA_S = 8.0
+_APARTE = frozenset(
+    {AccionMando.MODO_RIESGO, AccionMando.CERRAR_DISYUNTOR, AccionMando.DETENER, AccionMando.CERRAR}
+)
+"""What is taken whatever else is under way: most wanted when an order does not come to its end."""
+
 _TARDE = "its time was over before its turn came; nothing was done: look again and repeat it"
 _A_MEDIAS = "the daemon ended while it carried this out; look at the position"
 
@@ -170,6 +177,8 @@ def solicitud_de(mando: MandoGuardado) -> Solicitud:
 class OidorMandos:
     """Tells the store that a daemon lives, takes its commands one by one, and writes what came of each.
 
+    What keeps entries out, closes or ends the daemon waits for no other command to end.
+
     All it does with the store happens in a thread of its own, so that a store that is slow or down keeps
     nothing waiting. A command that expired before it was taken is never carried out, nor is one whose
     ``vence_ms`` has passed; whoever carries it out looks at that again in its own turn.
@@ -201,10 +210,10 @@ class OidorMandos:
         self._atender = atender
         self._ritmo = ritmo or Ritmo()
         self._hora_ms = hora_ms or _hora_pared_ms
-        self._caido = False
+        self._caido = self._acabado = False
 
     async def correr(self) -> None:
-        """Listen for ever."""
+        """Listen for ever; whoever ends the daemon on purpose says goodbye for it afterwards."""
         with HiloSuelto("mandos") as hilo:
             tareas: list[asyncio.Task[None]] = []
             try:
@@ -218,17 +227,41 @@ class OidorMandos:
             finally:
                 for tarea in tareas:
                     tarea.cancel()
+                self._acabado = True
                 await asyncio.gather(*tareas, return_exceptions=True)
-                adios = asyncio.get_running_loop().run_in_executor(hilo, self._despedirse)
-                await asyncio.wait({adios}, timeout=DESPEDIDA_S)
+                # What the thread is at has its end before the store is let go of, unless it hangs.
+                resto = asyncio.get_running_loop().run_in_executor(hilo, _nada)
+                await asyncio.wait({resto}, timeout=DESPEDIDA_S)
 
     async def _escuchar(self, hilo: HiloSuelto) -> None:
-        while True:
-            mando = await self._insistir(hilo, self._tomar)
-            if mando is None:
-                await asyncio.sleep(self._ritmo.mirar_s)
-            else:
-                await self._cumplir(hilo, mando)
+        """Take commands; one that failed by a defect ends them all."""
+        en_curso: set[asyncio.Task[None]] = set()
+        por_turno: asyncio.Task[None] | None = None
+        try:
+            while True:
+                libre = por_turno is None or por_turno.done()
+                mando = await self._insistir(hilo, partial(self._tomar, None if libre else _APARTE))
+                if mando is None:
+                    await self._aguardar(en_curso, hasta_una=not libre)
+                else:
+                    tarea = asyncio.create_task(self._cumplir(hilo, mando), name=f"mando {mando.id}")
+                    en_curso.add(tarea)
+                    if mando.action not in _APARTE:
+                        por_turno = tarea
+                for acabada in [tarea for tarea in en_curso if tarea.done()]:
+                    en_curso.remove(acabada)
+                    acabada.result()
+        finally:
+            for tarea in en_curso:
+                tarea.cancel()
+            await asyncio.gather(*en_curso, return_exceptions=True)
+
+    async def _aguardar(self, en_curso: set[asyncio.Task[None]], *, hasta_una: bool) -> None:
+        """Until the next look; not for longer than what others wait behind."""
+        if en_curso and hasta_una:
+            await asyncio.wait(en_curso, timeout=self._ritmo.mirar_s, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(self._ritmo.mirar_s)
 
     async def _cumplir(self, hilo: HiloSuelto, mando: MandoGuardado) -> None:
         log.info(
@@ -310,7 +343,7 @@ class OidorMandos:
             await self._responder(hilo, mando, desenlace or Desenlace(exito=False, mensaje=_A_MEDIAS))
         await asyncio.Event().wait()
 
-    def _tomar(self) -> MandoGuardado | None:
+    def _tomar(self, acciones: frozenset[AccionMando] | None) -> MandoGuardado | None:
         # One at a time: what waits behind a slow one may still expire.
         ahora_ms = self._hora_ms()
         tomados = tomar_mandos(
@@ -321,22 +354,23 @@ class OidorMandos:
             account_id=self._demonio.account_id,
             client_id=self._demonio.client_id,
             limite=1,
+            acciones=acciones,
         )
         return tomados[0].tomado(ahora_ms) if tomados else None
 
     def _dar_senal(self) -> None:
-        if not latir(self._almacen, self._demonio.account_id, self._demonio.symbol):
+        conocido = latir(self._almacen, self._demonio.account_id, self._demonio.symbol)
+        # The store may have been slow: whoever has said goodbye meanwhile does not come back.
+        if not conocido and not self._acabado:
             presentarse(self._almacen, self._demonio)
-
-    def _despedirse(self) -> None:
-        try:
-            despedirse(self._almacen, self._demonio.account_id, self._demonio.symbol)
-        except (DBAPIError, SinConexion) as fallo:
-            log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
 
 
 async def _nadie_sabe(_mando: MandoGuardado) -> Respuesta | None:
     return None
+
+
+def _nada() -> None:
+    """Nothing is left of what was given before it."""
 
 
 def _hora_pared_ms() -> int:

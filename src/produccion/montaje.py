@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ import aiohttp
 import structlog
 
 from src.artefactos.artefacto import Artefacto
+from src.nucleo.alertas import Clase
 from src.nucleo.cartera import equity_de
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import (
@@ -33,7 +33,7 @@ from src.nucleo.politica import Politica
 from src.nucleo.tipos import EstadoCuenta
 from src.produccion import bitacora
 from src.produccion.almacen.acceso import URL_ALMACEN
-from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.alimentador import DESPEDIDA_S, Titular
 from src.produccion.armado import Materiales, Nucleo, armar_ciclo, armar_nucleo
 from src.produccion.arranque import (
     comprobar_bolsa,
@@ -56,6 +56,7 @@ from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.diario.memoria import SesionEscrita
 from src.produccion.diario.recuerdo import Recuerdo, filas_desde
 from src.produccion.enlaces import Enlace, Enlaces
+from src.produccion.entrega import ENTREGA_S, Entrega, entregar
 from src.produccion.escribano import Escribano
 from src.produccion.grabacion import grabar_calentamiento
 from src.produccion.metricas.escaparate import Escaparate
@@ -72,6 +73,7 @@ from src.produccion.supervision.aviso_systemd import AvisoSystemd
 from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.identidad import id_cuenta, train_id_de
 from src.produccion.supervision.latido import crear_latido
+from src.produccion.supervision.prisa import SENALES, con_prisa
 from src.produccion.supervision.recogida import Recogida
 from src.produccion.supervision.supervisor import Servicio
 from src.produccion.supervision.vigia import Progreso, Vigia
@@ -121,6 +123,18 @@ class Lugar:
     def cuenta_id(self) -> str:
         """The account traded on."""
         return id_cuenta(self.destino.modo.value, self.destino.credenciales.clave)
+
+    def entrega(self, carpeta: Path, agente: str) -> Entrega:
+        """Its journal and the store that it is fed to.
+
+        Args:
+            carpeta: Of the account's and symbol's state.
+            agente: The agent's identity.
+        """
+        usuario = self.opciones.usuario or CUENTA_UNICA
+        titular = Titular(self.cuenta_id, self.simbolo, agente, self.inquilino, usuario)
+        perdida = self.ajustes.alerts.large_loss_fraction
+        return Entrega(carpeta / NOMBRE, carpeta.parents[1], titular, perdida)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,20 +277,35 @@ class Montaje:
             log.info("sesion_terminada", motivo=motivo.value, **estadisticas.campos())
             if terminada:
                 self._anotar_sesion("SESSION_ENDED", registro, reason=motivo.value)
-            if ventanilla is not None:
-                await self._despedir(ventanilla)
+            await self._despedir(ventanilla, motivo, emergencia=ciclo.protocolo_cumplido)
             sesion = Sesion(motivo=motivo, registro=registro.ruta, estadisticas=estadisticas)
             if terminada:
                 self._lugar.al_terminar(sesion)
         return sesion
 
-    async def _despedir(self, ventanilla: Ventanilla) -> None:
-        """Let the store have the end of the session too, and close it."""
+    async def _despedir(self, ventanilla: Ventanilla | None, motivo: Motivo, *, emergencia: bool) -> None:
+        """Let the store have the end of the session too, and close it.
+
+        After an emergency the account is flat, and nothing starts again by itself: the store gets longer. Nor
+        is goodbye said then: that the daemon is silent may be all that people hear of it.
+        """
+        if self._no_mira_nadie:
+            return
         with suppress(ErrorTimonel, TimeoutError):
             # A journal that cannot be written has been reported; a disk that hangs holds nobody.
             async with asyncio.timeout(_ASENTAR_S):
                 await self._conexiones.diario.asentar()
-        await ventanilla.cerrar()
+        with con_prisa() as prisa:
+            if ventanilla is not None:
+                plazo_s = ENTREGA_S if emergencia else DESPEDIDA_S
+                await ventanilla.cerrar(plazo_s, prisa, a_proposito=motivo is not Motivo.EMERGENCIA)
+            elif emergencia:
+                await entregar(self._lugar.entrega(self._conexiones.carpeta, self._agente), prisa)
+
+    @property
+    def _no_mira_nadie(self) -> bool:
+        """Whether nobody looks in: a market that waits for its agents, unless a store is named."""
+        return self._espera_agentes and not os.environ.get(URL_ALMACEN)
 
     async def _conocer(self, nucleo: Nucleo) -> EstadoCuenta:
         """The account as it was known, or a first look at one that nobody knows."""
@@ -307,30 +336,28 @@ class Montaje:
             ciclo.anotar_velas(escena.datos.tomadas)
 
     async def _abrir_ventanilla(self, m: Materiales, escena: _Escena) -> Ventanilla | None:
-        """What faces others; a market that waits for its agents has nobody to face unless a store is named.
+        """What faces others, where anybody looks in.
 
         Raises:
             ConfiguracionInvalida: The store cannot be used, and nothing is at stake.
         """
-        if self._espera_agentes and not os.environ.get(URL_ALMACEN):
+        if self._no_mira_nadie:
             return None
-        opciones = self._lugar.opciones
+        entrega = self._lugar.entrega(m.carpeta, self._agente)
         mostrador = Mostrador(
-            titular=Titular(
-                self._lugar.cuenta_id,
-                self._lugar.simbolo,
-                self._agente,
-                self._lugar.inquilino,
-                opciones.usuario or CUENTA_UNICA,
-            ),
-            diario=m.carpeta / NOMBRE,
-            estado=m.carpeta.parents[1],
+            titular=entrega.titular,
+            diario=entrega.diario,
+            estado=entrega.estado,
             mercado=m.mercado,
             proteccion=self._lugar.artefacto.configuracion.regla_proteccion(),
             reloj=m.reloj,
             bolsa=m.bolsa,
-            perdida_grande=self._lugar.ajustes.alerts.large_loss_fraction,
+            perdida_grande=entrega.perdida_grande,
             limites=self._lugar.limites,
+            quejas={
+                Clase.JOURNAL_BROKEN: lambda: self._conexiones.diario.queja,
+                Clase.CSV_BROKEN: lambda: escena.registro.queja,
+            },
         )
         ventanilla = Ventanilla(mostrador, escena.ciclo, escena.nucleo.cuenta, self._cortesia)
         nucleo = escena.nucleo
@@ -704,7 +731,7 @@ def _senales(parar: Callable[[], None]) -> Iterator[None]:
             tarea.cancel()
 
     puestas = []
-    for senal in (signal.SIGINT, signal.SIGTERM):
+    for senal in SENALES:
         # Signals can only be taken in the main thread; elsewhere the session is ended by its owner.
         with suppress(RuntimeError, ValueError):
             bucle.add_signal_handler(senal, al_recibir, senal)

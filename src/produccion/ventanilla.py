@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -25,12 +26,13 @@ from src.nucleo.niveles import COSTO_FRACCION
 from src.nucleo.proteccion import ReglaProteccion
 from src.nucleo.tipos import Mercado
 from src.produccion.almacen.acceso import Acceso
-from src.produccion.almacen.alimentador import Alimentador, Muestra, Titular
+from src.produccion.almacen.alimentador import DESPEDIDA_S, Alimentador, Muestra, Titular
 from src.produccion.ciclo import Ciclo
 from src.produccion.cuenta import Cuenta
 from src.produccion.orquestador import Motivo, Orquestador
 from src.produccion.puertos import Bolsa, Reloj
 from src.produccion.riesgo.puerta import Bloqueo
+from src.produccion.roturas import Quejas, VigiaRoturas
 from src.produccion.supervision.cortesia import Cortesia
 from src.produccion.supervision.hilo import HiloSuelto, aparte
 from src.produccion.supervision.supervisor import Servicio
@@ -64,6 +66,8 @@ class Mostrador:
     perdida_grande: float = PERDIDA_GRANDE  # share of the equity
     limites: Mapping[str, float] = field(default_factory=dict)
     """The account's own, by fields of `ReglasInquilino`."""
+    quejas: Quejas = field(default_factory=dict)
+    """What its own files have to say against being written to."""
 
 
 class Ventanilla:
@@ -84,6 +88,7 @@ class Ventanilla:
         self._cuenta = cuenta
         self._cortesia = cortesia
         self._acceso = Acceso(None, mostrador.estado, cortesia)
+        self._roturas = VigiaRoturas(self._acceso, mostrador.titular, mostrador.quejas)
         self._vigia: VigiaVallas | None = None
         ciclo.no_abrir(Bloqueo.VALLAS_SIN_SABER)
 
@@ -97,16 +102,45 @@ class Ventanilla:
         """
         await self._vallas().mirar(await self._abrir())
 
-    async def cerrar(self) -> None:
+    async def cerrar(
+        self,
+        plazo_s: float = DESPEDIDA_S,
+        prisa: asyncio.Event | None = None,
+        *,
+        a_proposito: bool = False,
+    ) -> None:
         """Feed what the journal still has and let go of the store, once no service runs any more.
 
         A store that hangs is left to itself.
+
+        Args:
+            plazo_s: Wall seconds that the feeding may take.
+            prisa: Somebody does not want to wait any longer.
+            a_proposito: The daemon ends on purpose: its silence is not to be told.
         """
-        await self._alimentador().rematar()
+        await self._alimentador().rematar(plazo_s, prisa)
+        if prisa is not None and prisa.is_set():
+            return
+        with suppress(TimeoutError):  # told in the log, and by the exit code
+            async with asyncio.timeout(_CERRAR_S):
+                await self._roturas.contar()
+        if a_proposito:
+            await self._decir_adios()
         try:
             await aparte("cierre del almacen", self._acceso.cerrar, _CERRAR_S)
         except TimeoutError:
             log.warning("almacen_sin_cerrar", efecto="the process ends all the same")
+
+    async def _decir_adios(self) -> None:
+        def despedir() -> None:
+            from src.produccion.almacen.demonios import despedirse
+
+            despedirse(self._acceso.abrir(), self._m.titular.account_id, self._m.titular.symbol)
+
+        try:
+            await aparte("despedida", despedir, _CERRAR_S)
+        except Exception as fallo:  # noqa: BLE001 -- whatever it is, the end of the daemon is not kept by it
+            log.warning("demonio_sin_despedida", motivo=type(fallo).__name__)
 
     def servicios(self, orquestador: Orquestador) -> list[Servicio]:
         """What runs beside the daemon's own services; none of it is essential."""
@@ -114,6 +148,7 @@ class Ventanilla:
             Servicio("alimentador", self._alimentador().correr, esencial=False),
             Servicio("mandos", lambda: self._atender(orquestador), esencial=False),
             Servicio("vallas", self._vigilar_vallas, esencial=False),
+            Servicio("roturas", self._roturas.correr, esencial=False),
         ]
 
     def _alimentador(self) -> Alimentador:

@@ -38,7 +38,7 @@ def base_postgresql() -> Iterator[str]:
 
 
 @cache
-def _plantilla_sqlite() -> Path:
+def plantilla_sqlite() -> Path:
     """A migrated store without rows, to be copied: migrating takes a hundred times as long."""
     carpeta = Path(tempfile.mkdtemp(prefix="timonel-sqlite-"))
     atexit.register(shutil.rmtree, carpeta, ignore_errors=True)
@@ -51,7 +51,7 @@ def _plantilla_sqlite() -> Path:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a migrated store without rows."""
     if request.param == "sqlite":
-        return f"sqlite:///{shutil.copy(_plantilla_sqlite(), tmp_path)}"
+        return f"sqlite:///{shutil.copy(plantilla_sqlite(), tmp_path)}"
     compartida: str = request.getfixturevalue("base_postgresql")
     _vaciar(compartida)
     return compartida

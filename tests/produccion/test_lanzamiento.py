@@ -25,6 +25,7 @@ from src.nucleo.errores import (
     EmergenciaOperacional,
 )
 from src.nucleo.tipos import Observacion
+from src.produccion import entrega, montaje
 from src.produccion.almacen.acceso import URL_ALMACEN
 from src.produccion.almacen.conexion import abrir_almacen, escribir
 from src.produccion.almacen.eventos_stop import EventoStopNuevo, FuenteStop, TipoEventoStop, anotar_evento
@@ -346,6 +347,115 @@ async def test_enclavado_no_se_opera_hasta_desenclavar(puesto: Puesto):
 
     assert sesion.motivo is Motivo.VELAS
     assert sesion.estadisticas.max_drawdown == 0.0
+
+
+def demonios(almacen: Path) -> int:
+    """How many have not said goodbye."""
+    with closing(sqlite3.connect(almacen)) as conexion:
+        return int(conexion.execute("SELECT COUNT(*) FROM daemons").fetchone()[0])
+
+
+class PoliticaQueBloquea(PoliticaGuion):
+    """Has somebody lock the store for so many seconds when it is asked for its second action."""
+
+    def __init__(self, almacen: Path, segundos: float) -> None:
+        super().__init__(0.9)
+        self._otro = sqlite3.connect(almacen, isolation_level=None, check_same_thread=False)
+        self._segundos, self._faltan = segundos, 2
+
+    def predecir(self, observacion: Observacion) -> float:
+        self._faltan -= 1
+        if self._faltan == 0:
+            self._otro.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(self._segundos, self._otro.rollback)
+        return super().predecir(observacion)
+
+    def soltar(self) -> None:
+        self._otro.close()
+
+
+@pytest.fixture
+def almacen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One that lockstep sessions are fed to as well."""
+    ruta = tmp_path / "timonel.sqlite"
+    monkeypatch.setenv(URL_ALMACEN, f"sqlite:///{ruta}")
+    abrir_almacen(None, tmp_path).dispose()
+    return ruta
+
+
+def clases(almacen: Path) -> list[str]:
+    """What people are told of, in the store."""
+    with closing(sqlite3.connect(almacen)) as conexion:
+        return [clase for (clase,) in conexion.execute("SELECT kind FROM alerts ORDER BY id")]
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+async def test_tras_una_emergencia_se_espera_mas_al_almacen(puesto: Puesto, almacen: Path):
+    politica = PoliticaQueBloquea(almacen, 4.0)
+
+    with pytest.raises(EmergenciaDrawdown):
+        await ejecutar(puesto.opciones, politica)
+
+    politica.soltar()
+    assert {"EMERGENCY", "LATCHED", "shutdown"} <= set(clases(almacen))
+    assert demonios(almacen) == 1  # it did not say goodbye: that it is silent is told as well
+
+
+async def test_quien_acaba_a_proposito_se_despide_del_almacen(puesto: Puesto, almacen: Path):
+    await puesto.correr(0.5, velas=3)
+
+    assert demonios(almacen) == 0
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+@pytest.mark.parametrize("como", ["refused", "unlocked"])
+async def test_la_emergencia_que_el_almacen_no_tomo_la_cuenta_quien_viene_despues(
+    puesto: Puesto, almacen: Path, monkeypatch: pytest.MonkeyPatch, como: str
+):
+    """No daemon runs any more that would feed it."""
+    monkeypatch.setattr(montaje, "ENTREGA_S", 0.1)
+    politica = PoliticaQueBloquea(almacen, 600.0)
+    with pytest.raises(EmergenciaDrawdown):
+        await ejecutar(puesto.opciones, politica)
+    assert "EMERGENCY" not in clases(almacen)
+    politica.soltar()
+
+    if como == "refused":
+        with pytest.raises(AgenteEnclavado):
+            await puesto.correr(0.0)
+    else:
+        assert await asyncio.to_thread(puesto.desenclavar)
+
+    dichas = clases(almacen)
+    assert {"EMERGENCY", "LATCHED"} <= set(dichas)
+    assert ("UNLOCKED" in dichas) is (como == "unlocked")
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+async def test_un_almacen_que_no_esta_no_impide_decir_que_esta_enclavado_ni_desenclavar(
+    puesto: Puesto, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.9)
+    monkeypatch.setenv(URL_ALMACEN, "postgresql://root@127.0.0.1:1/nothing")
+    monkeypatch.setattr(entrega, "ENTREGA_S", 0.5)
+
+    with pytest.raises(AgenteEnclavado):
+        await puesto.correr(0.0)
+    assert "alimentador_sin_acabar" in capsys.readouterr().err
+    assert await asyncio.to_thread(puesto.desenclavar)
+    assert "alimentador_sin_acabar" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("puesto", [CAIDA], indirect=True)
+async def test_de_un_mercado_en_paso_sin_almacen_no_se_hace_ninguno(puesto: Puesto):
+    with pytest.raises(EmergenciaDrawdown):
+        await puesto.correr(0.9)
+    with pytest.raises(AgenteEnclavado):
+        await puesto.correr(0.0)
+    assert puesto.desenclavar()
+
+    assert not list(puesto.opciones.estado.rglob("timonel.sqlite"))
 
 
 @pytest.mark.parametrize("puesto", [CAIDA], indirect=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,7 +22,10 @@ from src.produccion.almacen import demonios
 from src.produccion.almacen.demonios import DemonioNuevo, vivos
 from src.produccion.almacen.esquema import ahora_bd, commands
 from src.produccion.almacen.mandos import (
+    GRACIA_MS,
+    TURNO_CIERRE_MS,
     TURNO_MS,
+    AccionMando,
     EstadoMando,
     MandoGuardado,
     MandoNuevo,
@@ -213,7 +217,6 @@ async def test_lo_que_acaba_con_el_demonio_se_responde_antes(motor: Engine, fall
             await asyncio.wait_for(asyncio.shield(tarea), 60)
 
     assert acabado.status is EstadoMando.FAILED
-    assert vivos(motor) == []
 
 
 async def test_lo_vencido_no_se_hace(motor: Engine):
@@ -296,12 +299,35 @@ async def test_un_contenido_que_no_es_json_se_responde(motor: Engine):
         assert (await terminado(motor, malo)).status is EstadoMando.FAILED
 
 
-async def test_el_que_oye_vive_y_al_acabar_se_despide(motor: Engine):
+async def test_el_que_oye_vive_y_deja_dicho_que_vivio(motor: Engine):
+    """Whether it ended on purpose is not its to know: goodbye is said by whoever ends the daemon."""
     async with oyendo(motor, Demonio().atender):
         await terminado(motor, pedir(motor))
         assert [(vivo.user_id, vivo.symbol, vivo.client_id) for vivo in vivos(motor)] == [
             ("User_1", "BTCUSDT", "casa")
         ]
+
+    assert len(vivos(motor)) == 1
+
+
+async def test_una_senal_rezagada_no_deshace_una_despedida(motor: Engine, monkeypatch: pytest.MonkeyPatch):
+    """The store is slow: the daemon has gone when it answers that it does not know it any more."""
+    latiendo, seguir, hecho = threading.Event(), threading.Event(), threading.Event()
+
+    def latir(*_: Any) -> bool:
+        latiendo.set()
+        seguir.wait(60.0)
+        hecho.set()
+        return False
+
+    monkeypatch.setattr(mandos, "latir", latir)
+    monkeypatch.setattr(mandos, "DESPEDIDA_S", 0.05)
+    async with oyendo(motor, Demonio().atender):
+        await hasta(latiendo.is_set)
+    demonios.despedirse(motor, YO.account_id, YO.symbol)
+    seguir.set()
+    await hasta(hecho.is_set)
+    await asyncio.sleep(0.1)
 
     assert vivos(motor) == []
 
@@ -374,6 +400,108 @@ async def test_un_almacen_caido_se_cuenta_una_vez_y_se_espera(
     sucesos = [evento["event"] for evento in bitacora]
     assert sucesos.count("almacen_no_responde") == 1
     assert sucesos.count("almacen_recuperado") == 1
+
+
+def de(accion: AccionMando, almacen: Engine, **cambios: Any) -> MandoGuardado:
+    return pedir(almacen, **{"action": accion.value, "payload": {}, **cambios})
+
+
+class Atascado:
+    """Whose first order does not end until it is let."""
+
+    def __init__(self) -> None:
+        self.seguir = asyncio.Event()
+        self.empezados: list[str] = []
+
+    async def atender(self, mando: MandoGuardado) -> Desenlace:
+        self.empezados.append(mando.action)
+        if mando.action in (AccionMando.ABRIR, AccionMando.CERRAR):
+            await self.seguir.wait()
+        return HECHO
+
+
+@pytest.mark.parametrize(
+    "accion", [AccionMando.MODO_RIESGO, AccionMando.CERRAR_DISYUNTOR, AccionMando.DETENER]
+)
+async def test_lo_que_frena_o_acaba_no_espera_a_una_orden_en_curso(motor: Engine, accion: AccionMando):
+    demonio = Atascado()
+    orden = de(AccionMando.ABRIR, motor)
+
+    async with oyendo(motor, demonio.atender):
+        await hasta(lambda: bool(demonio.empezados))
+        freno = await terminado(motor, de(accion, motor))
+        assert como_esta(motor, orden).status is EstadoMando.CLAIMED
+        demonio.seguir.set()
+        await terminado(motor, orden)
+
+    assert freno.status is EstadoMando.DONE
+
+
+async def test_los_cierres_se_toman_aunque_haya_una_orden_en_curso(motor: Engine):
+    """Taken, they do not expire: their turn is the consumer's to give, which is busy."""
+    demonio = Atascado()
+    orden = de(AccionMando.ABRIR, motor)
+
+    async with oyendo(motor, demonio.atender):
+        await hasta(lambda: bool(demonio.empezados))
+        cierres = [de(AccionMando.CERRAR, motor, plazo_ms=1_000) for _ in range(2)]
+        await hasta(lambda: demonio.empezados.count(AccionMando.CERRAR) == 2)
+        await asyncio.sleep(1.1)
+        assert {como_esta(motor, cierre).status for cierre in cierres} == {EstadoMando.CLAIMED}
+        demonio.seguir.set()
+        acabados = [await terminado(motor, mando) for mando in (orden, *cierres)]
+
+    assert {acabado.status for acabado in acabados} == {EstadoMando.DONE}
+    assert len(demonio.empezados) == 3
+
+
+async def test_lo_demas_espera_a_que_acabe_la_orden_en_curso_y_puede_vencer(motor: Engine):
+    demonio = Atascado()
+    orden = de(AccionMando.ABRIR, motor)
+
+    async with oyendo(motor, demonio.atender):
+        await hasta(lambda: bool(demonio.empezados))
+        vencido = await terminado(motor, de(AccionMando.MITAD, motor, plazo_ms=300))
+        assert vencido.status is EstadoMando.EXPIRED
+        demonio.seguir.set()
+        await terminado(motor, orden)
+
+    assert demonio.empezados == [AccionMando.ABRIR]
+
+
+async def test_un_cierre_espera_mas_que_lo_demas_a_su_turno(motor: Engine):
+    """Longer than an order is looked up for, and it is answered before nobody is said to have answered."""
+    demonio = Demonio()
+    cierre = de(AccionMando.CERRAR, motor)
+
+    async with oyendo(motor, demonio.atender, lambda: 5_000):
+        await terminado(motor, cierre)
+
+    (atendido,) = demonio.atendidos
+    assert atendido.claimed_at_ms is not None
+    assert atendido.vence_ms == 5_000 + 60_000 + TURNO_CIERRE_MS - (
+        atendido.claimed_at_ms - cierre.created_at_ms
+    )
+    assert 30_000 < TURNO_CIERRE_MS < GRACIA_MS
+
+
+async def test_un_defecto_al_atender_aparte_acaba_con_el_servicio(motor: Engine):
+    demonio = Atascado()
+    orden = de(AccionMando.ABRIR, motor)
+
+    async def atender(mando: MandoGuardado) -> Desenlace:
+        if mando.action == AccionMando.CERRAR:
+            raise RuntimeError("defect")
+        return await demonio.atender(mando)
+
+    async with oyendo(motor, atender) as tarea:
+        await hasta(lambda: bool(demonio.empezados))
+        cierre = de(AccionMando.CERRAR, motor)
+        with pytest.raises(RuntimeError, match="defect"):
+            await asyncio.wait_for(asyncio.shield(tarea), 60)
+
+    assert como_esta(motor, cierre).status is EstadoMando.FAILED
+    assert como_esta(motor, orden).status is EstadoMando.CLAIMED
 
 
 def test_un_desenlace_dice_por_que():

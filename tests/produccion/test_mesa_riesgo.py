@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,6 +77,30 @@ async def test_un_modo_que_no_se_puede_escribir_no_es_un_exito(banco: Banco, mes
     assert not desenlace.exito
     assert desenlace.mensaje.endswith("until it ends this daemon goes by REDUCING")
     assert banco.control.modo is ModoRiesgo.REDUCING
+
+
+async def test_lo_que_se_afloja_despacio_no_deshace_lo_que_se_aprieta_entretanto(
+    banco: Banco, mesa: MesaRiesgo, monkeypatch: pytest.MonkeyPatch
+):
+    """The disk takes its time for ACTIVE; before it has answered somebody asks for HALTED."""
+    await mesa.atender(un_mando("risk.mode", mode="REDUCING", reason="news"))
+    escritos = [asyncio.Event(), asyncio.Event()]
+    por_escribir = iter(escritos)
+
+    async def anotar(*_: object) -> None:
+        await next(por_escribir).wait()
+
+    monkeypatch.setattr(banco.diario, "anotar", anotar)
+    despacio = asyncio.create_task(mesa.atender(un_mando("risk.mode", mode="ACTIVE", reason="over")))
+    await asyncio.sleep(0)
+    aprisa = asyncio.create_task(mesa.atender(un_mando("risk.mode", mode="HALTED", reason="not over")))
+    escritos[0].set()
+    await despacio
+    assert banco.control.modo is ModoRiesgo.HALTED
+    escritos[1].set()
+    await aprisa
+
+    assert banco.control.modo is ModoRiesgo.HALTED
 
 
 @pytest.mark.parametrize(

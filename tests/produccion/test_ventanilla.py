@@ -143,7 +143,7 @@ def pausa(almacen: Engine) -> None:
 async def test_nada_de_lo_que_mira_a_otros_es_esencial(ventanilla: Ventanilla):
     servicios = los_servicios(ventanilla)
 
-    assert list(servicios) == ["alimentador", "mandos", "vallas"]
+    assert list(servicios) == ["alimentador", "mandos", "vallas", "roturas"]
     assert not any(servicio.esencial for servicio in servicios.values())
 
 
@@ -266,7 +266,29 @@ async def test_un_mando_llega_a_la_bolsa_y_vuelve_su_respuesta(
     assert final.outcome is not None
     assert (final.outcome["stop"], final.outcome["redis_updated"]) == (29_700.0, False)
     assert 29_700.0 in {s.gatillo for s in banco.bolsa.stops_vivos}
-    assert vivos(motor) == []
+
+
+@pytest.mark.parametrize("a_proposito", [True, False])
+async def test_solo_quien_acaba_a_proposito_se_despide(
+    ventanilla: Ventanilla, motor: Engine, a_proposito: bool
+):
+    """Of whoever does not, the silence is told: it may be all that people hear."""
+    async with corriendo(los_servicios(ventanilla)["mandos"]):
+        await hasta(lambda: bool(vivos(motor)))
+
+    await ventanilla.cerrar(a_proposito=a_proposito)
+
+    assert bool(vivos(motor)) is not a_proposito
+
+
+async def test_quien_se_despide_de_un_almacen_que_no_esta_acaba_igual(
+    banco: Banco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bitacora: list[dict[str, object]]
+):
+    monkeypatch.setenv(URL_ALMACEN, "postgresql://root@127.0.0.1:1/nothing")
+
+    await una_ventanilla(banco, tmp_path).cerrar(a_proposito=True)
+
+    assert "demonio_sin_despedida" in [e["event"] for e in bitacora]
 
 
 @pytest.mark.parametrize("nombre", ["alimentador", "mandos", "vallas"])
@@ -285,7 +307,6 @@ async def test_un_defecto_no_deja_sin_lo_que_mira_a_otros(
     principal = Principal("consumidor", hasta_que_se_abra, lambda: None)
     assert await supervisar(principal, [servicio]) == "open"
     assert [e["servicio"] for e in bitacora if e["event"] == "servicio_caido"] == [nombre]
-    assert vivos(motor) == []
     assert banco.ciclo.compartido is None
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 URL_ALMACEN = "TIMONEL_DB_URL"
 
+NOMBRE_ALMACEN = "timonel.sqlite"
+"""The store's file below the state directory, where no address names another."""
+
 _RETENIENDO_S = 0.02
 """Wall seconds that a statement waits for the daemon while others wait for its transaction."""
 

@@ -11,8 +11,9 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -80,6 +81,7 @@ class Alimentador:
     async def correr(self) -> None:
         """Feed until cancelled; then what is in the journal is fed once more, as far as the time goes."""
         bucle = asyncio.get_running_loop()
+        self._fin_s = math.inf  # it runs again after a failure of its own
         with HiloSuelto("alimentador") as hilo:
             try:
                 while True:
@@ -87,21 +89,40 @@ class Alimentador:
                     espera_s = await bucle.run_in_executor(hilo, self._girar, muestra)
                     await asyncio.sleep(espera_s)
             finally:
-                await self._acabar(hilo)
+                await self._acabar(hilo, DESPEDIDA_S, asyncio.Event(), insistir=False)
 
-    async def rematar(self) -> None:
-        """Feed what is in the journal, as far as the time goes."""
+    async def rematar(self, plazo_s: float = DESPEDIDA_S, prisa: asyncio.Event | None = None) -> bool:
+        """Feed what is in the journal, trying again while the store is down; whether all of it arrived.
+
+        Args:
+            plazo_s: Wall seconds that it may take.
+            prisa: Somebody does not want to wait any longer.
+        """
         with HiloSuelto("alimentador") as hilo:
-            await self._acabar(hilo)
+            return await self._acabar(hilo, plazo_s, prisa or asyncio.Event(), insistir=True)
 
-    async def _acabar(self, hilo: HiloSuelto) -> None:
-        self._fin_s = time.monotonic() + DESPEDIDA_S
-        cierre = asyncio.get_running_loop().run_in_executor(hilo, self._cerrar)
-        hechos, _ = await asyncio.wait({cierre}, timeout=DESPEDIDA_S)
-        for hecho in hechos:
-            hecho.result()
-        if not hechos:
-            log.warning("alimentador_sin_acabar", efecto="the next start feeds the rest")
+    async def _acabar(
+        self, hilo: HiloSuelto, plazo_s: float, prisa: asyncio.Event, *, insistir: bool
+    ) -> bool:
+        self._fin_s = time.monotonic() + plazo_s
+        cierre = asyncio.get_running_loop().run_in_executor(hilo, partial(self._cerrar, insistir=insistir))
+        apuro = asyncio.create_task(prisa.wait())
+        try:
+            await self._esperar({cierre, apuro}, plazo_s)
+        finally:
+            apuro.cancel()
+            self._fin_s = 0.0  # whatever is left in the thread stops by itself
+        if cierre.done() and cierre.result():
+            return True
+        log.warning("alimentador_sin_acabar", efecto="the next start feeds the rest")
+        return False
+
+    async def _esperar(self, que: set[asyncio.Future[Any]], plazo_s: float) -> None:
+        corto_s = min(plazo_s, DESPEDIDA_S)
+        hechos, _ = await asyncio.wait(que, timeout=corto_s, return_when=asyncio.FIRST_COMPLETED)
+        if not hechos and plazo_s > corto_s:
+            log.warning("almacen_se_espera", plazo_s=plazo_s, efecto="Ctrl+C ends at once")
+            await asyncio.wait(que, timeout=plazo_s - corto_s, return_when=asyncio.FIRST_COMPLETED)
 
     def _muestra(self) -> Muestra | None:
         ahora_s = time.monotonic()
@@ -123,6 +144,7 @@ class Alimentador:
     def _queda_tiempo(self) -> bool:
         return time.monotonic() < self._fin_s
 
-    def _cerrar(self) -> None:
-        self._la_tolva().cerrar()
+    def _cerrar(self, *, insistir: bool) -> bool:
+        todo = self._la_tolva().cerrar(insistir=insistir)
         self._tolva = None
+        return todo

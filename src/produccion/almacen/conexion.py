@@ -13,10 +13,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from src.nucleo.errores import ConfiguracionInvalida, EntradaInvalida
-from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.acceso import NOMBRE_ALMACEN, URL_ALMACEN
 from src.produccion.almacen.migrar import pendientes, subir
 
-NOMBRE = "timonel.sqlite"
 POSTGRES_MINIMO = 11
 
 _ESPERA_MS = 5_000
@@ -98,7 +97,7 @@ def direccion_almacen(url: str | None, estado: Path, entorno: Mapping[str, str] 
     """
     escrita = url or entorno.get(URL_ALMACEN)
     if not escrita:
-        return URL.create("sqlite", database=str(estado / NOMBRE))
+        return URL.create("sqlite", database=str(estado / NOMBRE_ALMACEN))
     try:
         direccion = make_url(escrita)
     except ArgumentError as fallo:

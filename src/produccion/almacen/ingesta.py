@@ -24,7 +24,14 @@ from src.produccion.almacen import (
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.esquema import journal_cursors
-from src.produccion.almacen.lectura_diario import Apunte, leer_tramo, nombres_anteriores
+from src.produccion.almacen.lectura_diario import (
+    Apunte,
+    contar_desde,
+    leer_tramo,
+    nombre_diario,
+    nombres_anteriores,
+)
+from src.produccion.diario.marca_diario import tiene_marca
 
 LOTE = 20
 """Records in one transaction, which is to end well before a claim gives up waiting for it."""
@@ -69,7 +76,7 @@ def ingerir(
     limite: int = LOTE,
     perdida_grande: float = PERDIDA_GRANDE,
 ) -> int:
-    """Feed the next records of a journal; how many there were.
+    """Feed the next records of a journal; how many there were, ``limite`` when there may be more.
 
     A record that says nothing a row can hold is told and passed over.
 
@@ -94,10 +101,33 @@ def ingerir(
         log.warning("diario_mas_corto", diario=diario, cursor=cursor, ultimo=tramo.hasta_seq)
     with motor.begin() as conexion:
         if not _avanzar(conexion, diario, cursor, tramo.hasta_seq):
-            return 0  # another process feeds this journal too, and was faster
+            return limite  # another process feeds this journal too, and was faster: there may be more
         for apunte in tramo.apuntes:
             _escribir(conexion, titular, diario, apunte, perdida_grande)
     return tramo.leidos
+
+
+def por_tomar(motor: Engine, ruta: Path, nombre: str) -> int | None:
+    """How many records of a journal the store has not taken; ``None`` when it never took any.
+
+    Args:
+        motor: The store.
+        ruta: The journal's file; nothing is written beside it.
+        nombre: Of whom it is, as `nombre_diario` takes it.
+
+    Raises:
+        DiarioCorrupto, ConfiguracionInvalida: It cannot be read.
+        sqlalchemy.exc.DBAPIError: The store failed.
+    """
+    if not tiene_marca(ruta):
+        return None
+    diario = nombre_diario(ruta, nombre)
+    with leer(motor) as conexion:
+        conocidos = [diario, *(antes for antes, _ in nombres_anteriores(ruta, diario))]
+        if all(_leido(conexion, uno) is None for uno in conocidos):
+            return None
+        cursor = _cursor(conexion, ruta, diario)
+    return contar_desde(ruta, cursor)
 
 
 def _escribir(

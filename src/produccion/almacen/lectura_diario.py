@@ -76,6 +76,21 @@ def leer_tramo(ruta: Path, despues_de: int, limite: int, tipos: Container[str]) 
     return Tramo(apuntes, len(registros), registros[-1].seq if registros else ultimo)
 
 
+def contar_desde(ruta: Path, despues_de: int) -> int:
+    """How many records there are after a number.
+
+    Raises:
+        DiarioCorrupto, ConfiguracionInvalida: It cannot be read.
+    """
+    with fallos_explicados(ruta):
+        comprobar_presencia(ruta)
+        with closing(conectar(ruta, escritura=False)) as conexion:
+            (cuantos,) = conexion.execute(
+                "SELECT COUNT(*) FROM events WHERE seq > ?", (despues_de,)
+            ).fetchone()
+    return int(cuantos)
+
+
 def _verificado(fila: tuple[Any, ...], ruta: Path) -> Registro:
     registro = Registro._make((*fila[:7], fila[7].encode(), fila[8]))
     if registro.suma != suma_de(registro):

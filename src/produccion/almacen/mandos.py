@@ -6,7 +6,7 @@ All instants are by the database's clock.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -19,6 +19,9 @@ from src.produccion.almacen.esquema import POR_DEFECTO, ahora_bd, commands
 
 TURNO_MS = 10_000
 """How long after its expiry a command that was taken in time may still be begun: its turn may come late."""
+
+TURNO_CIERRE_MS = 40_000
+"""The same of a close, which is wanted most when an order before it has to be looked up, up to 30 s."""
 
 GRACIA_MS = 60_000
 """How long after its expiry a daemon may still answer a command that it took."""
@@ -85,7 +88,7 @@ class MandoGuardado(NamedTuple):
     requested_by: str
     idempotency_key: str | None
     created_at_ms: int
-    expires_at_ms: int  # nobody may take it after that, nor begin it `TURNO_MS` later
+    expires_at_ms: int  # nobody may take it after that, nor begin it `turno_ms` later
     status: EstadoMando
     claimed_by: str | None
     claimed_at_ms: int | None
@@ -94,6 +97,11 @@ class MandoGuardado(NamedTuple):
     account_id: str | None = None  # whose daemon may take it
     vence_ms: int | None = None  # last instant to begin it, UTC by the clock of the daemon that took it
 
+    @property
+    def turno_ms(self) -> int:
+        """How long after its expiry it may still be begun, once it was taken in time."""
+        return TURNO_CIERRE_MS if self.action == AccionMando.CERRAR else TURNO_MS
+
     def tomado(self, ahora_ms: int) -> MandoGuardado:
         """The same with its ``vence_ms``.
 
@@ -101,7 +109,7 @@ class MandoGuardado(NamedTuple):
             ahora_ms: By the daemon's clock, read before the store was asked: the clocks need not agree.
         """
         tomado_ms = self.created_at_ms if self.claimed_at_ms is None else self.claimed_at_ms
-        return self._replace(vence_ms=ahora_ms + self.expires_at_ms + TURNO_MS - tomado_ms)
+        return self._replace(vence_ms=ahora_ms + self.expires_at_ms + self.turno_ms - tomado_ms)
 
 
 def pedir_mando(motor: Engine, mando: MandoNuevo) -> MandoGuardado:
@@ -194,10 +202,12 @@ def tomar_mandos(
     account_id: str,
     client_id: str = POR_DEFECTO,
     limite: int = 20,
+    acciones: Collection[AccionMando] | None = None,
 ) -> list[MandoGuardado]:
     """Take the commands that wait for an account and symbol, oldest first; nobody else gets them.
 
     A user may trade on several exchanges at once under one name: only what names the account is its own.
+    Where ``acciones`` are given the others go on waiting.
     """
     esperan = (
         select(commands.c.seq)
@@ -212,6 +222,8 @@ def tomar_mandos(
         .order_by(commands.c.seq)
         .limit(limite)
     )
+    if acciones is not None:
+        esperan = esperan.where(commands.c.action.in_([accion.value for accion in acciones]))
     with leer(motor) as conexion:
         if conexion.execute(esperan).first() is None:
             return []  # almost always: nobody is kept waiting for that

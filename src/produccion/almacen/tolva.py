@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from src.produccion.almacen.ingesta import LOTE, ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
 
 _PAUSA_S = 1.0
+_PAUSA_AL_FINAL_S = 0.2
 _ESPERA_MAX_S = 30.0
 _LOTES_POR_VUELTA = 200
 _FALLOS_HASTA_RENOVAR = 3
@@ -77,13 +79,21 @@ class Tolva:
             self._fallos, self._dicho = 0, ""
         return 0.0 if quedan else _PAUSA_S
 
-    def cerrar(self) -> None:
-        """Feed the rest, unless the store is down or time is over."""
-        try:
-            while self._fallos == 0 and self._queda_tiempo() and self._alimentar():
-                pass
-        except _CAIDAS as fallo:
-            self._caer(fallo)
+    def cerrar(self, *, insistir: bool = False) -> bool:
+        """Feed the rest, as far as the time goes; whether nothing is left.
+
+        Args:
+            insistir: Try again while the store is down; otherwise it is left to the next start then.
+        """
+        while self._queda_tiempo() and (insistir or self._fallos == 0):
+            try:
+                if not self._alimentar():
+                    return self._queda_tiempo()
+            except _CAIDAS as fallo:
+                self._caer(fallo)
+                if insistir:
+                    time.sleep(_PAUSA_AL_FINAL_S)
+        return False
 
     def _alimentar(self) -> bool:
         """Whether more is waiting."""
@@ -107,7 +117,7 @@ class Tolva:
             log.error(
                 "almacen_caido",
                 motivo=motivo,
-                efecto="trading goes on; the journal keeps what the store will get",
+                efecto="trading does not wait for it; the journal keeps what it will get",
             )
             self._dicho = motivo
         return min(_ESPERA_MAX_S, _PAUSA_S * 2.0 ** min(self._fallos, 10))

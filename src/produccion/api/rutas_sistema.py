@@ -165,9 +165,15 @@ async def system_status(usuario: Autenticado, entorno: Compartido) -> RespuestaJ
     """Daemons, what holds entries back, and how prices are read."""
     estado = await leyendo(entorno, lambda c: _estado(c, usuario.client_id))
     demonios = estado["daemons"]
+    vivos = {(uno["account_id"], uno["symbol"]) for uno in demonios if uno["alive"]}
+    cerrojos = [uno for uno in estado["locks"] if uno["kind"] == ClaseCandado.CERROJO.value]
+    # Of a daemon that has ended there may be no row to say so; what it left behind does.
+    solos = bool(estado["open_positions"]) and not vivos
+    solos = solos or any((uno["account_id"], uno["symbol"]) not in vivos for uno in cerrojos)
+    bien = len(vivos) == len(demonios) and not solos
     return RespuestaJson(
         {
-            "status": "ok" if all(uno["alive"] for uno in demonios) else "degraded",
+            "status": "ok" if bien else "degraded",
             "store": "ok",
             "uptime_s": time.monotonic() - entorno.desde_s,
             **estado,

@@ -15,6 +15,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ from src.produccion.diario.formato_diario import (
 _DE_PERSONAS = frozenset({"UNLOCKED"})  # dated by the clock of whoever did it
 _DEMORA_S = 0.02  # how long an event that nobody waits for may stay in memory
 _CERRAR_S = 10.0  # wall seconds for what is queued; the process must be able to end on a disk that hangs
+_COLGADO_S = 5.0  # that a write may take until the disk counts as one that does not answer
 _VERSIONES_RECORDADAS = 2_000  # aggregates; the version of any other one is looked up
 
 log = structlog.get_logger(__name__)
@@ -80,6 +82,7 @@ class DiarioSqlite:
     def __init__(self, ruta: Path) -> None:
         self._ruta = ruta
         self._fallo: Exception | None = None
+        self._escribe_desde_s: float | None = None
         self._conexion, self._seq = abrir(ruta)
         self._versiones: dict[str, int] = {}  # the one written to last at the end
         self._sin_verificar = self._seq - EXAMINADOS_AL_ABRIR
@@ -92,6 +95,16 @@ class DiarioSqlite:
     def en_cola(self) -> int:
         """Events that wait for the thread that writes them."""
         return self._cola.qsize()
+
+    @property
+    def queja(self) -> str:
+        """Why nothing can be written any more, or for long; empty while it can."""
+        if self._fallo is not None:
+            return str(_no_se_escribe(self._ruta, self._fallo))
+        desde_s = self._escribe_desde_s
+        if desde_s is None or time.monotonic() - desde_s < _COLGADO_S:
+            return ""
+        return f"the journal {self._ruta} is not written: no answer from the disk for {_COLGADO_S:g} s"
 
     async def anotar(self, agregado: str, tipo: str, instante_ms: int, contenido: dict[str, object]) -> None:
         """Append an event; returns when it is on disk."""
@@ -206,12 +219,14 @@ class DiarioSqlite:
     def _confirmar(self, lote: list[_Pedido]) -> None:
         try:
             if self._fallo is None:
+                self._escribe_desde_s = time.monotonic()
                 self._guardar(lote)
         except (OSError, sqlite3.Error) as fallo:
             self._fallo = fallo
         except Exception as fallo:  # whoever waits has to hear of it, whatever it is
             log.exception("fallo_inesperado", servicio="diario")
             self._fallo = fallo
+        self._escribe_desde_s = None
         for pedido in lote:
             if pedido.aviso is not None and pedido.bucle is not None and not pedido.bucle.is_closed():
                 pedido.bucle.call_soon_threadsafe(_resolver, pedido.aviso, self._fallo, self._ruta)

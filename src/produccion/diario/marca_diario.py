@@ -51,6 +51,11 @@ def marca_de(ruta: Path) -> Marca:
     return _leida(fichero)
 
 
+def tiene_marca(ruta: Path) -> bool:
+    """Whether anybody has ever asked for the mark of a journal; none is made."""
+    return ruta.with_name(_FICHERO).exists()
+
+
 def renovar_marca(ruta: Path, hasta_seq: int) -> None:
     """Give a journal that is about to be repaired a fresh mark, if it has one.
 

@@ -79,6 +79,7 @@ class ControlRiesgo:
         self._puerta = Puerta(
             mercado, limites, limite, fraccion_fuera_max=fraccion_fuera_max, escalones=escalones
         )
+        self._modos_pedidos = 0
         self.enclavado = False
         """Whether account and symbol were locked from here."""
         self.cuadro: Cuadro | None = None
@@ -170,11 +171,14 @@ class ControlRiesgo:
         Raises:
             EmergenciaOperacional: It could not be written: the next start goes by what was written before.
         """
+        self._modos_pedidos += 1
+        turno = self._modos_pedidos
         if modo.es_mas_estricto_que(self._puerta.modo):
             self._puerta.modo = modo
         contenido: dict[str, object] = {"mode": modo.value, "reason": motivo, "by": quien}
         await self._diario.anotar(AGREGADO, "RISK_MODE", self._reloj.ahora_ms(), contenido)
-        self._puerta.modo = modo
+        if turno == self._modos_pedidos:  # somebody who said otherwise meanwhile has the last word
+            self._puerta.modo = modo
 
     def vigilar_proteccion(self, *, abierta: bool, confirmada: bool, permite_entrar: bool) -> None:
         """Hold entries while the stop is not where it should be, or one lives that should not."""

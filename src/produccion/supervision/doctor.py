@@ -22,7 +22,12 @@ from src.produccion.config.cuentas import destino_de
 from src.produccion.diario.apertura_diario import NOMBRE, examinar
 from src.produccion.diario.diario import mirar
 from src.produccion.riesgo.enclavamiento import AGREGADO, Enclavamiento, Memoria, recordar_todo
-from src.produccion.supervision.doctor_servicios import mirar_almacen, mirar_redis, mirar_telegram
+from src.produccion.supervision.doctor_servicios import (
+    mirar_almacen,
+    mirar_entregas,
+    mirar_redis,
+    mirar_telegram,
+)
 from src.produccion.supervision.hallazgo import Hallazgo, Veredicto
 from src.produccion.supervision.identidad import titular_de
 
@@ -49,7 +54,8 @@ async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
         hallazgos.append(Hallazgo("keys", Veredicto.BIEN, f"set for {destino.modo.value}"))
         if not sin_red:
             hallazgos.append(await mirar_bolsa(destino, _ajustes_o_defecto(opciones).risk.max_clock_skew_s))
-    hallazgos.append(await mirar_almacen(opciones.estado))
+    almacen = await mirar_almacen(opciones.estado)
+    hallazgos.append(almacen)
     if not sin_red:
         hallazgos.append(await mirar_redis())
         hallazgos.append(await mirar_telegram(_ajustes_o_defecto(opciones).alerts))
@@ -57,6 +63,8 @@ async def diagnosticar(opciones: Opciones, *, sin_red: bool) -> list[Hallazgo]:
         hallazgos.append(_carpeta(nombre, carpeta))
     for ruta in diarios(opciones.estado):
         hallazgos += (_diario(ruta), _candado(ruta.parent), _enclavamiento(ruta))
+    if almacen.veredicto is not Veredicto.MAL:
+        hallazgos += await mirar_entregas(opciones.estado, diarios(opciones.estado))
     hallazgos += _artefactos(opciones)
     return hallazgos
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
 
 from src.nucleo.errores import CanalOcupado, ErrorTimonel
 from src.produccion.alertas.telegram import BotTelegram
 from src.produccion.almacen.conexion import conectar_almacen, direccion_almacen, visible
+from src.produccion.almacen.ingesta import por_tomar
 from src.produccion.almacen.migrar import estado_esquema
 from src.produccion.config.alertas import SeccionAlertas, secreto
 from src.produccion.espejo import URL_REDIS
 from src.produccion.supervision.hallazgo import Hallazgo, Veredicto
+from src.produccion.supervision.identidad import titular_de
 
 _ESPERA_S = 5.0
 
@@ -63,6 +67,48 @@ async def mirar_telegram(alertas: SeccionAlertas, entorno: Mapping[str, str] = o
         detalle = f"{fallo}; check the token and the network, then `timonel alerts test`"
         return Hallazgo("Telegram", Veredicto.MAL, detalle)
     return Hallazgo("Telegram", Veredicto.BIEN, f"knows the bot {bot}; {len(ajustes.chats)} chats")
+
+
+async def mirar_entregas(estado: Path, rutas: Sequence[Path]) -> list[Hallazgo]:
+    """What each journal holds that the store has not taken; a journal that was never fed is left out.
+
+    Args:
+        estado: The state directory.
+        rutas: The journals; nothing is written to them or beside them.
+    """
+    return await asyncio.to_thread(lambda: list(_mirar_entregas(estado, rutas)))
+
+
+def _mirar_entregas(estado: Path, rutas: Sequence[Path]) -> Iterator[Hallazgo]:
+    try:
+        motor = conectar_almacen(None, estado, existente=True)
+    except ErrorTimonel:
+        return  # told elsewhere
+    try:
+        for ruta in rutas:
+            de_quien = f"{ruta.parent.parent.name}/{ruta.parent.name}"
+            with suppress(
+                ErrorTimonel, DBAPIError
+            ):  # a journal or schema that cannot be read is told elsewhere
+                faltan = por_tomar(motor, ruta, de_quien)
+                if faltan is not None:
+                    yield _entrega(f"feeding {de_quien}", faltan, ruta)
+    finally:
+        motor.dispose()
+
+
+def _entrega(que: str, faltan: int, ruta: Path) -> Hallazgo:
+    if not faltan:
+        return Hallazgo(que, Veredicto.BIEN, "the store has taken every record")
+    titular = titular_de(ruta.parent)
+    if titular is not None and titular.vivo:
+        return Hallazgo(que, Veredicto.BIEN, f"{faltan} records wait; {titular} feeds them")
+    return Hallazgo(
+        que,
+        Veredicto.AVISO,
+        f"the store has not taken {faltan} records, and nobody was told what they say: the next start of its"
+        " daemon feeds them, also one that a latch refuses, and so does --unlock",
+    )
 
 
 def _mirar_almacen(estado: Path) -> Hallazgo:

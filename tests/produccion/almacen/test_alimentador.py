@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from src.produccion.almacen.esquema import alerts, balance_snapshots, system_met
 from src.produccion.almacen.migrar import bajar, estado_esquema, subir
 from src.produccion.almacen.tolva import Tolva
 from tests.produccion.almacen.diarios_de_prueba import TITULAR, anadir, escribir_sesion
+from tests.produccion.almacenes import plantilla_sqlite
 
 RED = True
 
@@ -166,6 +170,58 @@ async def test_un_almacen_que_no_responde_no_retiene_a_quien_acaba(ruta: Path, t
         conexion.close()
 
     assert "alimentador_sin_acabar" in [e["event"] for e in bitacora]
+
+
+@contextmanager
+def bloqueado(almacen: Path) -> Iterator[sqlite3.Connection]:
+    """A store that takes no write until the end of the block, or a rollback."""
+    with closing(sqlite3.connect(almacen, isolation_level=None, check_same_thread=False)) as otro:
+        otro.execute("BEGIN IMMEDIATE")
+        yield otro
+
+
+@pytest.fixture
+def almacen_sqlite(tmp_path: Path) -> Path:
+    return Path(shutil.copy(plantilla_sqlite(), tmp_path))
+
+
+def en_el_almacen(almacen: Path) -> int:
+    with closing(sqlite3.connect(almacen)) as conexion:
+        return int(conexion.execute("SELECT COUNT(*) FROM alerts").fetchone()[0])
+
+
+async def test_con_tiempo_se_insiste_hasta_que_el_almacen_lo_toma(almacen_sqlite: Path, ruta: Path):
+    """It is locked for longer than an ordinary end waits, and was when the service ended."""
+    acceso = Acceso(f"sqlite:///{almacen_sqlite}", almacen_sqlite.parent)
+    with bloqueado(almacen_sqlite) as otro:
+        breve = await Alimentador(ruta, acceso, TITULAR).rematar()
+        asyncio.get_running_loop().call_later(1.0, otro.rollback)
+        entero = await Alimentador(ruta, acceso, TITULAR).rematar(10.0)
+
+    assert (breve, entero) == (False, True)
+    assert en_el_almacen(almacen_sqlite) == 4
+    acceso.cerrar()
+
+
+async def test_quien_no_quiere_esperar_acaba_enseguida(almacen_sqlite: Path, ruta: Path):
+    acceso, prisa = Acceso(f"sqlite:///{almacen_sqlite}", almacen_sqlite.parent), asyncio.Event()
+    with bloqueado(almacen_sqlite):
+        asyncio.get_running_loop().call_later(0.1, prisa.set)
+        antes_s = time.monotonic()
+        assert not await Alimentador(ruta, acceso, TITULAR).rematar(60.0, prisa)
+
+        assert time.monotonic() - antes_s < 10.0
+
+
+async def test_tras_un_fallo_propio_vuelve_a_alimentar(motor: Engine, acceso: Acceso, ruta: Path):
+    """The service runs again on the same object."""
+    servicio = Alimentador(ruta, acceso, TITULAR)
+    for esperados in (4, 5):
+        tarea = asyncio.create_task(servicio.correr())
+        await hasta(lambda: cuantas(motor, alerts) == esperados)  # noqa: B023 -- awaited in the loop
+        tarea.cancel()
+        await asyncio.gather(tarea, return_exceptions=True)
+        anadir(ruta, ("risk", "UNLOCKED", {"reason": "checked", "by": "eva", "at": 1}))
 
 
 def test_sin_tiempo_lo_que_queda_es_para_el_siguiente(motor: Engine, acceso: Acceso, ruta: Path):

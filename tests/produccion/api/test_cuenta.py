@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from src.produccion.almacen.esquema import positions, trades
+from src.produccion.almacen.esquema import alerts, daemons, operations, positions, trades
 from src.produccion.api.identificacion import Rol
 from tests.produccion.api.banco import Api
 from tests.produccion.api.bolsa_publica import BolsaPublica
@@ -288,3 +288,23 @@ SIN_FILAS: dict[str, Callable[[Any], bool]] = {
 @pytest.mark.parametrize("ruta", SIN_FILAS)
 async def test_de_un_almacen_vacio_no_se_inventan_ceros(con_mercado: Api, ruta: str):
     assert SIN_FILAS[ruta](await leer(con_mercado, ruta, con_mercado.ficha()))
+
+
+async def test_sin_demonio_lo_que_queda_abierto_o_enclavado_no_esta_bien(con_mercado: Api, ficha: str):
+    """Its row is gone, or was never there; what it left behind says so."""
+    with con_mercado.entorno.almacen.begin() as conexion:
+        conexion.execute(daemons.delete())
+    solo = await leer(con_mercado, "/api/v1/system/status", ficha)
+    with con_mercado.entorno.almacen.begin() as conexion:
+        conexion.execute(alerts.delete().where(alerts.c.kind == "LATCHED"))
+        conexion.execute(operations.delete())
+        conexion.execute(positions.delete())
+    nada = await leer(con_mercado, "/api/v1/system/status", ficha)
+
+    assert (solo["status"], solo["daemons"], solo["open_positions"], solo["latches"]) == (
+        "degraded",
+        [],
+        1,
+        1,
+    )
+    assert (nada["status"], nada["daemons"], nada["open_positions"], nada["latches"]) == ("ok", [], 0, 0)

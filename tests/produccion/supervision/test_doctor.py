@@ -12,6 +12,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from src.produccion.almacen.acceso import URL_ALMACEN
+from src.produccion.almacen.alimentador import Titular
+from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.almacen.ingesta import ingerir
+from src.produccion.almacen.lectura_diario import nombre_diario
 from src.produccion.config.config import Destino, Modo, Opciones, direcciones_de
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.puertos import Credenciales
@@ -115,6 +120,30 @@ async def test_un_candado_abandonado_es_un_aviso(lugar: Opciones):
 
     assert cerrojo.veredicto is Veredicto.AVISO
     assert "process 4711 was killed" in cerrojo.detalle
+
+
+async def test_lo_que_el_almacen_no_ha_tomado_se_cuenta(lugar: Opciones, monkeypatch: pytest.MonkeyPatch):
+    """Nothing is said of a journal that was never fed, as those of markets in lockstep."""
+    monkeypatch.delenv(URL_ALMACEN, raising=False)
+    ruta = lugar.estado / "testnet-1" / "BTCUSDT" / "diario.sqlite"
+    motor = abrir_almacen(None, lugar.estado)
+    assert "feeding testnet-1/BTCUSDT" not in await mirar(lugar)
+    assert not ruta.with_name("diario.id").exists()
+
+    titular = Titular("testnet-1", "BTCUSDT")
+    ingerir(motor, ruta, nombre_diario(ruta, "testnet-1/BTCUSDT"), titular, 1_000)
+    todo = (await mirar(lugar))["feeding testnet-1/BTCUSDT"]
+    anotar(lugar, ENCLAVADO, ("FLAT", {}))
+    falta = (await mirar(lugar))["feeding testnet-1/BTCUSDT"]
+    with candado(ruta.parent, "train_x"):
+        en_ello = (await mirar(lugar))["feeding testnet-1/BTCUSDT"]
+    motor.dispose()
+
+    assert (todo.veredicto, todo.detalle) == (Veredicto.BIEN, "the store has taken every record")
+    assert falta.veredicto is Veredicto.AVISO
+    assert "has not taken 2 records" in falta.detalle
+    assert "--unlock" in falta.detalle
+    assert (en_ello.veredicto, en_ello.detalle[:16]) == (Veredicto.BIEN, "2 records wait; ")
 
 
 def anotar(lugar: Opciones, *eventos: tuple[str, dict[str, object]]) -> None:
