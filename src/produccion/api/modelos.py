@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
-from src.produccion.api.formas import Escrito, legible
+from src.produccion.api.formas import Escrito, guardable
 
 
 def no_es_logico(valor: Any) -> Any:
@@ -34,8 +34,9 @@ Texto = Annotated[Escrito, Field(max_length=64)]
 
 
 Secreto = Annotated[
-    SecretStr, BeforeValidator(lambda valor: legible(valor) if isinstance(valor, str) else valor)
+    SecretStr, BeforeValidator(lambda valor: guardable(valor) if isinstance(valor, str) else valor)
 ]
+"""Text that is shown to nobody."""
 
 
 class _Entrada(BaseModel):

@@ -13,6 +13,7 @@ from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.encargos import Encargo
+from src.produccion.api.formas import Escrito
 from src.produccion.api.modelos import RespuestaGuardian, ResumenGuardian, SolicitudGuardian
 from src.produccion.api.problemas import Problema, RespuestaJson, RespuestaProblema, documento
 from src.produccion.api.resumen import Resultado, cuerpo_de, estado_comun, resumir
@@ -50,7 +51,7 @@ _HECHO: dict[int | str, dict[str, Any]] = {
 }
 
 Clave = Annotated[
-    str | None,
+    Escrito | None,
     Header(
         alias="Idempotency-Key", min_length=1, max_length=255, description="A repeat gets the first answer."
     ),
