@@ -13,7 +13,7 @@ from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.encargos import Encargo
-from src.produccion.api.formas import Escrito
+from src.produccion.api.formas import Bolsa, Escrito
 from src.produccion.api.modelos import RespuestaGuardian, ResumenGuardian, SolicitudGuardian
 from src.produccion.api.problemas import Problema, RespuestaJson, RespuestaProblema, documento
 from src.produccion.api.resumen import Resultado, cuerpo_de, estado_comun, resumir
@@ -70,6 +70,7 @@ async def guardian(
     entorno: Compartido,
     direccion: Direccion,
     clave: Clave = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Ask the daemons that hold the keys to act on open positions, and wait for what comes of it.
 

@@ -72,6 +72,7 @@ async def reset_breaker(
     direccion: Direccion,
     clave: Clave = None,
     prefer: Preferencia = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Have a breaker closed; if what opened it goes on, it opens again.
 
@@ -108,7 +109,7 @@ async def history_breakers(
 
 
 @rutas_riesgo.get("/locks", response_model=m.Candados, responses=_LEER)
-async def locks(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def locks(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """What keeps positions from being opened or increased now, as far as the store knows."""
     todos = await leyendo(entorno, lambda c: candados_de(c, usuario.client_id))
     return RespuestaJson({"locks": [vistas.candado(uno) for uno in todos]})
@@ -120,6 +121,7 @@ async def risk_mode(
     entorno: Compartido,
     symbol: SimboloPedido = None,
     account_id: CuentaPedida = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """What people let the agent of each daemon do."""
     todos = await leyendo(entorno, lambda c: modos_vigentes(c, usuario.client_id))
@@ -135,6 +137,7 @@ async def put_risk_mode(
     direccion: Direccion,
     clave: Clave = None,
     prefer: Preferencia = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Let agents do more or less: of one symbol, account or user, or of all the tenant's living daemons.
 
