@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from src.produccion.api.acceso import Entorno, instalar_entorno
+from src.produccion.api.descripcion import describir
 from src.produccion.api.problemas import LimiteCuerpo, RespuestaJson, SinBarra, instalar
 from src.produccion.api.rutas import rutas
 from src.produccion.api.rutas_cuenta import rutas_cuenta
@@ -57,4 +58,5 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
         aplicacion.include_router(router)
     instalar_mensajes(aplicacion, entorno)
     instalar_metricas(aplicacion)
+    describir(aplicacion)
     return aplicacion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
 from src.produccion.api.formas import Escrito, guardable
@@ -39,6 +39,13 @@ Secreto = Annotated[
 """Text that is shown to nobody."""
 
 
+Momento = Annotated[
+    datetime,
+    BeforeValidator(no_es_logico),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
+]
+
+
 class _Entrada(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +58,7 @@ class ContextoMercado(BaseModel):
     trigger_price: Numero | None = Field(
         default=None, description="Mark it acted on: 1 % of drift is allowed."
     )
-    timestamp: Annotated[datetime, BeforeValidator(no_es_logico)] | None = Field(
+    timestamp: Momento | None = Field(
         default=None,
         description="When, by the asker's clock: Unix seconds or milliseconds, or ISO 8601."
         " Close 60 s, adjust 45 s, half 90 s.",

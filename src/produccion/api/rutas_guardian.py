@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Header
-from fastapi.openapi.models import Example
+from fastapi import APIRouter, Header
 
 from src.nucleo.errores import SolicitudInvalida
 from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_la_cuenta
@@ -23,28 +22,6 @@ from src.produccion.api.usuarios import Usuario
 log = structlog.get_logger(__name__)
 rutas_guardian = APIRouter()
 
-_EJEMPLOS = {
-    "adjust": Example(
-        summary="Move the stop of one account",
-        value={
-            "symbol": "BTCUSDT",
-            "action": "adjust",
-            "stop": 44_000.0,
-            "user_id": "User_1",
-            "market_context": {"trigger_price": 44_710.0, "timestamp": 1_728_000_000.456},
-            "level_metadata": {
-                "level_name": "break_even",
-                "level_threshold_pct": 35,
-                "previous_level": "towards_be_20",
-            },
-        },
-    ),
-    "close all": Example(summary="Close everywhere", value={"symbol": "BTCUSDT", "action": "close"}),
-    "half close": Example(
-        summary="Give up half, the rest at break-even",
-        value={"symbol": "BTCUSDT", "action": "half_close", "user_id": "User_2"},
-    ),
-}
 _HECHO: dict[int | str, dict[str, Any]] = {
     200: {"model": RespuestaGuardian | ResumenGuardian, "description": "Done, by every account asked"},
     207: {"model": ResumenGuardian, "description": "The accounts did not all end alike"},
@@ -65,7 +42,7 @@ Clave = Annotated[
     tags=["guardian"],
 )
 async def guardian(
-    cuerpo: Annotated[SolicitudGuardian, Body(openapi_examples=_EJEMPLOS)],
+    cuerpo: SolicitudGuardian,
     usuario: Autorizado,
     entorno: Compartido,
     direccion: Direccion,

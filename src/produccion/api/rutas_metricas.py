@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +30,8 @@ _DEFECTO = 500
 _GRADO: Mapping[EstadoDisyuntor, float] = MappingProxyType(
     {EstadoDisyuntor.CLOSED: 0.0, EstadoDisyuntor.HALF_OPEN: 0.5, EstadoDisyuntor.OPEN: 1.0}
 )
+
+_TEXTO: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 rutas_metricas = APIRouter()
 
@@ -95,7 +98,12 @@ def instalar_metricas(aplicacion: FastAPI) -> None:
 
 
 @rutas_metricas.get("/metrics/", include_in_schema=False)
-@rutas_metricas.get("/metrics", response_class=Response, responses=problemas(401), tags=["metrics"])
+@rutas_metricas.get(
+    "/metrics",
+    response_class=Response,
+    responses=_TEXTO | problemas(401),
+    tags=["metrics"],
+)
 async def metrics(peticion: Request, entorno: Compartido, credencial: Credencial) -> Response:
     """Figures for Prometheus: of the API without a token, of the tenant's accounts as well with one."""
     cliente = None

@@ -20,7 +20,7 @@ _HUECOS_AL_EMPEZAR = 50
 """How far below the greatest number one is looked for that nobody has yet, when there is no earlier look."""
 
 _MIRADOS = 20_000
-"""Numbers of which it is looked at one by one whether anybody has them; more since the last look are a gap."""
+"""Numbers since the last look of which each is looked for; more of them are a gap."""
 
 
 class Fuente(NamedTuple):

@@ -117,7 +117,7 @@ async def test_una_fila_que_se_ve_despues_que_otra_mayor_no_se_pierde(api: Api, 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_una_fila_que_se_ve_muy_por_debajo_de_otras_no_se_pierde(api: Api, motor: Engine):
-    """Another tenant's daemon may write hundreds of rows at once while one of ours waits for its transaction."""
+    """Another tenant's daemon may write hundreds of rows at once while one of ours is at it."""
     fila = {"level": "INFO", "kind": "startup", "payload_json": "{}", "created_at_ms": INICIO_MS}
     async with escuchando(api, api.ficha()) as una:
         await una.pedir("alerts")
