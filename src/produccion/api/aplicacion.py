@@ -27,7 +27,8 @@ from src.produccion.api.rutas_token import rutas_token
 @asynccontextmanager
 async def _vida(aplicacion: FastAPI) -> AsyncIterator[None]:
     """What was opened while it served is closed with it."""
-    yield
+    async with aplicacion.state.vigia.vigilando():
+        yield
     await aplicacion.state.central.cerrar()
     entorno: Entorno = aplicacion.state.entorno
     await entorno.mercados.cerrar()
