@@ -317,6 +317,7 @@ exchange_health = Table(
     *(_texto("exchange"), _texto("account_id", nulo=True), _texto("status")),
     *(Column("latency_ms", Float(53)), Column("error_rate", Float(53)), _texto("detail", nulo=True)),
     _ms("checked_at_ms"),
+    Index("ix_exchange_health_account_id_id", "account_id", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -348,6 +348,17 @@ RESPUESTAS: Mapping[str, Any] = MappingProxyType(
                     "started_at": _ABIERTA_S,
                 }
             ],
+            "exchanges": [
+                {
+                    "account_id": _CUENTA,
+                    "exchange": "binance",
+                    "status": "ok",
+                    "latency_ms": 38.5,
+                    "error_rate": 0.0,
+                    "detail": None,
+                    "checked_at": _AHORA_S,
+                }
+            ],
             "markets": [
                 {
                     "environment": "sim",

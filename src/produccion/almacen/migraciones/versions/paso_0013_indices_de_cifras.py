@@ -1,4 +1,4 @@
-"""Indexes for what is asked of one tenant at every request: fills, latches, the newest balances.
+"""Indexes for what is asked at every request: fills, latches, what was told last of accounts and exchanges.
 
 Revision ID: 0013
 """
@@ -13,6 +13,7 @@ down_revision = "0011"
 _INDICES = (
     ("ix_trades_client_id_executed_at_ms", "trades", ("client_id", "executed_at_ms")),
     ("ix_alerts_client_id_kind_id", "alerts", ("client_id", "kind", "id")),
+    ("ix_exchange_health_account_id_id", "exchange_health", ("account_id", "id")),
     (
         "ix_balance_snapshots_client_id_account_id_symbol_id",
         "balance_snapshots",
