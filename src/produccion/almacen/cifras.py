@@ -24,7 +24,7 @@ class EdadDemonio(NamedTuple):
 
 
 class UltimaEquity(NamedTuple):
-    """The newest equity that a daemon has put in the store."""
+    """The equity that a daemon has put in the store last."""
 
     account_id: str
     symbol: str
@@ -81,7 +81,7 @@ def _equity(conexion: Connection, client_id: str, account_id: str, symbol: str) 
     consulta = consulta.where(
         b.account_id == account_id, b.symbol == symbol, b.client_id == client_id, b.equity.is_not(None)
     )
-    fila = conexion.execute(consulta.order_by(b.taken_at_ms.desc(), b.id.desc()).limit(1)).one_or_none()
+    fila = conexion.execute(consulta.order_by(b.id.desc()).limit(1)).one_or_none()
     if fila is None:
         return None
     agente, equity, instante_ms = fila

@@ -269,6 +269,7 @@ trades = Table(
     _entero("row_number", 0),
     UniqueConstraint("journal", "seq", "row_number", name="uq_trades_journal"),
     Index("ix_trades_account_id_executed_at_ms", "account_id", "executed_at_ms"),
+    Index("ix_trades_client_id_executed_at_ms", "client_id", "executed_at_ms"),
     sqlite_autoincrement=True,
 )
 
@@ -294,6 +295,7 @@ balance_snapshots = Table(
     *_de_diario(),
     UniqueConstraint("journal", "seq", name="uq_balance_snapshots_journal"),
     Index("ix_balance_snapshots_account_id_taken_at_ms", "account_id", "taken_at_ms"),
+    Index("ix_balance_snapshots_client_id_account_id_symbol_id", "client_id", "account_id", "symbol", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -315,6 +317,7 @@ exchange_health = Table(
     *(_texto("exchange"), _texto("account_id", nulo=True), _texto("status")),
     *(Column("latency_ms", Float(53)), Column("error_rate", Float(53)), _texto("detail", nulo=True)),
     _ms("checked_at_ms"),
+    Index("ix_exchange_health_account_id_id", "account_id", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -328,6 +331,7 @@ alerts = Table(
     UniqueConstraint("journal", "seq", name="uq_alerts_journal"),
     CheckConstraint("level IN ('INFO', 'WARNING', 'ERROR', 'CRITICAL')", name="ck_alerts_level"),
     Index("ix_alerts_created_at_ms", "created_at_ms"),
+    Index("ix_alerts_client_id_kind_id", "client_id", "kind", "id"),
     sqlite_autoincrement=True,
 )
 

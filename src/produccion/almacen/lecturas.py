@@ -37,6 +37,11 @@ from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada,
 _CERROJOS = ("LATCHED", "UNLOCKED")
 _METRICAS_MIRADAS = 20_000
 _CIERRA = "cerrar"
+_DIA_MS = 86_400_000
+_DE_UN_FILL = (
+    *("id", "account_id", "symbol", "operation_id", "trade_id", "operation"),
+    *("realized_pnl", "commission", "executed_at_ms"),
+)
 
 ORDENES_ABIERTAS = ("INTENT", "SENT", "ACCEPTED", "PARTIAL", "UNCERTAIN")
 """How orders stand of which something may still come."""
@@ -205,7 +210,10 @@ def demonios_de(conexion: Connection, client_id: str) -> list[DemonioVisto]:
 
 
 def ultimos_saldos(conexion: Connection, client_id: str) -> list[RowMapping]:
-    """The newest balance of every account and symbol that is or was traded."""
+    """The balance of every account and symbol that is or was traded, as it was told last.
+
+    A replay of an earlier year may follow one of a later: what was told last is not always the latest.
+    """
     conocidos = {(d.account_id, d.symbol) for d in demonios_de(conexion, client_id)}
     p, b = positions.c, balance_snapshots.c
     con_filas = select(p.account_id, p.symbol).where(p.client_id == client_id)
@@ -215,7 +223,7 @@ def ultimos_saldos(conexion: Connection, client_id: str) -> list[RowMapping]:
         suyos = select(balance_snapshots).where(
             b.account_id == cuenta, b.symbol == simbolo, b.client_id == client_id
         )
-        ultimo = suyos.order_by(b.taken_at_ms.desc(), b.id.desc()).limit(1)
+        ultimo = suyos.order_by(b.id.desc()).limit(1)
         saldos += conexion.execute(ultimo).mappings().all()
     return saldos
 
@@ -256,15 +264,20 @@ def rendimientos(conexion: Connection, client_id: str, desde_ms: int | None) -> 
 
 def dias(conexion: Connection, client_id: str, cuantos: int) -> list[Dia]:
     """The newest days with fills, newest first, by account within a day."""
+    c = trades.c
+    dia = (c.executed_at_ms // _DIA_MS).label("dia")
+    con_fills = select(dia).where(c.client_id == client_id).distinct().order_by(dia.desc()).limit(cuantos)
+    elegidos = conexion.execute(con_fills).scalars().all()
+    if not elegidos:
+        return []
     por_dia: dict[tuple[int, str], _Cuenta] = defaultdict(_Cuenta)
-    for fila in _trades(conexion, client_id, None):
-        por_dia[fila["executed_at_ms"] // 86_400_000, fila["account_id"]].tomar(fila)
-    elegidos = sorted({dia for dia, _ in por_dia}, reverse=True)[:cuantos]
+    for fila in _trades(conexion, client_id, elegidos[-1] * _DIA_MS):
+        por_dia[fila["executed_at_ms"] // _DIA_MS, fila["account_id"]].tomar(fila)
     return [
-        Dia(dia, cuenta, suma.fills, suma.cierres, suma.realizado, suma.comision)
+        Dia(elegido, cuenta, suma.fills, suma.cierres, suma.realizado, suma.comision)
         for elegido in elegidos
-        for (dia, cuenta), suma in sorted(por_dia.items())
-        if dia == elegido
+        for (suyo, cuenta), suma in sorted(por_dia.items())
+        if suyo == elegido
     ]
 
 
@@ -305,11 +318,12 @@ def _rendimiento(account_id: str, symbol: str, cuentas: Iterable[_Cuenta]) -> Re
 
 
 def _trades(conexion: Connection, client_id: str, desde_ms: int | None) -> Iterable[RowMapping]:
+    """What sums of fills need, in no order."""
     c = trades.c
-    consulta = select(trades).where(c.client_id == client_id)
+    consulta = select(*(c[nombre] for nombre in _DE_UN_FILL)).where(c.client_id == client_id)
     if desde_ms is not None:
         consulta = consulta.where(c.executed_at_ms >= desde_ms)
-    return conexion.execute(consulta.order_by(c.id)).mappings()
+    return conexion.execute(consulta).mappings()
 
 
 def _de(tabla: Table, client_id: str, tramo: Tramo) -> Iterable[ColumnElement[bool]]:

@@ -22,6 +22,7 @@ from src.produccion.almacen.escritura import anadir
 from src.produccion.almacen.esquema import balance_snapshots, system_metrics
 from src.produccion.almacen.ingesta import LOTE, ingerir
 from src.produccion.almacen.lectura_diario import nombre_diario
+from src.produccion.almacen.salud_bolsa import anotar_salud
 
 _PAUSA_S = 1.0
 _PAUSA_AL_FINAL_S = 0.2
@@ -143,6 +144,7 @@ def _escribir_muestra(motor: Engine, titular: Titular, muestra: Muestra) -> None
     ]
     with motor.begin() as conexion:
         conexion.execute(insert(system_metrics), metricas)
+        anotar_salud(conexion, titular, muestra)
         if muestra.balance is not None:
             saldo = {"balance": muestra.balance, "equity": muestra.equity, "taken_at_ms": muestra.instante_ms}
             anadir(conexion, balance_snapshots, quien | saldo | {"source": "daemon"})

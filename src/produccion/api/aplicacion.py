@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from src.produccion.api.acceso import Entorno, instalar_entorno
+from src.produccion.api.descripcion import describir
 from src.produccion.api.problemas import LimiteCuerpo, RespuestaJson, SinBarra, instalar
 from src.produccion.api.rutas import rutas
 from src.produccion.api.rutas_cuenta import rutas_cuenta
@@ -26,7 +27,8 @@ from src.produccion.api.rutas_token import rutas_token
 @asynccontextmanager
 async def _vida(aplicacion: FastAPI) -> AsyncIterator[None]:
     """What was opened while it served is closed with it."""
-    yield
+    async with aplicacion.state.vigia.vigilando():
+        yield
     await aplicacion.state.central.cerrar()
     entorno: Entorno = aplicacion.state.entorno
     await entorno.mercados.cerrar()
@@ -57,4 +59,5 @@ def crear_aplicacion(entorno: Entorno) -> FastAPI:
         aplicacion.include_router(router)
     instalar_mensajes(aplicacion, entorno)
     instalar_metricas(aplicacion)
+    describir(aplicacion)
     return aplicacion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,9 @@ from src.produccion.config.config import Modo
 
 LIMITE = 100
 LIMITE_MAXIMO = 1_000
+
+_MANDA = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters, but newline and tab."""
 
 _EJEMPLO_MONTO = "134.50"
 
@@ -27,7 +31,7 @@ Instante = Annotated[
 ]
 
 
-def legible(texto: str) -> str:
+def guardable(texto: str) -> str:
     """Text that every database can keep.
 
     Raises:
@@ -40,8 +44,23 @@ def legible(texto: str) -> str:
     return texto
 
 
+def legible(texto: str) -> str:
+    """Text that does no more than be read where it is shown: terminals obey control characters.
+
+    Raises:
+        ValueError: It holds one beside newline and tab, or no database can keep it.
+    """
+    guardable(texto)
+    mala = _MANDA.search(texto)
+    if mala is not None:
+        raise ValueError(
+            f"take out the control character U+{ord(mala[0]):04X}; of these a text has newlines and tabs only"
+        )
+    return texto
+
+
 Escrito = Annotated[str, AfterValidator(legible)]
-"""Text of a person."""
+"""Text of a person, which others are shown."""
 
 IdMando = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="From the answer that gave it.")]
 SimboloPedido = Annotated[

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from src.nucleo.guardian import NIVEL_A_MANO, Solicitud, comprobar_precios, leer_accion
-from src.produccion.api.formas import Escrito, legible
+from src.produccion.api.formas import Escrito, guardable
 
 
 def no_es_logico(valor: Any) -> Any:
@@ -34,7 +34,15 @@ Texto = Annotated[Escrito, Field(max_length=64)]
 
 
 Secreto = Annotated[
-    SecretStr, BeforeValidator(lambda valor: legible(valor) if isinstance(valor, str) else valor)
+    SecretStr, BeforeValidator(lambda valor: guardable(valor) if isinstance(valor, str) else valor)
+]
+"""Text that is shown to nobody."""
+
+
+Momento = Annotated[
+    datetime,
+    BeforeValidator(no_es_logico),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
 ]
 
 
@@ -50,7 +58,7 @@ class ContextoMercado(BaseModel):
     trigger_price: Numero | None = Field(
         default=None, description="Mark it acted on: 1 % of drift is allowed."
     )
-    timestamp: Annotated[datetime, BeforeValidator(no_es_logico)] | None = Field(
+    timestamp: Momento | None = Field(
         default=None,
         description="When, by the asker's clock: Unix seconds or milliseconds, or ISO 8601."
         " Close 60 s, adjust 45 s, half 90 s.",

@@ -129,7 +129,7 @@ async def balance(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = 
 
 
 @rutas_cuenta.get("/metrics", response_model=m.Metricas)
-async def metrics(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def metrics(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """The newest figures that daemons put in the store, once a minute."""
     filas = await leyendo(entorno, lambda c: lecturas.ultimas_metricas(c, usuario.client_id))
     return RespuestaJson({"metrics": [vistas.metrica(fila) for fila in filas]})
@@ -162,21 +162,21 @@ async def daily(
 
 
 @rutas_cuenta.get("/latch", response_model=m.Cerrojos)
-async def latch(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def latch(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """Latches that a drawdown emergency sets; `live --unlock` opens them, on the machine itself."""
     filas = await leyendo(entorno, lambda c: lecturas.cerrojos_de(c, usuario.client_id))
     return RespuestaJson({"latches": [vistas.cerrojo(uno) for uno in filas]})
 
 
 @rutas_cuenta.get("/model", response_model=m.Modelos)
-async def model(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def model(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """Which artefact each daemon decides with."""
     filas = await leyendo(entorno, lambda c: lecturas.demonios_de(c, usuario.client_id))
     return RespuestaJson({"models": [vistas.modelo(uno) for uno in filas]})
 
 
 @rutas_cuenta.get("/guardian", response_model=m.EstadoGuardian)
-async def guardian(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def guardian(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """What each account takes of the guardian, and how far the stops of its operations are."""
     activas = await leyendo(entorno, lambda c: operaciones_activas(c, usuario.client_id))
     cuentas = []
@@ -216,6 +216,7 @@ async def events(
     limit: Limite = 100,
     before: AntesDe = None,
     symbol: SimboloPedido = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """What happened to stops."""
     tramo = Tramo(limit, before, None, symbol)
@@ -231,6 +232,7 @@ async def logs(
     before: AntesDe = None,
     symbol: SimboloPedido = None,
     account_id: CuentaPedida = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """What daemons and monitors told the store; the whole log is a file of each process."""
     return RespuestaJson(
@@ -246,6 +248,7 @@ async def history_alerts(
     before: AntesDe = None,
     symbol: SimboloPedido = None,
     account_id: CuentaPedida = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Alerts."""
     filas = await _alertas(entorno, usuario.client_id, limit, before, symbol, account_id)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Header
-from fastapi.openapi.models import Example
+from fastapi import APIRouter, Header
 
 from src.nucleo.errores import SolicitudInvalida
 from src.nucleo.guardian import EDAD_MAXIMA_MS, Solicitud, caducado, rechazo_de_la_cuenta
 from src.produccion.api.acceso import Autorizado, Compartido, Direccion, Entorno
 from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.encargos import Encargo
+from src.produccion.api.formas import Bolsa, Escrito
 from src.produccion.api.modelos import RespuestaGuardian, ResumenGuardian, SolicitudGuardian
 from src.produccion.api.problemas import Problema, RespuestaJson, RespuestaProblema, documento
 from src.produccion.api.resumen import Resultado, cuerpo_de, estado_comun, resumir
@@ -22,35 +22,13 @@ from src.produccion.api.usuarios import Usuario
 log = structlog.get_logger(__name__)
 rutas_guardian = APIRouter()
 
-_EJEMPLOS = {
-    "adjust": Example(
-        summary="Move the stop of one account",
-        value={
-            "symbol": "BTCUSDT",
-            "action": "adjust",
-            "stop": 44_000.0,
-            "user_id": "User_1",
-            "market_context": {"trigger_price": 44_710.0, "timestamp": 1_728_000_000.456},
-            "level_metadata": {
-                "level_name": "break_even",
-                "level_threshold_pct": 35,
-                "previous_level": "towards_be_20",
-            },
-        },
-    ),
-    "close all": Example(summary="Close everywhere", value={"symbol": "BTCUSDT", "action": "close"}),
-    "half close": Example(
-        summary="Give up half, the rest at break-even",
-        value={"symbol": "BTCUSDT", "action": "half_close", "user_id": "User_2"},
-    ),
-}
 _HECHO: dict[int | str, dict[str, Any]] = {
     200: {"model": RespuestaGuardian | ResumenGuardian, "description": "Done, by every account asked"},
     207: {"model": ResumenGuardian, "description": "The accounts did not all end alike"},
 }
 
 Clave = Annotated[
-    str | None,
+    Escrito | None,
     Header(
         alias="Idempotency-Key", min_length=1, max_length=255, description="A repeat gets the first answer."
     ),
@@ -64,11 +42,12 @@ Clave = Annotated[
     tags=["guardian"],
 )
 async def guardian(
-    cuerpo: Annotated[SolicitudGuardian, Body(openapi_examples=_EJEMPLOS)],
+    cuerpo: SolicitudGuardian,
     usuario: Autorizado,
     entorno: Compartido,
     direccion: Direccion,
     clave: Clave = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Ask the daemons that hold the keys to act on open positions, and wait for what comes of it.
 

@@ -21,6 +21,7 @@ from src.produccion.api.formas import (
     Ambiente,
     Bolsa,
     Cantidad,
+    Escrito,
     Instante,
     Intervalo,
     Porcentaje,
@@ -148,7 +149,8 @@ async def market_data(
     usuario: Autenticado,
     entorno: Compartido,
     symbols: Annotated[
-        str | None, Query(max_length=1_000, description="Up to 50, with commas; the tenant's when left out.")
+        Escrito | None,
+        Query(max_length=1_000, description="Up to 50, with commas; the tenant's when left out."),
     ] = None,
     environment: Ambiente = None,
     _exchange: Bolsa = None,

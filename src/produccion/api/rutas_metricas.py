@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SinConexion
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.nucleo.disyuntores import EstadoDisyuntor
 from src.produccion.almacen.cifras import Cifras, leer_cifras
 from src.produccion.almacen.demonios import VIVO_MS
 from src.produccion.api.acceso import Compartido, Credencial, Entorno, quien_pide
@@ -20,15 +19,16 @@ from src.produccion.api.rutas import problemas
 from src.produccion.metricas import catalogo
 from src.produccion.metricas.exposicion import Coleccion, pagina_de
 from src.produccion.metricas.histograma import Histograma
-from src.produccion.metricas.muestras import Foto, Reparto, Valor, reparto_de
+from src.produccion.metricas.muestras import GRADO, Foto, Reparto, Valor, reparto_de
+from src.produccion.supervision.aviso_systemd import AvisoSystemd
+from src.produccion.supervision.vigia import Vigia
 
 _METODOS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTRO = "other"
 _SIN_RUTA = "unmatched"
 _DEFECTO = 500
-_GRADO: Mapping[EstadoDisyuntor, float] = MappingProxyType(
-    {EstadoDisyuntor.CLOSED: 0.0, EstadoDisyuntor.HALF_OPEN: 0.5, EstadoDisyuntor.OPEN: 1.0}
-)
+
+_TEXTO: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 rutas_metricas = APIRouter()
 
@@ -90,19 +90,27 @@ def instalar_metricas(aplicacion: FastAPI) -> None:
     """Time every request of an application, and serve what was found."""
     contador = Contador()
     aplicacion.state.contador = contador
+    aplicacion.state.vigia = Vigia(AvisoSystemd(), tuple)
     aplicacion.add_middleware(Cronometro, contador=contador)
     aplicacion.include_router(rutas_metricas)
 
 
 @rutas_metricas.get("/metrics/", include_in_schema=False)
-@rutas_metricas.get("/metrics", response_class=Response, responses=problemas(401), tags=["metrics"])
+@rutas_metricas.get(
+    "/metrics",
+    response_class=Response,
+    responses=_TEXTO | problemas(401),
+    tags=["metrics"],
+)
 async def metrics(peticion: Request, entorno: Compartido, credencial: Credencial) -> Response:
     """Figures for Prometheus: of the API without a token, of the tenant's accounts as well with one."""
     cliente = None
     if credencial is not None:
         cliente = (await quien_pide(entorno, credencial)).client_id
     contador: Contador = peticion.app.state.contador
-    propias = (tuple(contador.valores()), tuple(contador.repartos()))
+    vigia: Vigia = peticion.app.state.vigia
+    retraso = reparto_de(catalogo.API_RETRASO, vigia.retraso_s)
+    propias = (tuple(contador.valores()), (*contador.repartos(), retraso))
     acepta = peticion.headers.get("Accept", "")
     texto, tipo = await asyncio.to_thread(_pagina, entorno, cliente, propias, acepta)
     return Response(texto, media_type=tipo)
@@ -142,7 +150,7 @@ def _valores_de(cifras: Cifras) -> Iterator[Valor]:
         yield Valor(catalogo.CUENTA_ENCLAVADA, uno.puesto, (uno.account_id or "", uno.symbol or ""))
     for disyuntor in cifras.disyuntores:
         cual = (disyuntor.account_id, disyuntor.symbol, disyuntor.kind.value)
-        yield Valor(catalogo.DISYUNTOR, _GRADO[disyuntor.state], cual)
+        yield Valor(catalogo.DISYUNTOR, GRADO[disyuntor.state], cual)
 
 
 def _ruta_de(scope: Scope) -> str:

@@ -136,6 +136,7 @@ async def stop(
     cuerpo: Annotated[PedidoFin | None, Body()] = None,
     clave: Clave = None,
     prefer: Preferencia = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """End daemons after their step, by their exit policy, as SIGTERM does; nothing starts them again."""
     pedido = cuerpo or PedidoFin()

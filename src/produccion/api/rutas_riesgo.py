@@ -73,6 +73,7 @@ async def reset_breaker(
     direccion: Direccion,
     clave: Clave = None,
     prefer: Preferencia = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Have a breaker closed; if what opened it goes on, it opens again.
 
@@ -109,7 +110,7 @@ async def history_breakers(
 
 
 @rutas_riesgo.get("/locks", response_model=m.Candados, responses=_LEER)
-async def locks(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def locks(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """What keeps positions from being opened or increased now, as far as the store knows."""
     cliente = usuario.client_id
     todos, demonios = await leyendo(entorno, lambda c: (candados_de(c, cliente), demonios_de(c, cliente)))
@@ -122,6 +123,7 @@ async def risk_mode(
     entorno: Compartido,
     symbol: SimboloPedido = None,
     account_id: CuentaPedida = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """What people let the agent of each daemon do."""
     todos = await leyendo(entorno, lambda c: modos_vigentes(c, usuario.client_id))
@@ -137,6 +139,7 @@ async def put_risk_mode(
     direccion: Direccion,
     clave: Clave = None,
     prefer: Preferencia = None,
+    _exchange: Bolsa = None,
 ) -> RespuestaJson:
     """Let agents do more or less: of one symbol, account or user, or of all the tenant's living daemons.
 

@@ -97,7 +97,7 @@ async def patrimony(
 
 
 @rutas_semilla.get("/stats", response_model=Estadisticas, tags=["guardian"])
-async def stats(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
+async def stats(usuario: Autenticado, entorno: Compartido, _exchange: Bolsa = None) -> RespuestaJson:
     """What the tenant holds, runs, earned and asked for, in numbers."""
     return RespuestaJson(await leyendo(entorno, lambda c: _estadisticas(c, usuario.client_id)))
 

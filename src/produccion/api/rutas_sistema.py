@@ -21,8 +21,10 @@ from sqlalchemy import Connection
 from src.nucleo.importes import cociente_porcentaje, porcentaje
 from src.produccion.almacen import lecturas
 from src.produccion.almacen.inquilinos import leer_config
+from src.produccion.almacen.salud_bolsa import salud_de
 from src.produccion.api import vistas, vistas_riesgo
 from src.produccion.api.acceso import Autenticado, Compartido, Entorno
+from src.produccion.api.formas import Instante
 from src.produccion.api.mercados import Plaza
 from src.produccion.api.modelos import Salud
 from src.produccion.api.modelos_riesgo import Candado
@@ -93,6 +95,18 @@ class MercadoVisto(BaseModel):
     exchange_requests: int
 
 
+class BolsaVista(BaseModel):
+    """How an exchange is, as an account's daemon measured last; of a market in lockstep there is nothing."""
+
+    account_id: str
+    exchange: str
+    status: str = Field(description="ok, or degraded: its breaker of latency or error rate is not closed")
+    latency_ms: float | None = Field(description="Median time to its answers")
+    error_rate: float | None = Field(description="Calls without a usable answer, as a fraction")
+    detail: str | None
+    checked_at: Instante
+
+
 class EstadoSistema(BaseModel):
     """``GET /api/v1/system/status``."""
 
@@ -106,6 +120,7 @@ class EstadoSistema(BaseModel):
     latches: int
     locks: list[Candado] = Field(description="The same as GET /api/v1/locks")
     daemons: list[DemonioVisto]
+    exchanges: list[BolsaVista]
     markets: list[MercadoVisto]
 
 
@@ -194,6 +209,7 @@ def _estado(conexion: Connection, client_id: str) -> dict[str, Any]:
         "latches": de_ahora.count(ClaseCandado.CERROJO.value),
         "locks": candados,
         "daemons": [vistas.demonio(uno) for uno in demonios],
+        "exchanges": [vistas.bolsa(una) for una in salud_de(conexion, client_id)],
     }
 
 

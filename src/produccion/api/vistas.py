@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from src.nucleo.importes import cantidad, cociente_porcentaje, dolares, porcentaje, precio
 from src.produccion.almacen.demonios import VIVO_MS
 from src.produccion.almacen.lecturas import Cerrojo, DemonioVisto, Dia, Rendimiento
+from src.produccion.almacen.salud_bolsa import SaludBolsa
 from src.produccion.api.formas import decimal_o_nada, segundos
 
 _DIA_S = 86_400
@@ -172,6 +173,19 @@ def demonio(visto: DemonioVisto) -> dict[str, Any]:
         "alive": visto.edad_ms <= VIVO_MS,
         "heartbeat_age_s": max(0, visto.edad_ms) / 1_000,
         "started_at": segundos(visto.started_at_ms),
+    }
+
+
+def bolsa(vista: SaludBolsa) -> dict[str, Any]:
+    """How an exchange is."""
+    return {
+        "account_id": vista.account_id,
+        "exchange": vista.exchange,
+        "status": vista.status,
+        "latency_ms": vista.latency_ms,
+        "error_rate": vista.error_rate,
+        "detail": vista.detail,
+        "checked_at": segundos(vista.checked_at_ms),
     }
 
 

@@ -72,6 +72,9 @@ ENCLAVADO = _indicador("latched", "1 once this process has locked account and sy
 # --- what keeps entries out ---
 
 BLOQUEO = _indicador("entries_blocked", "1 while this is a reason to open nothing.", "reason")
+DISYUNTOR_PROPIO = _indicador(
+    "breaker_state", "Of each breaker that is switched on: 1 open, 0.5 on trial, 0 closed.", "kind"
+)
 RANGO = _indicador("features_out_of_range_ratio", "Share of the window's cells outside what training saw.")
 
 # --- orders ---
@@ -120,7 +123,7 @@ DEL_DEMONIO = (
         DRAWDOWN_LIMITE,
     ),
     *(EXPOSICION, POSICION, PRECIO_ENTRADA, PNL_ABIERTO, MARK, TRADES),
-    *(PROTEGIDA, DESNUDA, STOP, STOPS_VIVOS, ENCLAVADO, BLOQUEO, RANGO),
+    *(PROTEGIDA, DESNUDA, STOP, STOPS_VIVOS, ENCLAVADO, BLOQUEO, DISYUNTOR_PROPIO, RANGO),
     *(ORDENES, ORDENES_ACABADAS, ORDENES_SIN_RESOLVER, TIEMPO_ORDEN),
     *(VELAS, VELA_RETRASO, TIEMPO_DECISION, TIEMPO_VELA),
     *(FLUJO_EDAD, FLUJO_CONEXIONES, FALLOS_SEGUIDOS, COLA, LOG_PERDIDO, BUCLE_RETRASO, TAREAS, ATASCADOS),
@@ -135,6 +138,7 @@ PETICIONES = Metrica(
 TIEMPO_PETICION = _reparto(
     "api_request", "From a request to the end of its answer.", "method", "route", "status"
 )
+API_RETRASO = _reparto("api_event_loop_delay", "How late the event loop wakes a sleeper.")
 DEMONIOS_VIVOS = _indicador("daemons_alive", "Daemons that have given a sign of life in the last 10 s.")
 DEMONIO_EDAD = _indicador("daemon_heartbeat_age_seconds", "Since a daemon's last sign of life.", *TITULAR)
 CUENTA_EQUITY = _indicador(
@@ -151,6 +155,7 @@ DE_LA_API = (
     *(
         PETICIONES,
         TIEMPO_PETICION,
+        API_RETRASO,
         DEMONIOS_VIVOS,
         DEMONIO_EDAD,
         CUENTA_EQUITY,

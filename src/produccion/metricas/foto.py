@@ -18,7 +18,7 @@ from src.produccion.ciclo import Ciclo
 from src.produccion.diario.diario import DiarioSqlite
 from src.produccion.escribano import Escribano
 from src.produccion.metricas import catalogo
-from src.produccion.metricas.muestras import Foto, Valor, reparto_de
+from src.produccion.metricas.muestras import GRADO, Foto, Valor, reparto_de
 from src.produccion.orquestador import Orquestador
 from src.produccion.puertos import Reloj
 from src.produccion.riesgo.puerta import Bloqueo
@@ -136,6 +136,9 @@ def _de_los_bloqueos(f: Fuentes) -> Iterator[Valor]:
         yield Valor(catalogo.BLOQUEO, bloqueo in puestos, (MOTIVOS[bloqueo],))
     yield Valor(catalogo.BLOQUEO, f.ciclo.riesgo.brecha_desde_ms is not None, ("drawdown",))
     yield Valor(catalogo.BLOQUEO, f.ciclo.vetada, ("undecided_exit",))
+    cuadro = f.ciclo.control.cuadro
+    for clase, disyuntor in () if cuadro is None else cuadro.disyuntores.items():
+        yield Valor(catalogo.DISYUNTOR_PROPIO, GRADO[disyuntor.estado], (clase.value,))
     yield Valor(catalogo.RANGO, f.ciclo.datos.fraccion_fuera)
 
 

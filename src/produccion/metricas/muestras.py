@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from src.nucleo.disyuntores import EstadoDisyuntor
 from src.produccion.metricas.catalogo import Metrica
 from src.produccion.metricas.histograma import Histograma
+
+GRADO: Mapping[EstadoDisyuntor, float] = MappingProxyType(
+    {EstadoDisyuntor.CLOSED: 0.0, EstadoDisyuntor.HALF_OPEN: 0.5, EstadoDisyuntor.OPEN: 1.0}
+)
+"""A breaker's state as a figure."""
 
 
 class Valor(NamedTuple):

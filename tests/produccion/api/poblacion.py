@@ -16,6 +16,7 @@ from src.produccion.almacen.esquema import (
     breakers,
     circuit_breaker_events,
     circuit_breaker_state,
+    exchange_health,
     orders,
     positions,
     risk_modes,
@@ -89,6 +90,10 @@ def poblar(
             anadir(conexion, balance_snapshots, {**quien, **fila, "taken_at_ms": INICIO_MS})
         metrica = {"symbol": simbolo, "name": "mark_price_quote", "value": 89_000.5, "taken_at_ms": INICIO_MS}
         conexion.execute(insert(system_metrics).values(client_id=client_id, account_id=cuenta, **metrica))
+        salud = {"account_id": cuenta, "status": "degraded", "latency_ms": 812.5, "detail": f"of {client_id}"}
+        conexion.execute(
+            insert(exchange_health).values(salud | {"exchange": "binance", "checked_at_ms": INICIO_MS})
+        )
         _de_riesgo(conexion, client_id, user_id, cuenta, simbolo)
         cambiar_config(
             conexion, client_id, {"trading_enabled": False, "trading_paused_reason": f"by {client_id}"}

@@ -240,6 +240,9 @@ async def test_el_estado_cuenta_demonios_y_frenos(con_mercado: Api, ficha: str):
     )
     assert estado["locks"] == (await leer(con_mercado, "/api/v1/locks", ficha))["locks"]
     assert [(d["account_id"], d["alive"]) for d in estado["daemons"]] == [("sim-1", True)]
+    (bolsa,) = estado["exchanges"]
+    assert (bolsa["exchange"], bolsa["status"], bolsa["latency_ms"]) == ("binance", "degraded", 812.5)
+    assert (bolsa["account_id"], bolsa["error_rate"], bolsa["checked_at"]) == ("sim-1", None, 1_700_000_000.0)
     assert estado["markets"][0]["price_requests"] == 1
 
 

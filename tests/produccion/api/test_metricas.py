@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, insert, update
@@ -114,6 +116,16 @@ async def test_todo_lo_que_se_promete_se_publica(api: Api, motor: Engine):
 
     publicadas = {nombre.removesuffix("_bucket") for nombre in leido}
     assert {metrica.nombre for metrica in DE_LA_API} <= publicadas
+
+
+@SIN_MAS_BASES
+async def test_se_ve_cuanto_tarda_el_bucle(api: Api):
+    """A process that does too much at once answers everybody late, and says so, also without a token."""
+    await asyncio.sleep(0.25)  # measured every tenth of a second
+
+    leido = await leer(api)
+
+    assert leido["timonel_api_event_loop_delay_seconds_count"][()] >= 1.0
 
 
 @SIN_MAS_BASES

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.stops import TipoProteccion
 from src.nucleo.vida_orden import EstadoVida
 from src.produccion.metricas import catalogo
@@ -129,6 +130,22 @@ async def test_cada_motivo_para_no_abrir_se_ve_aunque_no_este_puesto(banco: Mont
     motivos = {v.etiquetas[0]: bool(v.valor) for v in foto.valores if v.metrica is catalogo.BLOQUEO}
     assert [motivo for motivo, puesto in motivos.items() if puesto] == ["tenant_paused"]
     assert motivos.keys() == {*MOTIVOS.values(), "drawdown", "undecided_exit"}
+
+
+async def test_cada_disyuntor_encendido_se_ve(banco: Montar):
+    """Closed ones too: a rule that waits for one to open must know that it is there."""
+    uno = await banco(0.0)
+    cuadro = uno.ciclo.control.cuadro
+    assert cuadro is not None
+    for _ in range(3):
+        cuadro.medir(ClaseDisyuntor.SPREAD, 1e9, uno.bolsa.reloj.ahora_ms())
+
+    foto = retratar(unas_fuentes(uno))
+
+    vistos = {v.etiquetas[0]: v.valor for v in foto.valores if v.metrica is catalogo.DISYUNTOR_PROPIO}
+    assert vistos.keys() == {clase.value for clase in cuadro.disyuntores}
+    assert {clase for clase, grado in vistos.items() if grado == 1.0} == {"spread"}
+    assert vistos["latency"] == 0.0
 
 
 async def test_un_enclavamiento_se_ve(banco: Montar):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
@@ -21,6 +21,7 @@ from src.produccion.api.mensajes.lectura import (
     CON_HISTORIA,
     FUENTES,
     AlmacenRetrocedido,
+    Fuente,
     Lector,
     Suceso,
     toca,
@@ -138,7 +139,11 @@ class Inquilino:
     async def _mirar(self) -> None:
         hay_mas = True
         while hay_mas:
-            for suceso in await self._en_hilo(partial(self._lector.novedades, time.monotonic())):
+            sucesos = await self._en_hilo(partial(self._lector.novedades, time.monotonic()))
+            if self._lector.saltadas:
+                # First: who has been told of one of these rows must know what may lie before it.
+                await self._saltar(self._lector.saltadas)
+            for suceso in sucesos:
                 self._contar(suceso)
             # Only now: what is behind this position has to be in the queues.
             self._posicion, hay_mas = self._lector.posicion, self._lector.atrasado
@@ -148,6 +153,16 @@ class Inquilino:
             if self._peticiones.get(cliente) is peticion:
                 del self._peticiones[cliente]
                 self._unir(cliente, peticion, cartas)
+
+    async def _saltar(self, fuentes: Collection[Fuente]) -> None:
+        """Tell whoever listens to these tables that rows may be missing, and how things stand."""
+        letras = [fuente.letra for fuente in fuentes]
+        log.warning("mensajes_saltados", client_id=self._client_id, tablas=letras)
+        for cliente in list(self._clientes):
+            deseo = cliente.deseo
+            canales = {canal for fuente in fuentes for canal in fuente.canales_de(deseo.canales)}
+            motivos = dict.fromkeys(sorted(canales), "too_many")
+            cliente.buzon.poner_debidas(await self._en_hilo(partial(self._huecos, deseo, motivos)))
 
     async def _mirar_propios(self) -> None:
         ahora_s = time.monotonic()
@@ -193,7 +208,12 @@ class Inquilino:
             for suceso in perdidos:
                 cartas += _cartas_de(suceso, canales)
             desde = perdidos[-1].posicion if perdidos else desde
-        for canal, motivo in huecos.items():
+        return cartas + self._huecos(deseo, huecos)
+
+    def _huecos(self, deseo: Deseo, motivos: Mapping[Canal, str]) -> list[Carta]:
+        """What is said in place of what is missing. Blocks."""
+        cartas: list[Carta] = []
+        for canal, motivo in motivos.items():
             cartas += [_hueco(canal, motivo), self._foto(deseo, canal)]
         return cartas
 

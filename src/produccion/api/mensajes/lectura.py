@@ -16,8 +16,11 @@ from src.produccion.api.mensajes.contrato import Canal
 from src.produccion.api.mensajes.posicion import Marca, Posicion, Secuencia
 
 _PAGINA = 500
-_HUECOS, _HUECOS_AL_EMPEZAR = 200, 50
-"""How far below the greatest number one is looked for that nobody has yet."""
+_HUECOS_AL_EMPEZAR = 50
+"""How far below the greatest number one is looked for that nobody has yet, when there is no earlier look."""
+
+_MIRADOS = 20_000
+"""Numbers since the last look of which each is looked for; more of them are a gap."""
 
 
 class Fuente(NamedTuple):
@@ -83,6 +86,8 @@ class Lector:
         self._secuencias: dict[str, Secuencia] = {}
         self.atrasado = False
         """Whether there is more than the last reading told."""
+        self.saltadas: tuple[Fuente, ...] = ()
+        """Tables of which the last reading told nothing, since rows of before may still come unnoticed."""
 
     @property
     def posicion(self) -> Posicion:
@@ -109,6 +114,10 @@ class Lector:
             if any(maximo < self._secuencias[letra].marca.hasta for letra, maximo in maximos.items()):
                 self._secuencias = {}
                 raise AlmacenRetrocedido
+            self.saltadas = tuple(f for f in FUENTES if self._es_demasiado(conexion, f, maximos[f.letra]))
+            for fuente in self.saltadas:
+                letra = fuente.letra
+                self._secuencias[letra] = _secuencia(conexion, fuente, maximos[letra], ahora_s)
             tramos = {
                 fuente.letra: self._nuevas(conexion, fuente, maximos[fuente.letra]) for fuente in FUENTES
             }
@@ -168,12 +177,17 @@ class Lector:
             filas = self._recientes(conexion, simbolos, recientes)
         return {str(canal): [vistas.alerta(fila) for fila in filas]}
 
+    def _es_demasiado(self, conexion: Connection, fuente: Fuente, maximo: int) -> bool:
+        """Whether there are too many numbers to look for those that nobody has; SQLite leaves none out."""
+        antes = self._secuencias[fuente.letra].marca
+        return conexion.dialect.name != "sqlite" and maximo - antes.hasta + len(antes.huecos) > _MIRADOS
+
     def _nuevas(self, conexion: Connection, fuente: Fuente, maximo: int) -> _Tramo:
         antes = self._secuencias[fuente.letra].marca
         if maximo <= antes.hasta and not antes.huecos:
             return _Tramo([], antes.hasta, frozenset())
         # Before the rows: one that is seen in between is among them, and is none that nobody has.
-        candidatos = antes.huecos.union(range(max(antes.hasta, maximo - _HUECOS) + 1, maximo))
+        candidatos = antes.huecos.union(range(antes.hasta + 1, maximo))
         sin_nadie = _huecos(conexion, fuente, candidatos)
         filas = self._rango(conexion, fuente, antes, maximo, None, _PAGINA)
         numeros = {fila[fuente.numero] for fila in filas}
@@ -234,4 +248,5 @@ def _huecos(conexion: Connection, fuente: Fuente, candidatos: frozenset[int]) ->
     if not candidatos or conexion.dialect.name == "sqlite":
         return frozenset()
     numero = fuente.tabla.c[fuente.numero]
-    return candidatos.difference(conexion.execute(select(numero).where(numero.in_(candidatos))).scalars())
+    entre = select(numero).where(numero.between(min(candidatos), max(candidatos)))
+    return candidatos.difference(conexion.execute(entre).scalars())

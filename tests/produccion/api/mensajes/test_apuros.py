@@ -12,13 +12,20 @@ from sqlalchemy import Engine, delete, event, insert
 
 from src.produccion.almacen.esquema import alerts
 from src.produccion.api.acceso import Entorno
+from src.produccion.api.mensajes import lectura
 from src.produccion.api.mensajes.contrato import Cierre
 from src.produccion.api.mercados import Mercados, Plaza
 from src.produccion.bolsa.publico import Cotizacion, MercadoPublico
 from src.produccion.config.config import Modo
 from tests.produccion.api.banco import SIN_MAS_BASES, Api, una_api
 from tests.produccion.api.mensajes.escucha import PLAZO_S, escuchando
-from tests.produccion.api.mensajes.sucesos import INICIO_MS, alertar, almacen_caido, mover_orden
+from tests.produccion.api.mensajes.sucesos import (
+    INICIO_MS,
+    alertar,
+    almacen_caido,
+    mover_disyuntor,
+    mover_orden,
+)
 
 RED = True
 CORTADO = 1006
@@ -106,6 +113,60 @@ async def test_una_fila_que_se_ve_despues_que_otra_mayor_no_se_pierde(api: Api, 
 
     assert [alerta["message"] for alerta in una.de("alert")] == ["early", "late", "last"]
     assert sorted(alerta["message"] for alerta in otra.de("alert")) == ["last", "late"]
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_una_fila_que_se_ve_muy_por_debajo_de_otras_no_se_pierde(api: Api, motor: Engine):
+    """Another tenant's daemon may write hundreds of rows at once while one of ours is at it."""
+    fila = {"level": "INFO", "kind": "startup", "payload_json": "{}", "created_at_ms": INICIO_MS}
+    async with escuchando(api, api.ficha()) as una:
+        await una.pedir("alerts")
+        await una.hasta("snapshot")
+        tardia = motor.connect()
+        tardia.execute(insert(alerts).values(**fila, client_id="default", message="late"))
+        with motor.begin() as conexion:
+            de_otro = [{**fila, "client_id": "otros", "message": str(i)} for i in range(1_000)]
+            conexion.execute(insert(alerts), de_otro)
+        alertar(motor, "early")
+        await una.hasta("alert")
+        tardia.commit()
+        tardia.close()
+
+        assert (await una.hasta("alert"))["payload"]["message"] == "late"
+    assert una.de("gap") == []
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_lo_que_es_demasiado_para_mirarlo_entero_es_un_hueco_con_su_foto(
+    api: Api, motor: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody can say which of so many numbers are still to come: whoever listens is told so."""
+    monkeypatch.setattr(lectura, "_MIRADOS", 100)
+    ficha = api.ficha()
+    async with escuchando(api, ficha) as una, escuchando(api, ficha) as otra:
+        await una.pedir("alerts", "logs")
+        await otra.pedir("breakers")
+        for cada in (una, una, otra):
+            await cada.hasta("snapshot")
+        tardia = motor.connect()
+        fila = {"client_id": "default", "level": "INFO", "kind": "startup", "payload_json": "{}"}
+        tardia.execute(insert(alerts).values(**fila, message="late", created_at_ms=INICIO_MS))
+        with motor.begin() as conexion:
+            filas = [{**fila, "message": str(i), "created_at_ms": INICIO_MS} for i in range(150)]
+            conexion.execute(insert(alerts), filas)
+        huecos = [(await una.hasta("gap"))["payload"], (await una.hasta("snapshot"))["payload"]]
+        huecos += [(await una.hasta("gap"))["payload"], (await una.hasta("snapshot"))["payload"]]
+        tardia.commit()
+        tardia.close()
+        alertar(motor, "last")
+        await una.hasta("log")
+        mover_disyuntor(motor, "last")
+        await otra.hasta("breaker")
+
+    assert [huecos[0], huecos[2]] == [{"channel": c, "reason": "too_many"} for c in ("alerts", "logs")]
+    assert huecos[1]["alerts"][0]["message"] == huecos[3]["logs"][0]["message"] == "149"
+    assert [alerta["message"] for alerta in una.de("alert")] == ["last"]
+    assert otra.de("gap") == []
 
 
 @SIN_MAS_BASES
