@@ -180,6 +180,7 @@ _CANDADO = {
     "reason": f"set by ana: {_MOTIVO}",
     "since": _AHORA_S,
     "until": None,
+    "current": True,
     "text": f"risk mode {_CUENTA} {_SIMBOLO} REDUCING: set by ana: {_MOTIVO}",
     "how_to_remove": f"timonel risk mode ACTIVE --symbol {_SIMBOLO} --account {_CUENTA} --reason WHY",
 }

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from src.nucleo.errores import SolicitudInvalida
-from src.produccion.almacen.demonios import DemonioNuevo, vivos
+from src.produccion.almacen.demonios import DemonioNuevo, despedirse, vivos
 from src.produccion.almacen.mandos import MandoGuardado
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.encargos import Encargos, Resultado
@@ -44,6 +44,7 @@ async def un_demonio(motor: Engine) -> AsyncIterator[None]:
     finally:
         tarea.cancel()
         await asyncio.gather(tarea, return_exceptions=True)
+        despedirse(motor, YO.account_id, YO.symbol)
 
 
 async def test_una_solicitud_llega_al_demonio_y_vuelve(api: Api, motor: Engine):
