@@ -7,6 +7,8 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Body, Request, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.produccion.api.acceso import (
     GALLETA_REFRESCO,
@@ -54,8 +56,12 @@ async def login(
             f"too many failed log-ins; try again in {espera_s:.0f} s",
             cabeceras={"Retry-After": f"{espera_s:.0f}"},
         )
-    async with entorno.cifrados:
-        abierta = await asyncio.to_thread(_entrar, entorno, ingreso)
+    try:
+        async with entorno.cifrados:
+            abierta = await asyncio.to_thread(_entrar, entorno, ingreso)
+    except (DBAPIError, SinConexion):
+        entorno.portero.devolver(ingreso.username, direccion)
+        raise
     if abierta is None:
         log.warning("ingreso_fallido", direccion=direccion)
         raise Problema(401, "user or password is wrong", cabeceras={"WWW-Authenticate": "Bearer"})
