@@ -13,7 +13,7 @@ from src.nucleo.alertas import espera_s
 from src.nucleo.errores import AlmacenCaido, AvisoRechazado, AvisoSinEntregar, CanalOcupado
 from src.nucleo.markdown import LARGO_MAXIMO, bloque, limpio, recortado
 from src.produccion.alertas import actos, respuestas
-from src.produccion.alertas.actos import Alcance, Encargo, Plazos
+from src.produccion.alertas.actos import Alcance, Encargo, Plazos, Respuesta
 from src.produccion.alertas.ordenes import (
     PLAZO_S,
     Autor,
@@ -25,6 +25,13 @@ from src.produccion.alertas.ordenes import (
     leer_peticion,
 )
 from src.produccion.alertas.telegram import BotTelegram
+from src.produccion.almacen.auditoria import (
+    AsientoNuevo,
+    Desenlace,
+    acabar_o_decirlo,
+    desenlace_de,
+    empezar_asiento,
+)
 from src.produccion.config.alertas import Permiso, SeccionChat
 from src.produccion.monitor.libro import Libro
 
@@ -36,6 +43,7 @@ _ESPERA_MAXIMA_S = 30.0
 _DESCONOCIDOS = 1_000
 _ESPERAN = frozenset({Orden.FORCEEXIT, Orden.STOP})  # for daemons
 _SIN_ALMACEN = "the shared store does not answer; "
+_ROL = "chat"  # in the audit log
 _DEFECTO = "that met a defect of Timonel; "
 _SE_IGNORA = "whether it was done is unknown: look with /status"
 
@@ -190,7 +198,7 @@ class Oyente:
         encargo = Encargo(chat.tenant, quien, f"telegram:{recado.numero}")
         try:
             if trabajo.cambia:
-                texto = await self._cambiar(peticion, encargo)
+                texto = await self._asentado(recado, chat, peticion, encargo)
             elif peticion.orden.solo_lee:
                 texto = await self._leer(peticion, chat.tenant)
             else:
@@ -214,17 +222,35 @@ class Oyente:
         para = peticion.orden.para.rpartition("] ")[2]
         return f"{que}: {para}\n{vista.texto}\nsend {codigo} within {PLAZO_S:g} s to confirm"
 
-    async def _cambiar(self, peticion: Peticion, encargo: Encargo) -> str:
+    async def _asentado(self, recado: Recado, chat: SeccionChat, peticion: Peticion, encargo: Encargo) -> str:
+        """Do what changes something, and leave a line in the audit log; without one nothing is done."""
+        nuevo = _asiento(recado, chat, peticion)
+        asiento = await self._libro.escribiendo(lambda c: empezar_asiento(c, nuevo))
+        try:
+            hecho = await self._cambiar(peticion, encargo)
+        except Exception as fallo:
+            await self._acabar(asiento, desenlace_de(fallo))
+            raise
+        await self._acabar(asiento, Desenlace(hecho.estado, {"message": hecho.texto}))
+        return hecho.texto
+
+    async def _acabar(self, asiento: int, desenlace: Desenlace) -> None:
+        """Complete a line; what was done is told even when it cannot be."""
+        try:
+            await self._libro.llamando(lambda m: acabar_o_decirlo(m, asiento, desenlace))
+        except AlmacenCaido as fallo:
+            log.error("asiento_sin_acabar", asiento=asiento, estado=desenlace.estado, motivo=str(fallo))
+
+    async def _cambiar(self, peticion: Peticion, encargo: Encargo) -> Respuesta:
         escribir = self._libro.escribiendo
         match peticion.orden:
             case Orden.STOPENTRY:
-                hecho = await escribir(lambda c: actos.pausar_entradas(c, encargo))
+                return await escribir(lambda c: actos.pausar_entradas(c, encargo))
             case Orden.STARTENTRY:
-                hecho = await escribir(lambda c: actos.permitir_entradas(c, encargo))
+                return await escribir(lambda c: actos.permitir_entradas(c, encargo))
             case _:
                 alcance = _alcance(peticion)
-                hecho = await actos.pedir(self._libro, encargo, peticion.orden, alcance, self._plazos)
-        return hecho.texto
+                return await actos.pedir(self._libro, encargo, peticion.orden, alcance, self._plazos)
 
     async def _leer(self, peticion: Peticion, client_id: str) -> str:
         argumento, leer = peticion.argumento, self._libro.leyendo
@@ -277,6 +303,19 @@ def leer_recado(crudo: Mapping[str, Any]) -> Recado | None:
     if not isinstance(texto, str) or not isinstance(numero, int):
         return None
     return Recado(autor, texto.strip(), escrito_s, numero)
+
+
+def _asiento(recado: Recado, chat: SeccionChat, peticion: Peticion) -> AsientoNuevo:
+    alcance = _alcance(peticion)
+    return AsientoNuevo(
+        chat.tenant,
+        f"{recado.autor.chat_id}/{recado.autor.usuario_id}",
+        _ROL,
+        f"telegram:{chat.name}",
+        f"telegram.{peticion.orden.value}",
+        alcance.simbolo or None,
+        {"account_id": alcance.cuenta} if alcance.cuenta else {},
+    )
 
 
 def _alcance(peticion: Peticion) -> Alcance:

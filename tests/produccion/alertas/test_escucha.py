@@ -18,7 +18,7 @@ from src.produccion.alertas.ordenes import Confirmaciones
 from src.produccion.alertas.telegram import BotTelegram
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse, vivos
-from src.produccion.almacen.esquema import alerts, commands
+from src.produccion.almacen.esquema import alerts, audit_log, commands
 from src.produccion.almacen.mandos import MandoGuardado
 from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada, guardar_operacion
 from src.produccion.config.alertas import Permiso, SeccionChat
@@ -213,6 +213,30 @@ async def test_un_ensayo_solo_se_pide_por_su_cuenta(motor: Engine, libro: Libro)
         assert "live: BTCUSDT on live-1\nsim: BTCUSDT on sim-1" in await preguntar(bot, "/stopentry")
 
     assert (len(reales), len(ensayos)) == (1, 2)
+
+
+async def test_lo_que_cambia_algo_deja_un_asiento_y_lo_que_pregunta_ninguno(motor: Engine, libro: Libro):
+    """Who, from which chat, what, and what came of it; a code that was never sent is nothing yet."""
+    async with un_oyente(libro) as bot, un_demonio(motor, Desenlace(exito=False, mensaje="No open position")):
+        await preguntar(bot, "/status")
+        await preguntar(bot, "/startentry")
+        await preguntar(bot, "/stopentry", chat=-5)
+        await preguntar(bot, CODIGO, chat=-5)
+        await preguntar(bot, "/forceexit btcusdt live-1")
+        await preguntar(bot, CODIGO)
+
+    with leer(motor) as conexion:
+        una, otra = conexion.execute(select(audit_log).order_by(audit_log.c.id)).all()
+    assert (una.client_id, una.username, una.role, una.address) == (
+        "default",
+        "-5/7",
+        "chat",
+        "telegram:desk",
+    )
+    assert (una.action, una.target, una.status) == ("telegram.stopentry", None, 200)
+    assert (otra.username, otra.address, otra.action) == ("7/7", "telegram:eva", "telegram.forceexit")
+    assert (otra.target, otra.request_json, otra.status) == ("BTCUSDT", '{"account_id":"live-1"}', 409)
+    assert otra.outcome_json == '{"message":"BTCUSDT (live-1): NOT closed: No open position"}'
 
 
 async def test_sin_nadie_a_quien_pedir_no_hay_codigo(motor: Engine, libro: Libro):
