@@ -21,7 +21,7 @@ settings.load_profile("fijo")
 
 @pytest.fixture(scope="session", autouse=True)
 def _ningun_secreto_escrito(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever the processes of the tests have written, the secret of their account is not in it."""
+    """Whatever the processes of the tests have written, no secret of theirs and nobody's token is in it."""
     yield
     assert list(delatores(tmp_path_factory.getbasetemp())) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from src.cli.salida import con_codigo_de_salida, consola_de_mensajes
 if TYPE_CHECKING:
     from src.produccion.alertas.escucha import Oyente
     from src.produccion.alertas.estadistica import Cuenta
+    from src.produccion.config.alertas import SeccionAlertas
     from src.produccion.montaje_alertas import OficinaAbierta
 
 _TITULOS = ("channel", "kind", "sent", "waiting", "held back", "failed", "failed tries", "last error")
@@ -50,10 +52,13 @@ def deliver(
     if ctx.invoked_subcommand is not None:
         return
     from src.produccion.bitacora import AjustesBitacora, configurada
+    from src.produccion.config.alertas import secretos_de
+    from src.produccion.config.config import leer_ajustes
 
-    ajustes = AjustesBitacora(detallado=verbose)
+    avisos = leer_ajustes(config).alerts
+    ajustes = AjustesBitacora(detallado=verbose, secretos=secretos_de(avisos, os.environ))
     with configurada(state_dir / "alerts.log", ajustes=ajustes):
-        bien = asyncio.run(_repartir(config, state_dir, una_vez=once, mandos=not no_commands))
+        bien = asyncio.run(_repartir(avisos, state_dir, una_vez=once, mandos=not no_commands))
     if not bien:
         raise typer.Exit(1)
 
@@ -119,11 +124,10 @@ def _tabla(cuentas: list[Cuenta]) -> Table:
     return tabla
 
 
-async def _repartir(config: Path | None, estado: Path, *, una_vez: bool, mandos: bool) -> bool:
-    from src.produccion.config.config import leer_ajustes
+async def _repartir(ajustes: SeccionAlertas, estado: Path, *, una_vez: bool, mandos: bool) -> bool:
     from src.produccion.montaje_alertas import abrir_oficina
 
-    async with abrir_oficina(leer_ajustes(config).alerts, estado) as oficina:
+    async with abrir_oficina(ajustes, estado) as oficina:
         if una_vez:
             return await oficina.repartidor.una_vez()
         await _hasta_un_aviso(oficina, oficina.oyente if mandos else None)

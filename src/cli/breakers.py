@@ -11,8 +11,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from src.cli.asiento import asentar_local
 from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
-from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar, respuesta_de
+from src.cli.mandos_riesgo import (
+    Acto,
+    OpcionCuenta,
+    OpcionMotivo,
+    OpcionQuien,
+    contar,
+    desenlace_http,
+    mandar,
+    respuesta_de,
+)
 from src.cli.salida import con_codigo_de_salida
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import SolicitudInvalida
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
 
 breakers = typer.Typer(help="Breakers: list them, look back, close one.", invoke_without_command=True)
 
+_CIERRE = "breaker.reset"  # in the audit log
 _COLORES = {"OPEN": "red", "HALF_OPEN": "yellow", "CLOSED": "green"}
 
 
@@ -109,20 +120,30 @@ def reset(
 
     kind, simbolo, account = _cual(breaker, None if symbol is None else symbol.upper(), account)
     peticion, quien = PeticionCierre(kind, comprobar_motivo(reason)), operador(by)
+    pedido = {"kind": kind.value, "reason": peticion.motivo}
     if kind is ClaseDisyuntor.STOP_EXECUTION:
         from src.produccion.almacen.conexion import abrir_almacen
 
         almacen = abrir_almacen(None, state_dir)
         try:
-            hecho = cerrar_sin_demonio(almacen, client_id, simbolo, peticion, quien)
+            respuesta = asentar_local(
+                almacen,
+                client_id,
+                (_CIERRE, simbolo),
+                pedido,
+                lambda: respuesta_de(cerrar_sin_demonio(almacen, client_id, simbolo, peticion, quien)),
+                desenlace_http,
+                quien=by,
+            )
         finally:
             almacen.dispose()
-        contar([respuesta_de(hecho)], como_json=como_json)
+        contar([respuesta], como_json=como_json)
         return
     respuestas = mandar(
         state_dir,
         (client_id, simbolo, account),
         lambda almacen, demonio: pedir_cierre(almacen, demonio, peticion, quien),
+        Acto(_CIERRE, pedido, by),
     )
     contar(respuestas, como_json=como_json)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from src.cli.asiento import asiento_local
 from src.cli.salida import consola_de_mensajes
 from src.nucleo.errores import SolicitudInvalida
 
@@ -31,24 +32,50 @@ OpcionCuenta = Annotated[
 ]
 
 _SIN_RESPUESTA = 4
+_HECHO, _NEGADO = 200, 409
+_ESTADOS = {_SIN_RESPUESTA: 504}
+_DE_RESPUESTA = ("command_id", "success", "message", "error")
 _RECHAZADO = 2
+
+
+class Acto(NamedTuple):
+    """What a command of this machine is called in the audit log."""
+
+    accion: str
+    pedido: Mapping[str, Any]
+    quien: str | None  # as `operador` takes it
+
+    def empezar(self, almacen: Engine, demonio: DemonioVivo) -> int:
+        """Begin the line of one daemon."""
+        from src.produccion.almacen.auditoria import empezar_asiento
+        from src.produccion.almacen.conexion import escribir
+
+        pedido = {**self.pedido, "account_id": demonio.account_id}
+        nuevo = asiento_local(demonio.client_id, (self.accion, demonio.symbol), pedido, quien=self.quien)
+        with escribir(almacen) as conexion:
+            return empezar_asiento(conexion, nuevo)
 
 
 def mandar(
     estado: Path,
     de: tuple[str | None, str | None, str | None],
     pedir: Callable[[Engine, DemonioVivo], MandoGuardado],
+    acto: Acto,
 ) -> list[dict[str, Any]]:
     """Give the same command to every daemon that is meant, and wait for their answers.
+
+    Each leaves a line in the audit log, of its tenant.
 
     Args:
         estado: The state directory.
         de: Tenant, symbol and account; ``None`` for any.
         pedir: Gives the command to one.
+        acto: What is done, for the audit log.
 
     Raises:
         SolicitudInvalida: No daemon that is meant lives.
     """
+    from src.produccion.almacen.auditoria import Desenlace, acabar_o_decirlo
     from src.produccion.almacen.conexion import abrir_almacen
     from src.produccion.almacen.mandos_riesgo import Alcance, demonios_de, esperar_desenlace
     from src.produccion.api.silencio import es_de, sobre_callados
@@ -61,11 +88,22 @@ def mandar(
             calla = sobre_callados(almacen, partial(es_de, Alcance(*de)))
             quien = f"no running daemon of this store trades {nombres}{calla.quienes}"
             raise SolicitudInvalida(f"{quien}; nothing was done{calla.remedio}")
+        asientos = [acto.empezar(almacen, demonio) for demonio in demonios]
         mandos = [pedir(almacen, demonio) for demonio in demonios]
-        hechos = [esperar_desenlace(almacen, mando) for mando in mandos]
-        return [_con_senales(almacen, mando) for mando in hechos]
+        respuestas = []
+        for asiento, mando in zip(asientos, mandos, strict=True):
+            respuesta = _con_senales(almacen, esperar_desenlace(almacen, mando))
+            acabar_o_decirlo(almacen, asiento, Desenlace(*desenlace_http(respuesta)))
+            respuestas.append(respuesta)
+        return respuestas
     finally:
         almacen.dispose()
+
+
+def desenlace_http(respuesta: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """What is kept of an answer: the status that the same request would end with over HTTP, and its words."""
+    estado = _HECHO if respuesta["success"] else _ESTADOS.get(respuesta.get("exit_code", 0), _NEGADO)
+    return estado, {campo: respuesta[campo] for campo in _DE_RESPUESTA if campo in respuesta}
 
 
 def contar(respuestas: Sequence[dict[str, Any]], *, como_json: bool) -> None:

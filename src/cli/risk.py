@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
-from src.cli.mandos_riesgo import OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar
+from src.cli.mandos_riesgo import Acto, OpcionCuenta, OpcionMotivo, OpcionQuien, contar, mandar
 from src.cli.salida import con_codigo_de_salida
 from src.nucleo.riesgo import ModoRiesgo
 
@@ -61,10 +61,12 @@ def mode(
     from src.produccion.riesgo.enclavamiento import operador
 
     peticion, quien = PeticionModo(ModoRiesgo(str(mode)), comprobar_motivo(reason)), operador(by)
+    pedido = {"mode": peticion.modo.value, "reason": peticion.motivo}
     respuestas = mandar(
         state_dir,
         (client_id, None if symbol is None else symbol.upper(), account),
         lambda almacen, demonio: pedir_modo(almacen, demonio, peticion, quien),
+        Acto("risk.mode", pedido, by),
     )
     contar(respuestas, como_json=como_json)
 

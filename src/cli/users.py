@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from src.cli.asiento import asentar_local
 from src.cli.salida import con_codigo_de_salida, consola_de_mensajes
 from src.nucleo.errores import ConfiguracionInvalida
 
@@ -46,7 +47,14 @@ def add(
         raise ConfiguracionInvalida(f"--role {role!r} must be one of: {', '.join(Rol)}")
     with _almacen(state_dir, existente=False) as almacen:
         contrasena = None if role == Rol.SERVICIO else _pedir_contrasena()
-        anadir_usuario(almacen, name, Rol(role), client_id, contrasena)
+        pedido = {"role": role, "client_id": client_id}
+        asentar_local(
+            almacen,
+            client_id,
+            ("users.add", name),
+            pedido,
+            lambda: anadir_usuario(almacen, name, Rol(role), client_id, contrasena),
+        )
     _decir(f"{name} added as {role} of tenant {client_id}")
 
 
@@ -80,8 +88,15 @@ def passwd(name: _Nombre, state_dir: _Estado = _ESTADO) -> None:
     from src.produccion.api.usuarios import buscar_usuario, cambiar_contrasena
 
     with _almacen(state_dir) as almacen:
-        buscar_usuario(almacen, name)
-        cambiar_contrasena(almacen, name, _pedir_contrasena())
+        usuario = buscar_usuario(almacen, name)
+        contrasena = _pedir_contrasena()
+        asentar_local(
+            almacen,
+            usuario.client_id,
+            ("users.passwd", name),
+            {},
+            lambda: cambiar_contrasena(almacen, name, contrasena),
+        )
     _decir(f"{name} has a new password")
 
 
@@ -109,13 +124,28 @@ def token(
     state_dir: _Estado = _ESTADO,
 ) -> None:
     """Make a bearer token for a program and print it, this once; or revoke all of them."""
-    from src.produccion.api.usuarios import dar_ficha, revocar_fichas
+    from src.produccion.api.usuarios import buscar_usuario, dar_ficha, revocar_fichas
 
     with _almacen(state_dir) as almacen:
+        de = buscar_usuario(almacen, name).client_id
         if revoke:
-            _decir(f"{revocar_fichas(almacen, name)} tokens of {name} revoked")
+            cuantas = asentar_local(
+                almacen,
+                de,
+                ("users.token.revoke", name),
+                {},
+                lambda: revocar_fichas(almacen, name),
+                lambda cuantas: (200, {"message": f"{cuantas} revoked"}),
+            )
+            _decir(f"{cuantas} tokens of {name} revoked")
             return
-        dada = dar_ficha(almacen, name, days * _DIA_MS, note)
+        dada = asentar_local(
+            almacen,
+            de,
+            ("users.token", name),
+            {"days": days, "note": note},
+            lambda: dar_ficha(almacen, name, days * _DIA_MS, note),
+        )
     typer.echo(dada.ficha.texto)
     _decir(f"good until {_fecha(dada.vence_ms)}; it is not shown again")
 
@@ -131,10 +161,16 @@ def _a_json(usuario: Usuario) -> dict[str, object]:
 
 
 def _habilitar(estado: Path, nombre: str, *, si: bool) -> None:
-    from src.produccion.api.usuarios import habilitar
+    from src.produccion.api.usuarios import buscar_usuario, habilitar
 
     with _almacen(estado) as almacen:
-        habilitar(almacen, nombre, si=si)
+        asentar_local(
+            almacen,
+            buscar_usuario(almacen, nombre).client_id,
+            ("users.enable" if si else "users.disable", nombre),
+            {},
+            lambda: habilitar(almacen, nombre, si=si),
+        )
     _decir(f"{nombre} {'enabled' if si else 'disabled'}")
 
 

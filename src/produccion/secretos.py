@@ -26,7 +26,7 @@ _ENTRE_VARIAS = re.compile(r"[\s,]+")
 _LARGO_MINIMO = 8  # shorter ones would blank ordinary words
 
 _SOSPECHOSO = re.compile(
-    r"signature|listenkey|token|secret|passw|apikey|api_key|bearer|basic|cookie|://|tml_|eyJ|\d:[\w-]{30}",
+    r"signature|listenkey|token|secret|passw|apikey|api_key|bearer|basic|cookie|://|tm[lr]_|eyJ|\d:[\w-]{30}",
     re.IGNORECASE,
 )
 _FORMAS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -41,7 +41,7 @@ _FORMAS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE), rf"\1 {OCULTO}"),
     (re.compile(r"""(\w://[^\s/:@'"\\]*:)[^\s/@'"\\]+@"""), rf"\1{OCULTO}@"),
-    (re.compile(r"\btml_[\w-]{8,}"), f"tml_{OCULTO}"),
+    (re.compile(r"\b(tm[lr]_)[\w-]{8,}"), rf"\1{OCULTO}"),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), OCULTO),
     (re.compile(r"(?:\bbot|\b)\d{6,}:[\w-]{30,}"), OCULTO),
 )

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 from sqlalchemy import Engine
+from typer.testing import CliRunner
 
+from src.cli.app import app
 from src.nucleo.alertas import Nivel
 from src.produccion.almacen.conexion import abrir_almacen
 from tests.produccion.alertas.apoyo import adelantar, avisar
@@ -201,3 +204,26 @@ async def test_sin_nadie_a_quien_avisar_no_empieza(tmp_path: Path):
         oficina._entorno.pop("TIMONEL_TELEGRAM_TOKEN")
         dicho = await oficina.correr("--once", *oficina.ajustes, codigo=2)
         assert "TIMONEL_TELEGRAM_TOKEN is not set" in dicho
+
+
+async def test_un_secreto_en_una_variable_de_cualquier_nombre_no_se_escribe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its name says nothing, and nothing about its looks does: it is known by its value."""
+    ajustes = tmp_path / "timonel.yaml"
+    servicio = {"name": "mail", "url_env": "POST_OF_THE_DESK"}
+    ajustes.write_text(yaml.safe_dump({"alerts": {"apprise": [servicio]}}))
+    monkeypatch.setenv("POST_OF_THE_DESK", "unknown-service-8Kq2")
+
+    async def repartir(*_: object, **__: object) -> bool:
+        structlog.get_logger().warning("algo", motivo="unknown-service-8Kq2 does not answer")
+        return True
+
+    monkeypatch.setattr("src.cli.alerts._repartir", repartir)
+    orden = ["alerts", "--config", str(ajustes), "--state-dir", str(tmp_path)]
+    resultado = await asyncio.to_thread(CliRunner().invoke, app, orden)
+
+    assert resultado.exit_code == 0, resultado.output
+    escrito = (tmp_path / "alerts.log").read_text()
+    assert "algo" in escrito
+    assert "8Kq2" not in escrito + resultado.output

@@ -18,6 +18,7 @@ import structlog
 from src.nucleo.errores import ConfiguracionInvalida
 from src.produccion.api.firma import Acceso
 from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, elegir_firmante, escuchar
+from tests.secretos import SECRETO_FIRMA
 
 RAIZ = Path(__file__).parents[2]
 PLAZO_S = 60.0
@@ -41,7 +42,7 @@ def empezar(carpeta: Path, *argumentos: str, **entorno: str) -> subprocess.Popen
 
 
 def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
-    proceso = empezar(tmp_path, "--port", "0")
+    proceso = empezar(tmp_path, "--port", "0", TIMONEL_JWT_SECRET=SECRETO_FIRMA)
     try:
         assert proceso.stderr is not None
         linea = proceso.stderr.readline()
@@ -99,7 +100,7 @@ def test_las_demas_solo_si_se_pide(anfitrion: str):
 def test_en_la_propia_maquina_se_firma_tambien_sin_secreto(bitacora: list[dict[str, object]]):
     acceso = Acceso("ana", "default", "s")
     texto, _ = elegir_firmante(OpcionesApi(), {}).firmar(acceso, "viewer", 0)
-    con_secreto = {"TIMONEL_JWT_SECRET": "x" * 32}
+    con_secreto = {"TIMONEL_JWT_SECRET": SECRETO_FIRMA}
     firmado, _ = elegir_firmante(OpcionesApi(), con_secreto).firmar(acceso, "viewer", 0)
 
     assert elegir_firmante(OpcionesApi(), {}).leer(texto, 0) is None

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from typer.testing import CliRunner
 
 from src.cli.app import app
 from src.produccion.almacen import mandos_riesgo
 from src.produccion.almacen.alimentador import Titular
-from src.produccion.almacen.conexion import abrir_almacen, escribir
+from src.produccion.almacen.conexion import abrir_almacen, escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
-from src.produccion.almacen.esquema import ahora_bd, daemons
+from src.produccion.almacen.esquema import ahora_bd, audit_log, daemons
 from src.produccion.almacen.filas_disyuntor import escribir_cambio, escribir_modo, escribir_reglas
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.monitor.reglas import tras_un_resultado
@@ -149,6 +150,13 @@ def test_sin_motivo_no_se_cierra_nada(almacen: Engine, tmp_path: Path):
     assert (codigo, "a reason is needed" in fallo) == (2, True)
 
 
+def los_asientos(almacen: Engine) -> list[tuple[object, ...]]:
+    c = audit_log.c
+    consulta = select(c.client_id, c.username, c.address, c.action, c.target, c.status).order_by(c.id)
+    with leer(almacen) as conexion:
+        return [tuple(fila) for fila in conexion.execute(consulta)]
+
+
 def test_un_demonio_que_no_contesta_es_otro_codigo(
     almacen: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -161,6 +169,10 @@ def test_un_demonio_que_no_contesta_es_otro_codigo(
     assert codigo == 4
     dicho = "no daemon took the command in time; nothing was done; its daemon's last sign of life is "
     assert respuesta["error"].startswith(dicho)
+
+    assert los_asientos(almacen) == [
+        ("default", getpass.getuser(), f"local:{getpass.getuser()}", "risk.mode", "BTCUSDT", 504)
+    ]
 
 
 def test_de_un_demonio_muerto_se_dice_desde_cuando_calla(almacen: Engine, tmp_path: Path):
@@ -196,6 +208,8 @@ def test_el_de_ejecuciones_se_cierra_sin_demonio(almacen: Engine, tmp_path: Path
 
     codigo, _, fallo = correr(tmp_path, *orden)
     assert (codigo, "closed already" in fallo) == (2, True)
+    de_ana = ("default", "ana", f"local:{getpass.getuser()}", "breaker.reset", "BTCUSDT")
+    assert los_asientos(almacen) == [(*de_ana, 200), (*de_ana, 400)]
 
 
 def test_los_modos_que_se_pusieron_se_ven(almacen: Engine, tmp_path: Path):

@@ -94,6 +94,7 @@ def test_un_fichero_que_leen_otros_no_se_usa(dentro: Servida, fichero: Path):
     fichero.chmod(0o644)
 
     resultado = orden("positions")
+    fichero.chmod(0o600)
 
     assert (resultado.exit_code, "can be read by others" in resultado.stderr) == (2, True)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from src.cli.users import users
-from src.produccion.almacen.conexion import abrir_almacen
+from src.produccion.almacen.conexion import abrir_almacen, leer
+from src.produccion.almacen.esquema import audit_log
 from src.produccion.api.usuarios import identificar, portador
 
 CONTRASENA = "correct horse battery"
@@ -27,7 +30,7 @@ class Orden:
     def entra(self, nombre: str, contrasena: str = CONTRASENA) -> bool:
         almacen = abrir_almacen(None, self.estado)
         try:
-            return identificar(almacen, nombre, contrasena) is not None
+            return identificar(almacen, nombre, contrasena)[1]
         finally:
             almacen.dispose()
 
@@ -149,3 +152,31 @@ def test_un_usuario_fuera_no_entra_ni_con_ficha_hasta_que_vuelve(con_ana: Orden)
 
     assert con_ana("enable", "ana").exit_code == 0
     assert (con_ana.entra("ana"), con_ana.vale(ficha)) == (True, True)
+
+
+def test_cada_cambio_deja_un_asiento_sin_contrasenas_ni_fichas(con_ana: Orden):
+    ficha = con_ana("token", "ana", "--note", "cron").stdout.strip()
+    con_ana("passwd", "ana", entrada="another horse battery\n")
+    con_ana("disable", "ana")
+    con_ana("enable", "ana")
+    con_ana("token", "ana", "--revoke")
+    assert con_ana("add", "ana", entrada=CONTRASENA + "\n").exit_code == 2
+
+    almacen = abrir_almacen(None, con_ana.estado)
+    with leer(almacen) as conexion:
+        filas = conexion.execute(select(audit_log).order_by(audit_log.c.id)).all()
+    almacen.dispose()
+    assert [(fila.action, fila.target, fila.status) for fila in filas] == [
+        ("users.add", "ana", 200),
+        ("users.token", "ana", 200),
+        ("users.passwd", "ana", 200),
+        ("users.disable", "ana", 200),
+        ("users.enable", "ana", 200),
+        ("users.token.revoke", "ana", 200),
+        ("users.add", "ana", 400),
+    ]
+    assert {(f.username, f.role, f.address) for f in filas} == {
+        (getpass.getuser(), "local", f"local:{getpass.getuser()}")
+    }
+    escrito = str(filas)
+    assert not any(secreto in escrito for secreto in (CONTRASENA, "another horse", ficha, ficha[4:]))

@@ -112,7 +112,10 @@ def test_una_posicion_se_avisa_y_se_cierra_desde_el_chat(tmp_path: Path):
                 esperar(lambda: "BTCUSDT long" in preguntar(bot, "/status"), demonio)
                 assert bolsa.posicion > 0.0
 
-                codigo = preguntar(bot, "/forceexit").split("send ")[1].split()[0]
+                solo = preguntar(bot, "/forceexit")
+                assert "send" not in solo
+                orden = "/forceexit" + solo.split("/forceexit")[1].splitlines()[0]
+                codigo = preguntar(bot, orden).split("send ")[1].split()[0]
                 assert "NOT" not in preguntar(bot, codigo)
                 assert bolsa.posicion == 0.0
                 esperar(lambda: "position_closed" in avisos(bot), demonio)

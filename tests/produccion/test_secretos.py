@@ -40,6 +40,7 @@ def test_los_campos_secretos_se_tapan():
         "postgresql+psycopg://timonel:pqia91ma19a5s61c@db.example:5432/x",
         "redis://:pqia91ma19a5s61c@localhost/0",
         "a token tml_pqia91ma19a5s61c was refused",
+        "the log-in went on with tmr_pqia91ma19a5s61c",
         "a cookie eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.pqia91ma19a5s61c",
         "https://api.telegram.org/bot123456789:AAEpqia91ma19a5s61cBBBBBBBBBBBBBBBBBBB/sendMessage",
     ],

@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     or_,
     select,
@@ -215,6 +216,13 @@ def limpiar(motor: Engine, destinos: Iterable[Destino], dias: float) -> int:
             return 0
     with escribir(motor) as conexion:
         return conexion.execute(delete(outbox).where(*sobran)).rowcount
+
+
+def de_inquilino(client_id: str) -> ColumnElement[bool]:
+    """Rows of a tenant's alerts; a digest is of several alerts and nobody's."""
+    # In a CASE: PostgreSQL would otherwise try to read the key of a digest as a number.
+    numero = cast(case((outbox.c.key.not_like(f"{_DIGEST}%"), outbox.c.key)), ENTERO)
+    return exists().where(alerts.c.id == numero, alerts.c.client_id == client_id)
 
 
 def _espera() -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from src.produccion.alertas.bandeja import TEMA, Final
+from src.produccion.alertas.bandeja import TEMA, Final, de_inquilino
 from src.produccion.almacen.esquema import ahora_bd, outbox
 
 
@@ -23,12 +23,13 @@ class Cuenta(NamedTuple):
     ultimo_error: str | None
 
 
-def contar(conexion: Connection, horas: float | None = None) -> list[Cuenta]:
+def contar(conexion: Connection, horas: float | None = None, client_id: str | None = None) -> list[Cuenta]:
     """Count what the outbox holds, by channel and kind.
 
     Args:
         conexion: That reads.
         horas: How far back; ``None`` is everything that is kept.
+        client_id: Alerts of one tenant only; digests are of several alerts and left out.
     """
     c = outbox.c
     sin_acabar = c.delivered_at_ms.is_(None)
@@ -50,6 +51,8 @@ def contar(conexion: Connection, horas: float | None = None) -> list[Cuenta]:
     )
     if horas is not None:
         consulta = consulta.where(c.created_at_ms >= ahora_bd() - round(horas * 3_600_000))
+    if client_id is not None:
+        consulta = consulta.where(de_inquilino(client_id))
     filas = conexion.execute(consulta).all()
     errores = _errores(conexion, [fila[-1] for fila in filas if fila[-1] is not None])
     return [
@@ -64,10 +67,12 @@ def _errores(conexion: Connection, ids: list[int]) -> dict[int, str]:
     return {int(fila[0]): str(fila[1]) for fila in conexion.execute(consulta)}
 
 
-def sin_repartir(conexion: Connection) -> int:
-    """Alerts that no deliverer has looked at yet."""
+def sin_repartir(conexion: Connection, client_id: str | None = None) -> int:
+    """Alerts that no deliverer has looked at yet; of one tenant where it is named."""
     c = outbox.c
     consulta = select(func.count()).where(c.topic == TEMA, c.delivered_at_ms.is_(None), c.outcome.is_(None))
+    if client_id is not None:
+        consulta = consulta.where(de_inquilino(client_id))
     return int(conexion.execute(consulta).scalar_one())
 
 

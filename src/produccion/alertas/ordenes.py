@@ -52,16 +52,18 @@ _PARA = {
     Orden.HELP: "this list",
     Orden.STOPENTRY: "pause entries; exits go on",
     Orden.STARTENTRY: "let entries again",
-    Orden.FORCEEXIT: "[symbol] close positions at market",
-    Orden.STOP: "[symbol] end the daemons by their exit policy",
+    Orden.FORCEEXIT: "[symbol] [account] close positions at market",
+    Orden.STOP: "[symbol] [account] end the daemons by their exit policy",
 }
+_NOMBRAN_CUENTA = frozenset({Orden.FORCEEXIT, Orden.STOP})
 
 
 class Peticion(NamedTuple):
-    """A command and the word after it."""
+    """A command, the word after it, and the account that it names."""
 
     orden: Orden
     argumento: str = ""
+    cuenta: str = ""
 
 
 def leer_peticion(texto: str) -> Peticion | None:
@@ -74,7 +76,11 @@ def leer_peticion(texto: str) -> Peticion | None:
         orden = Orden.HELP if nombre == "start" else Orden(nombre)
     except ValueError:
         return None
-    return Peticion(orden, palabras[1] if len(palabras) > 1 else "")
+    resto = palabras[1:]
+    # No symbol has a hyphen, and every account id does; a phone may have begun it with a capital.
+    cuentas = [palabra.lower() for palabra in resto if orden in _NOMBRAN_CUENTA and "-" in palabra]
+    otras = [palabra for palabra in resto if orden not in _NOMBRAN_CUENTA or "-" not in palabra]
+    return Peticion(orden, *(palabra[0] if palabra else "" for palabra in (otras, cuentas)))
 
 
 def es_orden(texto: str) -> bool:

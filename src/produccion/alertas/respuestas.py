@@ -1,11 +1,13 @@
-"""Answers to people, from the shared store alone: plain text, one tenant's."""
+"""Answers to people, from the shared store alone: plain text, one tenant's.
+
+Money of different environments is never added up: what a dry run earned nobody has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import groupby
 
 from sqlalchemy import Connection, RowMapping, func, select
 
@@ -24,6 +26,7 @@ from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada,
 from src.produccion.almacen.tipos_sql import Cantidad, texto_numero
 from src.produccion.monitor.candados import ClaseCandado, candados_de
 from src.produccion.monitor.reglas import leer_reglas
+from src.produccion.supervision.identidad import entorno_de
 
 _DIA_MS = 86_400_000
 _DIAS, _DIAS_MAXIMO = 7, 31
@@ -43,39 +46,36 @@ def situacion(conexion: Connection, client_id: str) -> str:
 
 
 def ganancia(conexion: Connection, client_id: str) -> str:
-    """What was earned lately and in all, after commission and before funding."""
+    """What was earned lately and in all in each environment, after commission and before funding."""
     ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
-    hoy_ms = ahora_ms - ahora_ms % _DIA_MS
-    tramos = {"today": hoy_ms, "7 days": hoy_ms - 6 * _DIA_MS, "30 days": hoy_ms - 29 * _DIA_MS, "in all": 0}
-    netos = dict.fromkeys(tramos, Decimal(0))
-    cerradas = ganadas = 0
+    cuentas: dict[str, _Ganado] = {}
     for fila in _trades(conexion, client_id, 0):
-        neto = _neto(fila)
-        for tramo, desde_ms in tramos.items():
-            if fila["executed_at_ms"] >= desde_ms:
-                netos[tramo] += neto
-        if str(fila["operation"]).startswith("cerrar_"):
-            cerradas += 1
-            ganadas += fila["realized_pnl"] > 0
-    tasa = f", {ganadas / cerradas:.0%} won" if cerradas else ""
-    lineas = [f"{tramo:<8} {neto:>+14.2f}" for tramo, neto in netos.items()]
-    return "\n".join((*lineas, f"{cerradas} positions closed{tasa}", "after commission, before funding"))
+        cuentas.setdefault(entorno_de(fila["account_id"]), _Ganado(ahora_ms)).sumar(fila)
+    if not cuentas:
+        return "nothing has been filled"
+    bloques = [linea for nombre in sorted(cuentas) for linea in (f"{nombre}:", *cuentas[nombre].lineas())]
+    return "\n".join((*bloques, "after commission, before funding"))
 
 
 def dias(conexion: Connection, client_id: str, argumento: str) -> str:
-    """What was earned on each of the last days, UTC."""
+    """What was earned on each of the last days, UTC, in each environment that filled anything."""
     cuantos = _entero(argumento, _DIAS, _DIAS_MAXIMO)
     ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
     primero = ahora_ms // _DIA_MS - cuantos + 1
-    por_dia = {dia: (Decimal(0), 0) for dia in range(primero, primero + cuantos)}
-    filas = _trades(conexion, client_id, primero * _DIA_MS)
-    for dia, suyas in groupby(filas, key=lambda fila: fila["executed_at_ms"] // _DIA_MS):
-        netos = [_neto(fila) for fila in suyas]
-        por_dia[dia] = (sum(netos, Decimal(0)), len(netos))
-    return "\n".join(
-        f"{_dia(dia * _DIA_MS)} {neto:>+14.2f} {fills:>4} fills"
-        for dia, (neto, fills) in sorted(por_dia.items(), reverse=True)
-    )
+    por_entorno: dict[str, dict[int, list[Decimal]]] = {}
+    for fila in _trades(conexion, client_id, primero * _DIA_MS):
+        suyos = por_entorno.setdefault(entorno_de(fila["account_id"]), {})
+        suyos.setdefault(fila["executed_at_ms"] // _DIA_MS, []).append(_neto(fila))
+    if not por_entorno:
+        return f"nothing has been filled since {_dia(primero * _DIA_MS)}"
+    lineas = []
+    for nombre, netos in sorted(por_entorno.items()):
+        lineas.append(f"{nombre}:")
+        for dia in range(primero + cuantos - 1, primero - 1, -1):
+            de_dia = netos.get(dia, [])
+            neto = sum(de_dia, Decimal(0))
+            lineas.append(f"{_dia(dia * _DIA_MS)} {neto:>+14.2f} {len(de_dia):>4} fills")
+    return "\n".join(lineas)
 
 
 def saldos(conexion: Connection, client_id: str) -> str:
@@ -105,15 +105,15 @@ def cerrojos(conexion: Connection, client_id: str) -> str:
 
 
 def salud(conexion: Connection, client_id: str) -> str:
-    """Daemons and their last sign of life, and how the delivery of alerts goes."""
+    """The tenant's daemons and their last sign of life, and how the delivery of its alerts goes."""
     ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
     consulta = select(daemons).where(daemons.c.client_id == client_id)
     lineas = [
         _demonio(fila, ahora_ms)
         for fila in conexion.execute(consulta.order_by(daemons.c.account_id, daemons.c.symbol)).mappings()
     ]
-    cuentas = contar(conexion, 24.0)
-    esperan = sum(cuenta.esperan for cuenta in cuentas) + sin_repartir(conexion)
+    cuentas = contar(conexion, 24.0, client_id)
+    esperan = sum(cuenta.esperan for cuenta in cuentas) + sin_repartir(conexion, client_id)
     enviados, fallidos = (sum(getattr(c, que) for c in cuentas) for que in ("enviados", "fallidos"))
     reparto = f"{TEMA} of 24 h: {enviados} sent, {esperan} waiting, {fallidos} given up"
     return "\n".join([*(lineas or ["no daemon is known"]), reparto])
@@ -141,6 +141,41 @@ def ultimos_avisos(conexion: Connection, client_id: str, argumento: str) -> str:
     return "\n".join(lineas or ["no alerts"])
 
 
+class _Ganado:
+    """What one environment earned, span by span.
+
+    Args:
+        ahora_ms: When spans end, by the database's clock.
+    """
+
+    def __init__(self, ahora_ms: int) -> None:
+        hoy_ms = ahora_ms - ahora_ms % _DIA_MS
+        self._desde_ms = {
+            "today": hoy_ms,
+            "7 days": hoy_ms - 6 * _DIA_MS,
+            "30 days": hoy_ms - 29 * _DIA_MS,
+            "in all": 0,
+        }
+        self._netos = dict.fromkeys(self._desde_ms, Decimal(0))
+        self._cerradas = self._ganadas = 0
+
+    def sumar(self, fila: RowMapping) -> None:
+        """Add a fill."""
+        neto = _neto(fila)
+        for tramo, desde_ms in self._desde_ms.items():
+            if fila["executed_at_ms"] >= desde_ms:
+                self._netos[tramo] += neto
+        if str(fila["operation"]).startswith("cerrar_"):
+            self._cerradas += 1
+            self._ganadas += (fila["realized_pnl"] or 0) > 0
+
+    def lineas(self) -> list[str]:
+        """For a person."""
+        tasa = f", {self._ganadas / self._cerradas:.0%} won" if self._cerradas else ""
+        netos = [f"{tramo:<8} {neto:>+14.2f}" for tramo, neto in self._netos.items()]
+        return [*netos, f"{self._cerradas} positions closed{tasa}"]
+
+
 def _operacion(operacion: OperacionGuardada, vista: RowMapping | None) -> str:
     lado = "long" if operacion.side is LadoOperacion.BUY else "short"
     lineas = [
@@ -165,7 +200,7 @@ def _suelta(fila: RowMapping) -> str:
 
 def _trades(conexion: Connection, client_id: str, desde_ms: int) -> Iterator[RowMapping]:
     c = trades.c
-    columnas = (c.executed_at_ms, c.realized_pnl, c.commission, c.operation)
+    columnas = (c.account_id, c.executed_at_ms, c.realized_pnl, c.commission, c.operation)
     consulta = select(*columnas).where(c.client_id == client_id, c.executed_at_ms >= desde_ms)
     return conexion.execute(consulta.order_by(c.executed_at_ms)).mappings()
 

@@ -114,6 +114,62 @@ def modos_de(conexion: Connection, client_id: str | None = None) -> list[ModoGua
     return [ModoGuardado(*fila)._replace(mode=ModoRiesgo(fila.mode)) for fila in filas]
 
 
+def anotar_el_de_ejecuciones(
+    conexion: Connection,
+    client_id: str,
+    symbol: str,
+    estados: tuple[Disyuntor, Disyuntor, Disyuntor],
+    instante_ms: int,
+    motivo: str = "",
+    quien: str | None = None,
+) -> None:
+    """Write a change of the breaker of failed stop executions into its history.
+
+    That a cool-down is over nobody notices by itself: it is written with the change that comes after it,
+    under the instant at which it was.
+
+    Args:
+        conexion: In the transaction of the change.
+        client_id: The tenant.
+        symbol: Of the breaker.
+        estados: The breaker as it was kept, as it stood by market time, and after the change.
+        instante_ms: Of the change.
+        motivo: Why, where a person says so.
+        quien: Who says so.
+    """
+    (antes, tibio, despues), regla = estados, REGLA_EJECUCIONES
+    filas: list[tuple[Disyuntor, Disyuntor, int, str, str | None]] = []
+    if tibio.estado is not antes.estado and antes.abierto_ms is not None:
+        enfriado = f"{regla.enfriamiento_ms // 1_000} s are over; an execution that succeeds closes it"
+        filas.append((antes, tibio, antes.abierto_ms + regla.enfriamiento_ms, enfriado, None))
+    if (tibio.estado, tibio.abierto_ms) != (despues.estado, despues.abierto_ms):
+        filas.append((tibio, despues, instante_ms, motivo or _motivo(tibio, despues), quien))
+    for de, a, cuando_ms, por_que, de_quien in filas:
+        conexion.execute(
+            insert(circuit_breaker_events).values(
+                client_id=client_id,
+                symbol=symbol,
+                kind=_EJECUCIONES.value,
+                state=a.estado.value,
+                previous_state=de.estado.value,
+                failures=a.fallos,
+                value=float(a.fallos),
+                limit_value=float(regla.violaciones),
+                unit=_EJECUCIONES.unidad,
+                reason=por_que,
+                requested_by=de_quien,
+                occurred_at_ms=cuando_ms,
+            )
+        )
+
+
+def _motivo(antes: Disyuntor, despues: Disyuntor) -> str:
+    if despues.estado is EstadoDisyuntor.CLOSED:
+        return "an execution succeeded"
+    cuantas = f"{despues.fallos} executions failed in a row"
+    return f"{cuantas}, the last one on trial" if antes.estado is EstadoDisyuntor.HALF_OPEN else cuantas
+
+
 def cerrar_el_de_ejecuciones(
     conexion: Connection, client_id: str, symbol: str, motivo: str, quien: str
 ) -> EstadoDisyuntor:
@@ -125,8 +181,7 @@ def cerrar_el_de_ejecuciones(
     Raises:
         SolicitudInvalida: It is closed already.
     """
-    suyos = _de_ejecuciones(conexion, client_id, symbol)
-    antes = next((uno.state for uno in suyos), EstadoDisyuntor.CLOSED)
+    guardado = el_de_ejecuciones(conexion, client_id, symbol)
     es_el = (circuit_breaker_state.c.client_id == client_id) & (circuit_breaker_state.c.symbol == symbol)
     cerrado = EstadoDisyuntor.CLOSED.value
     hecho = conexion.execute(
@@ -136,18 +191,10 @@ def cerrar_el_de_ejecuciones(
     )
     if hecho.rowcount == 0:
         raise SolicitudInvalida(f"the {_EJECUCIONES.value} breaker of {symbol} is closed already")
-    conexion.execute(
-        insert(circuit_breaker_events).values(
-            client_id=client_id,
-            symbol=symbol,
-            kind=_EJECUCIONES.value,
-            state=cerrado,
-            unit=_EJECUCIONES.unidad,
-            reason=motivo,
-            requested_by=quien,
-            occurred_at_ms=ahora_bd(),
-        )
-    )
+    antes = guardado.en(hora_de_mercado(conexion, client_id, symbol), REGLA_EJECUCIONES)
+    ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
+    estados = (guardado, antes, Disyuntor())
+    anotar_el_de_ejecuciones(conexion, client_id, symbol, estados, ahora_ms, motivo, quien)
     conexion.execute(
         insert(alerts).values(
             client_id=client_id,
@@ -159,7 +206,17 @@ def cerrar_el_de_ejecuciones(
             created_at_ms=ahora_bd(),
         )
     )
-    return antes
+    return antes.estado
+
+
+def el_de_ejecuciones(conexion: Connection, client_id: str, symbol: str) -> Disyuntor:
+    """The breaker of failed stop executions of a symbol, as it is kept: a cool-down may be over since."""
+    c = circuit_breaker_state.c
+    consulta = select(c.state, c.failures, c.opened_at_ms).where(c.client_id == client_id, c.symbol == symbol)
+    fila = conexion.execute(consulta).first()
+    if fila is None:
+        return Disyuntor()
+    return Disyuntor(EstadoDisyuntor(fila[0]), fallos=int(fila[1]), abierto_ms=fila[2])
 
 
 def _medidos(conexion: Connection, client_id: str | None, symbol: str | None) -> Sequence[DisyuntorGuardado]:

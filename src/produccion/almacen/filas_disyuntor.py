@@ -14,6 +14,9 @@ from src.produccion.almacen.escritura import anadir, poner
 from src.produccion.almacen.esquema import alerts, breakers, circuit_breaker_events, risk_modes
 from src.produccion.almacen.lectura_diario import Apunte
 
+REABIERTO = "BREAKER_REOPENED"
+"""Kind of the alert of a trial that failed."""
+
 
 def escribir_reglas(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
     """The breakers that a daemon has from now on; those that it had before are gone, unless it still does."""
@@ -66,15 +69,25 @@ def escribir_cambio(conexion: Connection, titular: Titular, diario: str, apunte:
 
 
 def escribir_alerta(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """A breaker that opened or closed, as a person has to know it; a trial that failed is history alone."""
+    """Each change of a breaker, as a person has to know it.
+
+    One that opens again after a trial is of a kind of its own: those that come and go must not use up what
+    may be told of breakers that open anew.
+    """
     contenido = apunte.contenido
-    if contenido["previous_state"] == EstadoDisyuntor.HALF_OPEN and apunte.tipo == "BREAKER_OPENED":
-        return
+    nivel, clase = "INFO", apunte.tipo
+    match EstadoDisyuntor(contenido["state"]), EstadoDisyuntor(contenido["previous_state"]):
+        case EstadoDisyuntor.OPEN, EstadoDisyuntor.HALF_OPEN:
+            clase, que = REABIERTO, "is open again, entries wait"
+        case EstadoDisyuntor.OPEN, _:
+            nivel, que = "WARNING", "is open, entries wait"
+        case EstadoDisyuntor.HALF_OPEN, _:
+            que = "is on trial, entries wait"
+        case _:
+            que = "is closed again"
     nombre = str(contenido["kind"]).replace("_", " ")
-    abierto = apunte.tipo == "BREAKER_OPENED"
-    que = "is open, entries wait" if abierto else "is closed again"
     texto = f"the {nombre} breaker of {titular.symbol} {que}: {contenido['reason']}"
-    _alertar(conexion, titular, diario, apunte, "WARNING" if abierto else "INFO", texto)
+    _alertar(conexion, titular, diario, apunte, nivel, texto, clase)
 
 
 def escribir_modo(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
@@ -106,14 +119,20 @@ def _llave(titular: Titular, exchange: object, clase: str) -> dict[str, object]:
 
 
 def _alertar(
-    conexion: Connection, titular: Titular, diario: str, apunte: Apunte, nivel: str, texto: str
+    conexion: Connection,
+    titular: Titular,
+    diario: str,
+    apunte: Apunte,
+    nivel: str,
+    texto: str,
+    clase: str | None = None,
 ) -> None:
     valores = {
         "client_id": titular.client_id,
         "account_id": titular.account_id,
         "symbol": titular.symbol,
         "level": nivel,
-        "kind": apunte.tipo,
+        "kind": clase or apunte.tipo,
         "message": texto,
         "payload_json": orjson.dumps(apunte.contenido).decode(),
         "created_at_ms": apunte.instante_ms,

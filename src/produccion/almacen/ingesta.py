@@ -55,9 +55,10 @@ _ESCRITORES: Mapping[str, tuple[Escritor, ...]] = {
     **dict.fromkeys(filas_alerta.DE_SESION, (filas_alerta.escribir_sesion,)),
     **dict.fromkeys(filas_alerta.DE_ENLACE, (filas_alerta.escribir_enlace,)),
     "BREAKER_RULES": (filas_disyuntor.escribir_reglas,),
-    "BREAKER_OPENED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
-    "BREAKER_HALF_OPEN": (filas_disyuntor.escribir_cambio,),
-    "BREAKER_CLOSED": (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    **dict.fromkeys(
+        ("BREAKER_OPENED", "BREAKER_HALF_OPEN", "BREAKER_CLOSED"),
+        (filas_disyuntor.escribir_cambio, filas_disyuntor.escribir_alerta),
+    ),
     "RISK_MODE": (filas_disyuntor.escribir_modo,),
 }
 _ILEGIBLE = (

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.lecturas import PosicionAbierta, posiciones_abiertas
+from src.produccion.api.auditoria import negar
 from src.produccion.api.encargos import Encargos, Reloj, reloj_de_pared
 from src.produccion.api.firma import VIGENCIA_ACCESO_S, Firmante
 from src.produccion.api.identificacion import PREFIJO_FICHA, PUEDEN_ACTUAR, Rol
@@ -24,7 +25,7 @@ from src.produccion.api.mensajes.contrato import LimitesMensajes
 from src.produccion.api.mercados import Mercados
 from src.produccion.api.portero import Portero
 from src.produccion.api.problemas import Problema
-from src.produccion.api.sesiones import SesionAbierta, titulares
+from src.produccion.api.sesiones import SesionAbierta, titulares, usuario_de_sesion
 from src.produccion.api.usuarios import Usuario, portadores
 from src.produccion.config.cuentas import Cuentas
 
@@ -119,7 +120,7 @@ async def galleta_de(
     if galleta is None or credencial is not None or galleta.startswith(PREFIJO_FICHA):
         return None
     if peticion.method not in _SIN_EFECTO:
-        comprobar_csrf(peticion, sesion_de(entorno_de(peticion), galleta))
+        await comprobar_csrf(peticion, sesion_de(entorno_de(peticion), galleta))
     return galleta
 
 
@@ -175,15 +176,17 @@ def sesion_de(entorno: Entorno, texto: str) -> str | None:
     return None if acceso is None else acceso.sesion
 
 
-def comprobar_csrf(peticion: Request, sesion: str | None) -> None:
+async def comprobar_csrf(peticion: Request, sesion: str | None) -> None:
     """Whether the page that asks is one of ours; a session that is not known is no matter of this.
 
     Raises:
         Problema: 403: nothing shows that it is.
     """
-    dicho = peticion.headers.get(CABECERA_CSRF, "")
-    if sesion is not None and not entorno_de(peticion).firmante.es_csrf(sesion, dicho):
-        raise Problema(403, f"a cookie needs the header `{CABECERA_CSRF}` with the log-in's csrf_token")
+    entorno, dicho = entorno_de(peticion), peticion.headers.get(CABECERA_CSRF, "")
+    if sesion is not None and not entorno.firmante.es_csrf(sesion, dicho):
+        usuario = await asyncio.to_thread(usuario_de_sesion, entorno.almacen, sesion)
+        detalle = f"a cookie needs the header `{CABECERA_CSRF}` with the log-in's csrf_token"
+        raise await negar(entorno.almacen, peticion, usuario, detalle)
 
 
 async def _autenticado(
@@ -197,7 +200,7 @@ async def _autenticado(
 Autenticado = Annotated[Usuario, Depends(_autenticado)]
 
 
-async def quien_actua(usuario: Autenticado) -> Usuario:
+async def quien_actua(usuario: Autenticado, peticion: Request) -> Usuario:
     """The user, who may act.
 
     Raises:
@@ -205,11 +208,12 @@ async def quien_actua(usuario: Autenticado) -> Usuario:
     """
     if usuario.rol not in PUEDEN_ACTUAR:
         log.warning("accion_denegada", usuario=usuario.nombre, rol=usuario.rol.value)
-        raise Problema(403, f"a {usuario.rol.value} may only look; acting needs operator, admin or service")
+        detalle = f"a {usuario.rol.value} may only look; acting needs operator, admin or service"
+        raise await negar(entorno_de(peticion).almacen, peticion, usuario, detalle)
     return usuario
 
 
-async def quien_administra(usuario: Autenticado) -> Usuario:
+async def quien_administra(usuario: Autenticado, peticion: Request) -> Usuario:
     """The user, who is an admin.
 
     Raises:
@@ -217,7 +221,8 @@ async def quien_administra(usuario: Autenticado) -> Usuario:
     """
     if usuario.rol is not Rol.ADMIN:
         log.warning("accion_denegada", usuario=usuario.nombre, rol=usuario.rol.value)
-        raise Problema(403, f"this needs an admin; {usuario.nombre} is a {usuario.rol.value}")
+        detalle = f"this needs an admin; {usuario.nombre} is a {usuario.rol.value}"
+        raise await negar(entorno_de(peticion).almacen, peticion, usuario, detalle)
     return usuario
 
 

@@ -21,7 +21,7 @@ class _Cuenta(NamedTuple):
 
 
 class Portero:
-    """Counts attempts in memory; a restart forgets them.
+    """Counts attempts in memory, each process its own; a restart forgets them.
 
     An attempt counts as failed from its beginning, so that many at once are no way round the limit.
 
@@ -47,9 +47,12 @@ class Portero:
     def acertar(self, usuario: str, direccion: str) -> None:
         """The attempt was right: the user starts afresh, the address gets its attempt back."""
         self._cuentas.pop(("user", usuario), None)
-        cuenta = self._cuentas.get(("address", direccion))
-        if cuenta is not None:
-            self._cuentas["address", direccion] = cuenta._replace(fallos=cuenta.fallos - 1)
+        self._restar(("address", direccion))
+
+    def devolver(self, usuario: str, direccion: str) -> None:
+        """Nobody could tell whether the attempt was right: it has not been one."""
+        self._restar(("user", usuario))
+        self._restar(("address", direccion))
 
     def __len__(self) -> int:
         """How many users and addresses are remembered."""
@@ -60,6 +63,11 @@ class Portero:
         if cuenta is None or cuenta.fallos < limite:
             return 0.0
         return max(0.0, cuenta.ultimo_s + VENTANA_S - self._ahora_s())
+
+    def _restar(self, quien: tuple[str, str]) -> None:
+        cuenta = self._cuentas.get(quien)
+        if cuenta is not None:
+            self._cuentas[quien] = cuenta._replace(fallos=max(0, cuenta.fallos - 1))
 
     def _sumar(self, quien: tuple[str, str]) -> None:
         ahora = self._ahora_s()

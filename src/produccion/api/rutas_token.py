@@ -7,6 +7,8 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Body, Request, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SinConexion
 
 from src.produccion.api.acceso import (
     GALLETA_REFRESCO,
@@ -21,6 +23,7 @@ from src.produccion.api.acceso import (
     quitar_galletas,
     sesion_de,
 )
+from src.produccion.api.auditoria import Acto, auditar
 from src.produccion.api.firma import Acceso
 from src.produccion.api.identificacion import PREFIJO_FICHA
 from src.produccion.api.modelos import FichaConcedida, Ingreso, Refresco
@@ -54,14 +57,28 @@ async def login(
             f"too many failed log-ins; try again in {espera_s:.0f} s",
             cabeceras={"Retry-After": f"{espera_s:.0f}"},
         )
-    async with entorno.cifrados:
-        abierta = await asyncio.to_thread(_entrar, entorno, ingreso)
-    if abierta is None:
-        log.warning("ingreso_fallido", direccion=direccion)
-        raise Problema(401, "user or password is wrong", cabeceras={"WWW-Authenticate": "Bearer"})
-    entorno.portero.acertar(ingreso.username, direccion)
-    log.info("ingreso", usuario=abierta.usuario.nombre, direccion=direccion)
-    return _conceder(peticion, entorno, abierta, galleta=ingreso.cookie)
+    usuario, acierta = None, True  # until the store says otherwise: nobody has failed
+    try:
+        async with entorno.cifrados:
+            usuario, acierta = await asyncio.to_thread(
+                identificar, entorno.almacen, ingreso.username, ingreso.password.get_secret_value()
+            )
+        acto = Acto(usuario, direccion, "session.login", None, {"cookie": ingreso.cookie})
+
+        async def entrar() -> RespuestaJson:
+            if usuario is None or not acierta:
+                log.warning("ingreso_fallido", direccion=direccion)
+                raise Problema(401, "user or password is wrong", cabeceras={"WWW-Authenticate": "Bearer"})
+            abierta = await asyncio.to_thread(abrir_sesion, entorno.almacen, usuario)
+            entorno.portero.acertar(ingreso.username, direccion)
+            log.info("ingreso", usuario=usuario.nombre, direccion=direccion)
+            return _conceder(peticion, entorno, abierta, galleta=ingreso.cookie)
+
+        return await auditar(entorno.almacen, acto, entrar)
+    except (DBAPIError, SinConexion):
+        if acierta:
+            entorno.portero.devolver(ingreso.username, direccion)
+        raise
 
 
 @rutas_token.post(
@@ -80,7 +97,7 @@ async def refresh(
     dicho = None if refresco is None else refresco.refresh_token.get_secret_value()
     texto = dicho or peticion.cookies.get(GALLETA_REFRESCO)
     if texto is not None and dicho is None:
-        comprobar_csrf(peticion, await asyncio.to_thread(sesion_de_refresco, entorno.almacen, texto))
+        await comprobar_csrf(peticion, await asyncio.to_thread(sesion_de_refresco, entorno.almacen, texto))
     abierta = None if texto is None else await asyncio.to_thread(continuar_sesion, entorno.almacen, texto)
     if abierta is None:
         log.warning("refresco_rechazado", direccion=direccion)
@@ -92,25 +109,28 @@ async def refresh(
 
 @rutas_token.post("/logout", status_code=204, responses=problemas(401, 403, 503))
 async def logout(
-    _usuario: Autenticado, credencial: Credencial, galleta: Galleta, entorno: Compartido
+    usuario: Autenticado,
+    credencial: Credencial,
+    galleta: Galleta,
+    entorno: Compartido,
+    direccion: Direccion,
 ) -> Response:
     """End the session of the token that this request carries, or revoke a token of `users token`."""
     texto = galleta if credencial is None else credencial.credentials
     assert texto is not None
-    if texto.startswith(PREFIJO_FICHA):
-        await asyncio.to_thread(revocar_ficha, entorno.almacen, texto)
-    else:
-        sesion = sesion_de(entorno, texto)
-        if sesion is not None:
+    de_programa = texto.startswith(PREFIJO_FICHA)
+
+    async def salir() -> Response:
+        if de_programa:
+            await asyncio.to_thread(revocar_ficha, entorno.almacen, texto)
+        elif (sesion := sesion_de(entorno, texto)) is not None:
             await asyncio.to_thread(cerrar_sesion, entorno.almacen, sesion)
-    respuesta = Response(status_code=204)
-    quitar_galletas(respuesta)
-    return respuesta
+        respuesta = Response(status_code=204)
+        quitar_galletas(respuesta)
+        return respuesta
 
-
-def _entrar(entorno: Entorno, ingreso: Ingreso) -> SesionAbierta | None:
-    usuario = identificar(entorno.almacen, ingreso.username, ingreso.password.get_secret_value())
-    return None if usuario is None else abrir_sesion(entorno.almacen, usuario)
+    accion = "token.revoke" if de_programa else "session.logout"
+    return await auditar(entorno.almacen, Acto(usuario, direccion, accion, None, {}), salir)
 
 
 def _conceder(peticion: Request, entorno: Entorno, abierta: SesionAbierta, *, galleta: bool) -> RespuestaJson:

@@ -90,6 +90,12 @@ def sesion_de_refresco(almacen: Engine, texto: str) -> str | None:
         return conexion.execute(consulta).scalar_one_or_none()
 
 
+def usuario_de_sesion(almacen: Engine, sesion: str) -> Usuario | None:
+    """Whose session it is, while it is good."""
+    with leer(almacen) as conexion:
+        return _de_sesiones(conexion, [sesion]).get(sesion)
+
+
 def cerrar_sesion(almacen: Engine, sesion: str) -> None:
     """End a session: neither its access token nor its refresh token is good any more."""
     with almacen.begin() as conexion:

@@ -117,12 +117,12 @@ def buscar_usuario(almacen: Engine, nombre: str) -> Usuario:
     return usuario_de(fila)
 
 
-def identificar(almacen: Engine, nombre: str, contrasena: str) -> Usuario | None:
-    """Who logs in; ``None`` when name, password or state do not let them. Takes as long either way."""
+def identificar(almacen: Engine, nombre: str, contrasena: str) -> tuple[Usuario | None, bool]:
+    """The user of a name, and whether it logs in; password and state may not let it. As long either way."""
     with leer(almacen) as conexion:
         fila = conexion.execute(select(users).where(users.c.username == nombre)).one_or_none()
     bien = coincide(None if fila is None else fila.password_hash, contrasena)
-    return usuario_de(fila) if fila is not None and bien and not fila.disabled else None
+    return (None, False) if fila is None else (usuario_de(fila), bien and not fila.disabled)
 
 
 def dar_ficha(almacen: Engine, nombre: str, vigencia_ms: int, nota: str) -> FichaDada:

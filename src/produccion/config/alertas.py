@@ -16,6 +16,7 @@ Nombre = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 _TODOS = "*"
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_ENTRE_VARIAS = re.compile(r"[\s,]+")  # addresses of one variable
 
 
 class Permiso(StrEnum):
@@ -123,6 +124,15 @@ def secreto(variable: str, entorno: Mapping[str, str]) -> str:
     if not valor:
         raise ConfiguracionInvalida(f"{variable} is not set in the environment; section `alerts` names it")
     return valor
+
+
+def secretos_de(ajustes: SeccionAlertas, entorno: Mapping[str, str]) -> list[str]:
+    """The values of all variables that the settings name, whatever they are called: none may be written."""
+    nombres = [servicio.url_env for servicio in ajustes.apprise]
+    if ajustes.telegram is not None:
+        nombres.append(ajustes.telegram.token_env)
+    valores = [entorno.get(nombre, "").strip() for nombre in nombres]
+    return [trozo for valor in valores for trozo in {valor, *_ENTRE_VARIAS.split(valor)} if trozo]
 
 
 def _nombre_de_variable(valor: str) -> str:

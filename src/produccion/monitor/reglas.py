@@ -12,10 +12,10 @@ from sqlalchemy.sql.schema import Table
 
 from src.nucleo.alertas import Nivel
 from src.nucleo.disparos import REGLA_EJECUCIONES, ReglasInquilino
-from src.nucleo.disyuntores import ClaseDisyuntor, Disyuntor, EstadoDisyuntor
+from src.nucleo.disyuntores import Disyuntor
+from src.produccion.almacen.disyuntores import anotar_el_de_ejecuciones, el_de_ejecuciones
 from src.produccion.almacen.esquema import (
     alerts,
-    circuit_breaker_events,
     circuit_breaker_state,
     tenant_config,
 )
@@ -85,14 +85,7 @@ def reanudar(conexion: Connection, client_id: str, ahora_ms: int) -> None:
 
 def leer_disyuntor(conexion: Connection, client_id: str, simbolo: str) -> Disyuntor:
     """The breaker of a symbol."""
-    c = circuit_breaker_state.c
-    consulta = select(c.state, c.failures, c.opened_at_ms).where(
-        c.client_id == client_id, c.symbol == simbolo
-    )
-    fila = conexion.execute(consulta).first()
-    if fila is None:
-        return Disyuntor()
-    return Disyuntor(EstadoDisyuntor(fila[0]), fallos=int(fila[1]), abierto_ms=fila[2])
+    return el_de_ejecuciones(conexion, client_id, simbolo)
 
 
 def tras_un_resultado(
@@ -112,16 +105,8 @@ def tras_un_resultado(
     _poner(conexion, circuit_breaker_state, {"client_id": client_id, "symbol": simbolo}, valores)
     cambio = (despues.estado, despues.abierto_ms) != (antes.estado, antes.abierto_ms)
     if cambio:
-        conexion.execute(
-            insert(circuit_breaker_events).values(
-                client_id=client_id,
-                symbol=simbolo,
-                kind=ClaseDisyuntor.STOP_EXECUTION.value,
-                state=despues.estado.value,
-                failures=despues.fallos,
-                occurred_at_ms=ahora_ms,
-            )
-        )
+        estados = (antes, antes.en(ahora_ms, REGLA_EJECUCIONES), despues)
+        anotar_el_de_ejecuciones(conexion, client_id, simbolo, estados, ahora_ms)
     return despues, cambio
 
 

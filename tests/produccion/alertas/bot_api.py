@@ -10,7 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-FICHA = "123456:AA-secreta_de_prueba"
+from tests.secretos import FICHA_BOT as FICHA
+
+__all__ = ["FICHA", "BotApi", "Ilegible", "leer_markdown", "un_bot"]
+
 RESERVADOS = set("_*[]()~`>#+-=|{}.!")
 
 

@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from src.nucleo.errores import AlmacenCaido
+from src.produccion.alertas import actos, respuestas
 from src.produccion.alertas.actos import Plazos
 from src.produccion.alertas.escucha import Oyente, leer_recado
 from src.produccion.alertas.ordenes import Confirmaciones
 from src.produccion.alertas.telegram import BotTelegram
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse, vivos
-from src.produccion.almacen.esquema import alerts, commands
+from src.produccion.almacen.esquema import alerts, audit_log, commands
 from src.produccion.almacen.mandos import MandoGuardado
 from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada, guardar_operacion
 from src.produccion.config.alertas import Permiso, SeccionChat
@@ -74,7 +75,11 @@ async def preguntar(bot: BotApi, texto: str, chat: int = 7, **mas: Any) -> str:
 
 @asynccontextmanager
 async def un_demonio(
-    motor: Engine, desenlace: Desenlace, simbolo: str = "BTCUSDT", client_id: str = "default"
+    motor: Engine,
+    desenlace: Desenlace,
+    simbolo: str = "BTCUSDT",
+    client_id: str = "default",
+    cuenta: str = "live-1",
 ) -> AsyncIterator[list[MandoGuardado]]:
     atendidos: list[MandoGuardado] = []
 
@@ -82,11 +87,11 @@ async def un_demonio(
         atendidos.append(mando)
         return desenlace
 
-    demonio = DemonioNuevo("sim-1", simbolo, 1, "aqui", client_id=client_id)
+    demonio = DemonioNuevo(cuenta, simbolo, 1, "aqui", client_id=client_id)
     oidor = OidorMandos(motor, demonio, atender, Ritmo(0.02, 0.5, 5.0))
     tarea = asyncio.create_task(oidor.correr())
     try:
-        await hasta(lambda: any(d.symbol == simbolo for d in vivos(motor)))
+        await hasta(lambda: any((d.account_id, d.symbol) == (cuenta, simbolo) for d in vivos(motor)))
         yield atendidos
     finally:
         tarea.cancel()
@@ -109,9 +114,9 @@ def opera(motor: Engine) -> bool:
 async def test_las_preguntas_se_contestan_desde_el_almacen(libro: Libro):
     async with un_oyente(libro) as bot:
         assert await preguntar(bot, "/status") == "no open positions\n"
-        assert "in all            +0.00" in await preguntar(bot, "/profit@timonel_bot")
+        assert "nothing has been filled" in await preguntar(bot, "/profit@timonel_bot")
         assert await preguntar(bot, "/locks", chat=8) == "nothing is locked\n"
-        assert "/forceexit [symbol] close positions at market" in await preguntar(bot, "/help")
+        assert "/forceexit [symbol] [account] close positions at market" in await preguntar(bot, "/help")
         assert "no such command" in await preguntar(bot, "/markdown_*[x](y)")
     assert bot.sin_markdown == []
 
@@ -172,15 +177,86 @@ async def test_cerrar_pide_a_cada_demonio_del_inquilino_lo_suyo(motor: Engine, l
         respuesta = await preguntar(bot, CODIGO)
 
         assert respuesta.splitlines() == [
-            "BTCUSDT (sim-1): Position closed",
-            "ETHUSDT (sim-1): NOT closed: No open position",
+            "BTCUSDT (live-1): Position closed",
+            "ETHUSDT (live-1): NOT closed: No open position",
         ]
         await preguntar(bot, "/forceexit btcusdt")
-        assert (await preguntar(bot, CODIGO)).splitlines() == ["BTCUSDT (sim-1): Position closed"]
+        assert (await preguntar(bot, CODIGO)).splitlines() == ["BTCUSDT (live-1): Position closed"]
 
     assert [mando.action for mando in atendidos] == ["guardian.close"] * 2
     assert atendidos[0].requested_by == "telegram:eva:7"
     assert (len(otros), len(ajenos)) == (1, 0)
+
+
+async def test_un_ensayo_solo_se_pide_por_su_cuenta(motor: Engine, libro: Libro):
+    """What is confirmed says whose position it is; a dry run beside it is left alone until it is named."""
+    hecho = Desenlace(exito=True, mensaje="Position closed")
+    async with (
+        un_oyente(libro) as bot,
+        un_demonio(motor, hecho) as reales,
+        un_demonio(motor, hecho, cuenta="sim-1") as ensayos,
+    ):
+        fuera = "BTCUSDT (sim-1): left out: a dry run is asked only by its account, /forceexit BTCUSDT sim-1"
+        assert (await preguntar(bot, "/forceexit")).splitlines() == [
+            "/forceexit: close positions at market",
+            "live: BTCUSDT on live-1",
+            fuera,
+            f"send {CODIGO} within 60 s to confirm",
+        ]
+        assert (await preguntar(bot, CODIGO)).splitlines() == ["BTCUSDT (live-1): Position closed", fuera]
+        assert (len(reales), len(ensayos)) == (1, 0)
+
+        assert "sim: BTCUSDT on sim-1" in await preguntar(bot, "/forceexit BTCUSDT Sim-1")
+        assert (await preguntar(bot, CODIGO)).splitlines() == ["BTCUSDT (sim-1): Position closed"]
+        assert "sim: BTCUSDT on sim-1" in await preguntar(bot, "/stop sim-1")
+        await preguntar(bot, CODIGO)
+        assert "live: BTCUSDT on live-1\nsim: BTCUSDT on sim-1" in await preguntar(bot, "/stopentry")
+
+    assert (len(reales), len(ensayos)) == (1, 2)
+
+
+async def test_lo_que_cambia_algo_deja_un_asiento_y_lo_que_pregunta_ninguno(motor: Engine, libro: Libro):
+    """Who, from which chat, what, and what came of it; a code that was never sent is nothing yet."""
+    async with un_oyente(libro) as bot, un_demonio(motor, Desenlace(exito=False, mensaje="No open position")):
+        await preguntar(bot, "/status")
+        await preguntar(bot, "/startentry")
+        await preguntar(bot, "/stopentry", chat=-5)
+        await preguntar(bot, CODIGO, chat=-5)
+        await preguntar(bot, "/forceexit btcusdt live-1")
+        await preguntar(bot, CODIGO)
+
+    with leer(motor) as conexion:
+        una, otra = conexion.execute(select(audit_log).order_by(audit_log.c.id)).all()
+    assert (una.client_id, una.username, una.role, una.address) == (
+        "default",
+        "-5/7",
+        "chat",
+        "telegram:desk",
+    )
+    assert (una.action, una.target, una.status) == ("telegram.stopentry", None, 200)
+    assert (otra.username, otra.address, otra.action) == ("7/7", "telegram:eva", "telegram.forceexit")
+    assert (otra.target, otra.request_json, otra.status) == ("BTCUSDT", '{"account_id":"live-1"}', 409)
+    assert otra.outcome_json == '{"message":"BTCUSDT (live-1): NOT closed: No open position"}'
+
+
+async def test_sin_nadie_a_quien_pedir_no_hay_codigo(motor: Engine, libro: Libro):
+    with escribir(motor) as conexion:
+        for cuenta in ("live-1", "sim-1"):
+            una = OperacionGuardada(f"o-{cuenta}", cuenta, "ADAUSDT", LadoOperacion.BUY, 5, "0.5", 1)
+            guardar_operacion(conexion, una)
+    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 1, "aqui"))
+    async with un_oyente(libro) as bot:
+        assert (await preguntar(bot, "/forceexit")).splitlines() == [
+            "no daemon trades that",
+            "ADAUSDT (live-1): no daemon trades it; close it at the exchange",
+            "BTCUSDT (sim-1): left out: a dry run is asked only by its account, /forceexit BTCUSDT sim-1",
+            "nothing was done",
+        ]
+        assert (await preguntar(bot, "/stop live-9")).splitlines() == [
+            "no daemon trades that",
+            "nothing was done",
+        ]
+    assert mandos(motor) == []
 
 
 async def test_parar_pide_a_cada_demonio_que_acabe_y_solo_con_su_codigo(motor: Engine, libro: Libro):
@@ -196,8 +272,8 @@ async def test_parar_pide_a_cada_demonio_que_acabe_y_solo_con_su_codigo(motor: E
         respuesta = await preguntar(bot, CODIGO)
 
         assert respuesta.splitlines() == [
-            "BTCUSDT (sim-1): the daemon ends after its step",
-            "ETHUSDT (sim-1): NOT stopped: no",
+            "BTCUSDT (live-1): the daemon ends after its step",
+            "ETHUSDT (live-1): NOT stopped: no",
         ]
         await preguntar(bot, "/stop btcusdt")
         await preguntar(bot, CODIGO)
@@ -207,17 +283,17 @@ async def test_parar_pide_a_cada_demonio_que_acabe_y_solo_con_su_codigo(motor: E
 
 
 async def test_un_demonio_callado_y_una_posicion_sin_demonio_se_dicen(motor: Engine, libro: Libro):
-    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 1, "aqui"))
+    presentarse(motor, DemonioNuevo("live-1", "BTCUSDT", 1, "aqui"))
     with escribir(motor) as conexion:
         guardar_operacion(
-            conexion, OperacionGuardada("o", "sim-1", "ADAUSDT", LadoOperacion.BUY, 5, "0.5", 1)
+            conexion, OperacionGuardada("o", "live-1", "ADAUSDT", LadoOperacion.BUY, 5, "0.5", 1)
         )
     async with un_oyente(libro) as bot:
         await preguntar(bot, "/forceexit")
         respuesta = (await preguntar(bot, CODIGO)).splitlines()
 
     assert "did not take the command in time" in respuesta[0]
-    assert respuesta[1] == "ADAUSDT (sim-1): no daemon trades it; close it at the exchange"
+    assert respuesta[1] == "ADAUSDT (live-1): no daemon trades it; close it at the exchange"
     assert [estado for _, estado, _ in mandos(motor)] == ["EXPIRED"]
 
 
@@ -247,9 +323,46 @@ async def test_con_el_almacen_caido_se_contesta_lo_que_se_sabe(motor: Engine):
     libro = Caido(motor)
     async with un_oyente(libro) as bot:
         assert await preguntar(bot, "/status") == "the shared store does not answer; ask again\n"
+        assert await preguntar(bot, "/stopentry") == "the shared store does not answer; ask again\n"
+    libro.apagar()
+
+
+async def test_un_almacen_que_cae_antes_del_codigo_deja_en_duda_lo_hecho(motor: Engine):
+    class Cae(Libro):
+        async def escribiendo(self, hacer):  # type: ignore[no-untyped-def]
+            raise AlmacenCaido("gone")
+
+    libro = Cae(motor)
+    async with un_oyente(libro) as bot:
         await preguntar(bot, "/stopentry")
         assert "whether it was done is unknown" in await preguntar(bot, CODIGO)
     libro.apagar()
+
+
+async def test_un_defecto_se_dice_y_no_acaba_con_la_escucha(
+    libro: Libro, bitacora: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    """Listening and delivery are one group of tasks: what ends one ends the other."""
+
+    def defectuosa(*_: object) -> str:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(respuestas, "ganancia", defectuosa)
+    monkeypatch.setattr(actos, "pausar_entradas", defectuosa)
+    monkeypatch.setattr(actos, "pedir", defectuosa)
+    async with un_oyente(libro) as bot, un_demonio(libro.motor, Desenlace(exito=True, mensaje="x")):
+        assert "met a defect of Timonel" in await preguntar(bot, "/profit")
+        for orden in ("/stopentry", "/forceexit"):
+            await preguntar(bot, orden)
+            dicho = await preguntar(bot, CODIGO)
+            assert dicho == (
+                "that met a defect of Timonel; whether it was done is unknown: look with /status\n"
+            )
+        assert await preguntar(bot, "/status") == "no open positions\n"
+
+    defectos = [e for e in bitacora if e["event"] == "orden_defectuosa"]
+    assert [e["orden"] for e in defectos] == ["profit", "stopentry", "forceexit"]
+    assert all(e["exc_info"] for e in defectos)
 
 
 async def test_otro_que_escucha_y_telegram_caido_se_dicen_y_se_sigue(

@@ -21,7 +21,10 @@ CERRAR = Peticion(Orden.FORCEEXIT, "BTCUSDT")
     [
         ("/status", Peticion(Orden.STATUS)),
         ("/forceexit@timonel_bot  BTCUSDT now", CERRAR),
+        ("/forceexit BTCUSDT Sim-1a", Peticion(Orden.FORCEEXIT, "BTCUSDT", "sim-1a")),
+        ("/stop live-1a", Peticion(Orden.STOP, "", "live-1a")),
         ("/Daily 3", Peticion(Orden.DAILY, "3")),
+        ("/daily -3", Peticion(Orden.DAILY, "-3")),
         ("/start", Peticion(Orden.HELP)),
         ("/nothing", None),
         ("status", None),

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert
 
+from src.nucleo.alertas import Regla
 from src.produccion.alertas import respuestas
+from src.produccion.alertas.bandeja import Destino, entregada, juntar, repartir, tomar
 from src.produccion.almacen.conexion import escribir, leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.esquema import breakers, daemons, positions, risk_modes, trades
 from src.produccion.almacen.ingesta import ingerir
 from src.produccion.monitor.reglas import pausar, tras_un_resultado
-from tests.produccion.alertas.apoyo import avisar
+from tests.produccion.alertas.apoyo import adelantar, avisar
 from tests.produccion.almacen.diarios_de_prueba import (
     ABIERTA_MS,
     AGENTE,
@@ -41,9 +43,15 @@ def una_sesion(motor: Engine, ruta: Path) -> None:
 
 
 def un_trade(
-    motor: Engine, hace_dias: int, pnl: str, comision: str = "0", operacion: str = "cerrar_long"
+    motor: Engine,
+    hace_dias: int,
+    pnl: str,
+    comision: str = "0",
+    operacion: str = "cerrar_long",
+    cuenta: str = "sim-1",
 ) -> None:
     valores = TITULAR._asdict() | {
+        "account_id": cuenta,
         "operation": operacion,
         "status": "ok",
         "side": "SELL",
@@ -89,6 +97,7 @@ def test_lo_ganado_se_suma_por_tramos_y_sin_perder_decimales(motor: Engine):
     un_trade(motor, 0, "0", "0.05", "abrir_long")
 
     assert decir(motor, respuestas.ganancia) == [
+        "sim:",
         "today             +0.23",
         "7 days            -0.78",
         "30 days           +9.21",
@@ -98,6 +107,34 @@ def test_lo_ganado_se_suma_por_tramos_y_sin_perder_decimales(motor: Engine):
     ]
 
 
+def test_lo_ganado_en_un_ensayo_no_se_suma_al_dinero(motor: Engine):
+    """A dry run beside a real account: neither total holds anything of the other."""
+    un_trade(motor, 0, "1000", cuenta="sim-1")
+    un_trade(motor, 0, "-1", cuenta="live-1")
+    un_trade(motor, 0, "-2", cuenta="live-2")
+    un_trade(motor, 400, "7", cuenta="testnet-1")
+
+    dicho = decir(motor, respuestas.ganancia)
+    assert [linea for linea in dicho if linea.endswith(":")] == ["live:", "sim:", "testnet:"]
+    assert [linea.split()[-1] for linea in dicho if linea.startswith("today")] == [
+        "-3.00",
+        "+1000.00",
+        "+0.00",
+    ]
+    assert next(linea for linea in dicho if "closed" in linea) == "2 positions closed, 0% won"
+    assert [linea.split()[1:2] for linea in decir(motor, respuestas.dias, "1")] == [
+        [],
+        ["-3.00"],
+        [],
+        ["+1000.00"],
+    ]
+
+
+def test_sin_fills_no_hay_nada_que_sumar(motor: Engine):
+    assert decir(motor, respuestas.ganancia) == ["nothing has been filled"]
+    assert decir(motor, respuestas.dias, "3")[0].startswith("nothing has been filled since ")
+
+
 def test_los_dias_salen_del_ultimo_al_primero(motor: Engine):
     un_trade(motor, 0, "3", "1")
     un_trade(motor, 1, "-1")
@@ -105,17 +142,18 @@ def test_los_dias_salen_del_ultimo_al_primero(motor: Engine):
 
     tres = decir(motor, respuestas.dias, "3")
 
-    assert [linea.split()[1:] for linea in tres] == [
+    assert tres[0] == "sim:"
+    assert [linea.split()[1:] for linea in tres[1:]] == [
         ["+2.00", "1", "fills"],
         ["-2.00", "2", "fills"],
         ["+0.00", "0", "fills"],
     ]
     assert [len(decir(motor, respuestas.dias, n)) for n in ("", "-1", "0", "99999999999", "500")] == [
-        7,
-        7,
-        1,
-        7,
-        31,
+        8,
+        8,
+        2,
+        8,
+        32,
     ]
 
 
@@ -180,7 +218,28 @@ def test_un_demonio_callado_se_nota(motor: Engine):
     with escribir(motor) as conexion:
         conexion.execute(daemons.update().values(heartbeat_ms=daemons.c.heartbeat_ms - 60_000))
     assert decir(motor, respuestas.salud)[0] == "BTCUSDT (sim-1) SILENT, last sign 60 s ago"
-    assert decir(motor, respuestas.salud, client_id="ajeno")[0] == "no daemon is known"
+    assert decir(motor, respuestas.salud, client_id="ajeno") == [
+        "no daemon is known",
+        "alerts of 24 h: 0 sent, 0 waiting, 0 given up",
+    ]
+
+
+def test_el_reparto_que_se_dice_es_el_del_inquilino(motor: Engine):
+    """What one channel was told of two tenants is counted for each, and a digest for neither."""
+    regla, todos = Regla(por_clase=1, ventana_ms=1_000), Destino("telegram:eva")
+    avisar(motor, "uno", "dos", "tres")
+    avisar(motor, "ajeno", client_id="ajeno", clase="shutdown")
+    repartir(motor, [todos], regla)
+    while (entrega := tomar(motor, todos, regla)) is not None:
+        entregada(motor, entrega)
+    adelantar(motor, 2_000)
+    juntar(motor, todos)
+    avisar(motor, "luego", client_id="ajeno")
+
+    assert decir(motor, respuestas.salud)[-1] == "alerts of 24 h: 1 sent, 0 waiting, 0 given up"
+    assert decir(motor, respuestas.salud, client_id="ajeno")[-1] == (
+        "alerts of 24 h: 1 sent, 1 waiting, 0 given up"
+    )
 
 
 def test_los_ultimos_avisos_son_los_del_inquilino(motor: Engine):

@@ -138,6 +138,12 @@ def test_cada_cambio_es_estado_historia_y_alerta(demonio: Demonio, motor: Engine
         ),
         (
             "INFO",
+            "BREAKER_HALF_OPEN",
+            "the latency breaker of BTCUSDT is on trial, entries wait:"
+            " 60 s are over; 1 sample below the limit close it",
+        ),
+        (
+            "INFO",
             "BREAKER_CLOSED",
             "the latency breaker of BTCUSDT is closed again: 100 ms: 1 sample in a row below 500 ms",
         ),
@@ -149,7 +155,24 @@ def test_cada_cambio_es_estado_historia_y_alerta(demonio: Demonio, motor: Engine
     ]
 
 
-def test_una_prueba_que_fracasa_es_historia_y_no_otra_alerta(demonio: Demonio, motor: Engine):
+def test_una_prueba_y_su_fracaso_son_alertas_de_otra_clase(demonio: Demonio, motor: Engine):
+    """What comes and goes is told, and never in the place of a breaker that opens anew."""
+    cuadro = demonio.un_cuadro()
+    for i in range(2):
+        cuadro.medir(LATENCY, 900.0, INICIO_MS + i * 60_000)
+    demonio.alimentar()
+
+    assert [(nivel, clase) for nivel, clase, _ in las_alertas(motor)] == [
+        ("WARNING", "BREAKER_OPENED"),
+        ("INFO", "BREAKER_HALF_OPEN"),
+        ("INFO", "BREAKER_REOPENED"),
+    ]
+    assert las_alertas(motor)[-1][2] == (
+        "the latency breaker of BTCUSDT is open again, entries wait: 900 ms on trial: 500 ms is reached again"
+    )
+
+
+def test_cada_prueba_que_fracasa_es_historia(demonio: Demonio, motor: Engine):
     cuadro = demonio.un_cuadro()
     for i in range(3):
         cuadro.medir(LATENCY, 900.0, INICIO_MS + i * 60_000)
@@ -162,7 +185,6 @@ def test_una_prueba_que_fracasa_es_historia_y_no_otra_alerta(demonio: Demonio, m
         "HALF_OPEN",
         "OPEN",
     ]
-    assert [kind for _, kind, _ in las_alertas(motor)] == ["BREAKER_OPENED"]
 
 
 def test_un_reinicio_con_otras_reglas_conserva_el_estado_y_quita_lo_apagado(demonio: Demonio, motor: Engine):
@@ -259,6 +281,41 @@ class TestDeEjecuciones:
         ultimo = historia_disyuntores(motor, "casa")[0]
         assert (ultimo.state, ultimo.reason, ultimo.requested_by) == ("CLOSED", "the key was renewed", "ana")
         assert las_alertas(motor)[-1][1] == "BREAKER_CLOSED"
+
+    def test_su_historia_dice_por_que_cuanto_y_desde_que_estado(self, motor: Engine):
+        """Opened, tried and opened again, tried and closed: every change with what was counted."""
+        with escribir(motor) as conexion:
+            for instante_ms, bien in ((1, False), (2, False), (3, False), (300_003, False), (900_000, True)):
+                tras_un_resultado(conexion, "casa", "BTCUSDT", instante_ms, bien=bien)
+
+        historia = historia_disyuntores(motor, "casa")[::-1]
+
+        assert [(c.previous_state, c.state, c.value, c.occurred_at_ms) for c in historia] == [
+            ("CLOSED", "OPEN", 3.0, 3),
+            ("OPEN", "HALF_OPEN", 3.0, 300_003),
+            ("HALF_OPEN", "OPEN", 4.0, 300_003),
+            ("OPEN", "HALF_OPEN", 4.0, 600_003),
+            ("HALF_OPEN", "CLOSED", 0.0, 900_000),
+        ]
+        assert [c.reason for c in historia] == [
+            "3 executions failed in a row",
+            "300 s are over; an execution that succeeds closes it",
+            "4 executions failed in a row, the last one on trial",
+            "300 s are over; an execution that succeeds closes it",
+            "an execution succeeded",
+        ]
+        assert {(c.limit_value, c.unit) for c in historia} == {(3.0, "failures")}
+
+    def test_uno_cerrado_a_mano_dice_que_era(self, motor: Engine):
+        self.fallar(motor, hace_ms=300_000)
+
+        assert self.cerrar(motor) is EstadoDisyuntor.HALF_OPEN
+
+        assert [(c.previous_state, c.state, c.requested_by) for c in historia_disyuntores(motor, "casa")] == [
+            ("HALF_OPEN", "CLOSED", "ana"),
+            ("OPEN", "HALF_OPEN", None),
+            ("CLOSED", "OPEN", None),
+        ]
 
     def test_uno_cerrado_no_se_cierra_otra_vez(self, motor: Engine):
         with pytest.raises(SolicitudInvalida, match="closed already"):

@@ -13,7 +13,7 @@ from src.produccion.almacen.conexion import abrir_almacen, conectar_almacen
 from src.produccion.almacen.esquema import metadatos
 from src.produccion.almacen.migrar import Avance, bajar, estado_esquema, subir, titulo_de
 
-PASOS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0013")
+PASOS = tuple(f"{paso:04d}" for paso in range(1, 14))
 ANADIR = text(
     "INSERT INTO operations (operation_id, client_id, user_id, account_id, symbol, side, status, quantity,"
     " average_entry_price, opened_at_ms, created_at_ms, updated_at_ms)"

@@ -62,6 +62,19 @@ def test_acertar_no_gasta_los_intentos_de_la_direccion():
         portero.acertar("ana", "a")
 
 
+def test_lo_que_se_devuelve_no_cuenta_ni_borra_lo_demas():
+    portero = Portero(Reloj())
+    for _ in range(FALLOS_POR_USUARIO - 1):
+        portero.intentar("ana", "a")
+    for _ in range(10 * FALLOS_POR_DIRECCION):
+        assert portero.intentar("ana", "a") == 0.0
+        portero.devolver("ana", "a")
+
+    assert portero.intentar("ana", "a") == 0.0
+    assert portero.intentar("ana", "a") > 0.0
+    portero.devolver("nadie", "z")
+
+
 def test_lo_recordado_tiene_un_limite():
     portero = Portero(Reloj())
     for i in range(30_000):

@@ -14,8 +14,9 @@ from src.produccion.almacen.esquema import refresh_tokens, sessions, users
 from src.produccion.api.acceso import CABECERA_CSRF
 from src.produccion.api.firma import Acceso, Firmante
 from src.produccion.api.identificacion import Rol
+from src.produccion.api.portero import FALLOS_POR_USUARIO
 from src.produccion.api.usuarios import anadir_usuario, cambiar_contrasena, habilitar, revocar_fichas
-from tests.produccion.api.banco import AJUSTE, Api, DemonioFalso, Respuesta
+from tests.produccion.api.banco import AJUSTE, SIN_MAS_BASES, Api, DemonioFalso, Respuesta
 
 RED = True
 
@@ -65,6 +66,21 @@ async def test_un_refresco_usado_que_vuelve_acaba_con_la_sesion_de_ambos(
         assert (
             conexion.execute(select(sessions.c.revoked_reason)).scalar() == "a used refresh token came back"
         )
+
+
+@SIN_MAS_BASES
+async def test_un_almacen_que_no_contesta_no_cierra_a_quien_acierta(api: Api):
+    """Five log-ins during an outage, and the sixth is right: nobody has failed."""
+    anadir_usuario(api.entorno.almacen, "ana", Rol.OPERADOR, "default", CONTRASENA)
+    bien = {"username": "ana", "password": CONTRASENA}
+    with api.entorno.almacen.begin() as conexion:
+        conexion.exec_driver_sql("ALTER TABLE sessions RENAME TO fuera")
+    caidas = [await api.pedir("POST", LOGIN, bien) for _ in range(FALLOS_POR_USUARIO + 1)]
+    with api.entorno.almacen.begin() as conexion:
+        conexion.exec_driver_sql("ALTER TABLE fuera RENAME TO sessions")
+
+    assert {una.estado for una in caidas} == {503}
+    assert (await api.pedir("POST", LOGIN, bien)).estado == 200
 
 
 async def test_de_dos_que_renuevan_a_la_vez_gana_uno(api: Api):

@@ -7,7 +7,7 @@ import yaml
 
 from src.nucleo.alertas import Nivel
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.config.alertas import secreto
+from src.produccion.config.alertas import secreto, secretos_de
 from src.produccion.config.config import Ajustes, leer_ajustes
 
 RAIZ = Path(__file__).parents[3]
@@ -72,3 +72,19 @@ def test_un_secreto_que_falta_se_nombra():
     assert secreto("X_TOKEN", {"X_TOKEN": " 1:a\n"}) == "1:a"
     with pytest.raises(ConfiguracionInvalida, match="X_TOKEN is not set"):
         secreto("X_TOKEN", {})
+
+
+def test_los_secretos_se_toman_de_las_variables_que_se_nombran_se_llamen_como_se_llamen(tmp_path: Path):
+    alertas = leer(
+        tmp_path,
+        telegram={"chats": [CHAT], "token_env": "BOT_OF_THE_DESK"},
+        apprise=[{"name": "mail", "url_env": "MAIL"}, {"name": "sms", "url_env": "SMS"}],
+    ).alerts
+    entorno = {"BOT_OF_THE_DESK": " 1:a\n", "MAIL": "mailto://a:b@c, slack://d", "OTHER": "x"}
+
+    assert set(secretos_de(alertas, entorno)) == {
+        "1:a",
+        "mailto://a:b@c, slack://d",
+        "mailto://a:b@c",
+        "slack://d",
+    }

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from src.produccion.api.acceso import GALLETA_ACCESO, Entorno
+from src.produccion.api.auditoria import negar
 from src.produccion.api.identificacion import PREFIJO_FICHA, huella_de
 from src.produccion.api.mensajes.cliente import Portador
 from src.produccion.api.mensajes.contrato import PREFIJO_CSRF, PROTOCOLO, Pedido
@@ -55,7 +56,8 @@ async def reconocer(socket: WebSocket, entorno: Entorno) -> Entrada:
     ofrecidos: list[str] = socket.scope.get("subprotocols", [])
     csrf = next((o.removeprefix(PREFIJO_CSRF) for o in ofrecidos if o.startswith(PREFIJO_CSRF)), None)
     if galleta and csrf is not None and not es_csrf(entorno, portador, csrf):
-        raise Problema(403, "the subprotocol does not hold the log-in's csrf_token")
+        detalle = "the subprotocol does not hold the log-in's csrf_token"
+        raise await negar(entorno.almacen, socket, usuario, detalle)
     protocolo = PROTOCOLO if PROTOCOLO in ofrecidos else None
     return Entrada(portador, galleta and csrf is None, pedido, protocolo)
 

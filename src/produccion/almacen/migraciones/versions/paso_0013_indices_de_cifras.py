@@ -8,7 +8,7 @@ from __future__ import annotations
 from src.produccion.almacen.migraciones.piezas import crear_indice, quitar_indice
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 _INDICES = (
     ("ix_trades_client_id_executed_at_ms", "trades", ("client_id", "executed_at_ms")),
