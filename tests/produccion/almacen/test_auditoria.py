@@ -92,7 +92,7 @@ def test_uno_acabado_no_se_toca_mas(motor: Engine):
 
 def test_un_paso_atras_quita_la_guardia_y_deja_los_asientos(motor: Engine):
     abierto(motor)
-    assert bajar(motor) == "0012"
+    assert (bajar(motor), bajar(motor)) == ("0013", "0012")
     with escribir(motor) as conexion:
         conexion.execute(text("UPDATE audit_log SET username = 'berta'"))
     subir(motor)
