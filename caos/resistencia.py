@@ -34,6 +34,9 @@ _VELOCIDAD = 60  # market seconds per second: a candle of a minute each second
 _DE_PRISA = AJUSTES.replace("recv_window_ms: 1000", "recv_window_ms: 60000")
 """At that speed a request is old when it arrives."""
 
+_EXPOSICION = 0.1
+"""Without costs the actor multiplies its money: its positions would outgrow the exchange's limits on orders."""
+
 _CORTE_S = 8.0
 _DESNUDA_PARED_MAX_MS = 2_000.0
 _SIN_FINAL = {
@@ -191,7 +194,7 @@ def principal(argumentos: Sequence[str] | None = None) -> int:
     velas = o.candles if o.realtime is None else int(60 * o.realtime) + 600
     with tempfile.TemporaryDirectory(prefix="timonel-soak-") as carpeta:
         intervalo = "1h" if o.realtime is None else "1m"
-        terreno = preparar(Path(carpeta), velas, o.data, _SIN_FINAL, intervalo)
+        terreno = preparar(Path(carpeta), velas, o.data, _SIN_FINAL, intervalo, _EXPOSICION)
         with Progress(console=consola, disable=not consola.is_terminal) as progreso:
             r = Corredor(terreno, o.realtime, o.cut_every).correr(progreso)
     _mostrar(r, consola)

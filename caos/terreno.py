@@ -85,6 +85,7 @@ def preparar(
     datos: Path | None = None,
     otros: Mapping[str, Any] | None = None,
     intervalo: str = INTERVALO,
+    exposicion: float = 1.0,
 ) -> Terreno:
     """Write market and artefact.
 
@@ -94,6 +95,7 @@ def preparar(
         datos: Candle file; a synthetic market when omitted.
         otros: Further values of the artefact's configuration, by dotted key.
         intervalo: Of a synthetic market's candles.
+        exposicion: How large positions are, as a share of what the actor takes otherwise.
 
     Raises:
         DatosInvalidos: The file has too few candles.
@@ -102,7 +104,7 @@ def preparar(
     tabla = _leer(datos, necesarias) if datos else generar(SIMBOLO, intervalo, necesarias, SEMILLA)
     cambios = {**_CAMBIOS, **(otros or {}), "data_downloader.interval": inferir_intervalo(tabla)}
     taller = abrir_taller(necesarias, cambios, tabla)
-    taller = replace(taller, actor=_actor(taller.configuracion))
+    taller = replace(taller, actor=_actor(taller.configuracion, exposicion))
     ruta = carpeta / "candles.csv"
     escribir_velas(taller.tabla, ruta)
     train_id = escribir_artefacto(taller, carpeta / "artefacts", "chaos")
@@ -119,12 +121,12 @@ def _leer(ruta: Path, necesarias: int) -> TablaVelas:
     return tabla[:necesarias]
 
 
-def _actor(configuracion: ConfiguracionArtefacto) -> dict[str, np.ndarray]:
+def _actor(configuracion: ConfiguracionArtefacto, exposicion: float) -> dict[str, np.ndarray]:
     """One layer that follows the last return, with a little of everything else."""
     columnas, ventana = len(configuracion.columnas()), configuracion.entorno.window_size
     pesos = np.random.default_rng(5).normal(size=(1, ventana * columnas + 3)) * 0.02
     pesos[0, (ventana - 1) * columnas] = _PESO_RETORNO
-    return {"w0": pesos, "b0": np.zeros(1)}
+    return {"w0": pesos * exposicion, "b0": np.zeros(1)}
 
 
 __all__ = ["AJUSTES", "CALENTAMIENTO", "INTERVALO", "SIMBOLO", "Terreno", "preparar"]
