@@ -35,7 +35,7 @@ _DE_PRISA = AJUSTES.replace("recv_window_ms: 1000", "recv_window_ms: 60000")
 """At that speed a request is old when it arrives."""
 
 _EXPOSICION = 0.1
-"""Without costs the actor multiplies its money: its positions would outgrow the exchange's limits on orders."""
+"""Without costs the actor multiplies its money: positions would outgrow the exchange's limits on orders."""
 
 _CORTE_S = 8.0
 _DESNUDA_PARED_MAX_MS = 2_000.0
