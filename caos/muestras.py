@@ -17,7 +17,7 @@ TAREAS_MAX = 32
 """A daemon has about a dozen; one left behind at each candle or order would soon be more."""
 
 _MB = 1 << 20
-_EXTREMOS = 0.1  # share of the samples at each end that is averaged
+_EXTREMOS = 0.1  # share of the samples at each end that counts
 
 
 class Muestra(NamedTuple):
@@ -64,12 +64,16 @@ class Sonda:
 
 def crecimiento_mb(muestras: Sequence[Muestra]) -> float:
     """Mean resident memory of the last samples less that of the first ones."""
-    cuantas = max(1, int(len(muestras) * _EXTREMOS))
-    return fmean(m.rss_mb for m in muestras[-cuantas:]) - fmean(m.rss_mb for m in muestras[:cuantas])
+    primeras, ultimas = _extremos(muestras)
+    return fmean(m.rss_mb for m in ultimas) - fmean(m.rss_mb for m in primeras)
 
 
 def que_crece(nombre: str, muestras: Sequence[Muestra]) -> Iterator[Violacion]:
-    """What a process holds more of than it did."""
+    """What a process holds more of than it did.
+
+    Of descriptors and threads the least that it held counts: a connection that lives for a moment, such as one
+    more while an answer is awaited, is none that was left open.
+    """
     if len(muestras) < 2:
         yield Violacion("resources are constant", f"{nombre}: {len(muestras)} samples say nothing")
         return
@@ -77,9 +81,14 @@ def que_crece(nombre: str, muestras: Sequence[Muestra]) -> Iterator[Violacion]:
     if crece >= CRECIMIENTO_MAX_MB:
         yield Violacion("resources are constant", f"{nombre} grew by {crece:.1f} MB")
     for que in ("descriptores", "hilos"):
-        primero, ultimo = (getattr(muestra, que) for muestra in (muestras[0], muestras[-1]))
+        primero, ultimo = (min(getattr(m, que) for m in extremo) for extremo in _extremos(muestras))
         if ultimo > primero:
             yield Violacion("resources are constant", f"{nombre}: {que} {primero} became {ultimo}")
+
+
+def _extremos(muestras: Sequence[Muestra]) -> tuple[Sequence[Muestra], Sequence[Muestra]]:
+    cuantas = max(1, int(len(muestras) * _EXTREMOS))
+    return muestras[:cuantas], muestras[-cuantas:]
 
 
 def que_tareas_quedan(registro: Path) -> Iterator[Violacion]:

@@ -33,6 +33,14 @@ def test_descriptores_e_hilos_que_quedan_abiertos_se_dicen():
     ]
 
 
+def test_una_conexion_de_un_momento_no_es_una_que_quedo_abierta():
+    un_momento = muestras(*[80.0] * 40, descriptores=(9, 10))
+    quedo = [m._replace(descriptores=10 if m.paso > 20 else 9) for m in un_momento]
+
+    assert list(que_crece("daemon", un_momento)) == []
+    assert [v.detalle for v in que_crece("daemon", quedo)] == ["daemon: descriptores 9 became 10"]
+
+
 def test_sin_muestras_no_se_afirma_nada():
     (violacion,) = que_crece("daemon", [])
 
