@@ -71,8 +71,8 @@ def crecimiento_mb(muestras: Sequence[Muestra]) -> float:
 def que_crece(nombre: str, muestras: Sequence[Muestra]) -> Iterator[Violacion]:
     """What a process holds more of than it did.
 
-    Of descriptors and threads the least that it held counts: a connection that lives for a moment, such as one
-    more while an answer is awaited, is none that was left open.
+    Of descriptors and threads the least that it held counts: a connection that lives for a moment, such as
+    one more while an answer is awaited, is none that was left open.
     """
     if len(muestras) < 2:
         yield Violacion("resources are constant", f"{nombre}: {len(muestras)} samples say nothing")
