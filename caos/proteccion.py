@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -85,11 +86,8 @@ def _mal_lado(evento: Evento, rangos: list[_Rango]) -> Iterator[str]:
     """A stop beyond everything that the market did about then was on the wrong side of the mark."""
     freno, largo = evento.contenido["brake"], evento.contenido["quantity"] > 0.0
     instante_ms = int(freno["adjusted_ms"])
-    cerca = [
-        r
-        for r in rangos
-        if r.desde_ms - _DESFASE_MS <= instante_ms and instante_ms <= r.hasta_ms + _DESFASE_MS
-    ]
+    primero = bisect_left(rangos, instante_ms - _DESFASE_MS, key=lambda r: r.hasta_ms)
+    cerca = rangos[primero : bisect_right(rangos, instante_ms + _DESFASE_MS, key=lambda r: r.desde_ms)]
     if not cerca or _incompleto(cerca, instante_ms):
         return
     limite = max(r.alto for r in cerca) if largo else min(r.bajo for r in cerca)
@@ -112,10 +110,10 @@ def _rangos(p: Pruebas) -> list[_Rango]:
     duracion = p.velas[1] - p.velas[0]
     decididas = [evento.contenido["candle"] for evento in p.de_tipo("CANDLE_DECIDED")]
     otras = [vela for evento in p.de_tipo("CANDLES") for vela in evento.contenido["candles"]]
-    return [
+    return sorted(
         _Rango(int(vela[0]), int(vela[0]) + duracion, float(vela[2]), float(vela[3]))
         for vela in decididas + otras
-    ]
+    )
 
 
 def cierra_lo_abierto(p: Pruebas) -> Iterator[str]:
