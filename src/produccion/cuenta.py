@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from math import isclose
@@ -17,6 +18,7 @@ from src.nucleo.errores import CuentaInexplicable, ErrorBolsa, LecturaFallida
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ingresos import CursorIngresos, leer_ingresos, repartir, sumar
+from src.produccion.ordenes.contraste import RETRASO_S
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
 from src.produccion.ordenes.oidos import FillsOidos
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
@@ -26,6 +28,7 @@ _TOLERANCIA_PRECIO = 1e-6
 _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
+_PREVIAS = 100
 PLAZO_EJECUCIONES_S = 10.0
 """Wall seconds that fills are waited for before a position is taken as it is read without them."""
 PLAZO_INGRESOS_S = 45.0
@@ -156,7 +159,8 @@ class Cuenta:
         self._es_de_un_stop = es_de_un_stop
         self._plazo_ingresos_s = plazo_ingresos_s
         self._oidos = oidos or FillsOidos()
-        self._previa: Posicion | None = None  # what was held before what was booked last
+        # Until when what was held, wall time.
+        self._previas: deque[tuple[float, Posicion | None]] = deque(maxlen=_PREVIAS)
         self._sin_ingreso_desde_s: float | None = None
         self._sin_listar: frozenset[int] = frozenset()  # booked fills that no list has shown yet
         self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
@@ -224,8 +228,8 @@ class Cuenta:
             funding = redondear(diferencia - transferido)
         if deuda is not None and deuda != self.marcador.deuda:
             deuda = deuda._replace(dinero=redondear(deuda.dinero + sin_explicar - arrastre))
-        if ajenos:
-            self._previa = ajenos[-1].movimiento.antes.posicion
+        for ajeno in ajenos:
+            self._dejar_atras(ajeno.movimiento.antes)
         self.estado = leido
         self._sin_ingreso_desde_s = None
         self.marcador = self._tomado(filas, deuda)._replace(
@@ -286,7 +290,7 @@ class Cuenta:
         self.marcador = self.marcador._replace(propias=propias)
         self._sin_listar |= {fila.id for fila in transacciones if not fila.listada}
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
-        self._previa = self.estado.posicion
+        self._dejar_atras(self.estado)
         self.estado = despues
         return movimiento
 
@@ -318,10 +322,15 @@ class Cuenta:
         return leido._replace(saldo=self.estado.saldo) if self.con_libro else leido
 
     def es_de_antes(self, leido: EstadoCuenta) -> bool:
-        """Whether a reading shows the position as it was before the last booking: it may be an old one."""
-        return not misma_posicion(leido.posicion, self.estado.posicion) and misma_posicion(
-            leido.posicion, self._previa
+        """Whether a reading shows a position that was held a moment ago: it may be an old one."""
+        desde_s = asyncio.get_running_loop().time() - RETRASO_S
+        previas = [posicion for hasta_s, posicion in self._previas if hasta_s >= desde_s]
+        return not misma_posicion(leido.posicion, self.estado.posicion) and any(
+            misma_posicion(leido.posicion, previa) for previa in previas
         )
+
+    def _dejar_atras(self, antes: EstadoCuenta) -> None:
+        self._previas.append((asyncio.get_running_loop().time(), antes.posicion))
 
     async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
@@ -353,6 +362,7 @@ class Cuenta:
                 filas, al_dia = await self._transacciones_nuevas()
             except ErrorBolsa:
                 if tranquila and not self._oidas():
+                    self._sin_listar |= self.marcador.propias
                     return _Lectura(leido, anterior)
                 raise
             if tranquila and not filas:
@@ -433,8 +443,11 @@ class Cuenta:
         return fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
 
     def _algo_por_listar(self) -> bool:
-        """Whether fills, or the reason why the wallet changed, may still be listed."""
-        return bool(self._sin_listar or self.marcador.sin_explicar or self._oidas())
+        """Whether fills, or the reason why the wallet changed, may still be listed.
+
+        After the agent's own fills as well: the marker is to pass no lower id that nobody has looked for.
+        """
+        return bool(self.marcador.propias or self.marcador.sin_explicar or self._oidas())
 
     async def _explicar(self, anterior: EstadoCuenta, filas: Sequence[Transaccion]) -> tuple[Ajeno, ...]:
         ajenos: list[Ajeno] = []

@@ -54,6 +54,7 @@ _APARTE = frozenset(
 """What is taken whatever else is under way: most wanted when an order does not come to its end."""
 
 _TARDE = "its time was over before its turn came; nothing was done: look again and repeat it"
+_SUPERADO = "a close was asked for after it; nothing was opened: ask again if it is still wanted"
 _A_MEDIAS = "the daemon ended while it carried this out; look at the position"
 
 log = structlog.get_logger(__name__)
@@ -211,6 +212,7 @@ class OidorMandos:
         self._ritmo = ritmo or Ritmo()
         self._hora_ms = hora_ms or _hora_pared_ms
         self._caido = self._acabado = False
+        self._ultimo_cierre = 0  # number of the newest close that was taken; it may overtake orders
 
     async def correr(self) -> None:
         """Listen for ever; whoever ends the daemon on purpose says goodbye for it afterwards."""
@@ -244,6 +246,8 @@ class OidorMandos:
                 if mando is None:
                     await self._aguardar(en_curso, hasta_una=not libre)
                 else:
+                    if mando.action == AccionMando.CERRAR:
+                        self._ultimo_cierre = max(self._ultimo_cierre, mando.seq)
                     tarea = asyncio.create_task(self._cumplir(hilo, mando), name=f"mando {mando.id}")
                     en_curso.add(tarea)
                     if mando.action not in _APARTE:
@@ -269,6 +273,9 @@ class OidorMandos:
         )
         if mando.vence_ms is not None and self._hora_ms() > mando.vence_ms:
             await self._responder(hilo, mando, Desenlace(exito=False, mensaje=_TARDE))
+            return
+        if mando.action == AccionMando.ABRIR and mando.seq < self._ultimo_cierre:
+            await self._responder(hilo, mando, Desenlace(exito=False, mensaje=_SUPERADO))
             return
         desenlace: Respuesta
         try:

@@ -241,6 +241,46 @@ async def test_una_lectura_de_lo_que_ya_se_cerro_no_pone_ningun_stop(abrir: Abri
     assert len(banco.bolsa.colocados) == colocados
 
 
+@pytest.mark.parametrize("pasos", [(-0.666,), (-0.2, -0.133)], ids=["turned", "in two"])
+async def test_una_lectura_de_lo_de_hace_un_momento_no_pone_ningun_stop(
+    pasos: tuple[float, ...], abrir: Abrir
+):
+    """One fill turned the position around, or two have closed it, before one look."""
+    banco = await abrir(0.5, 0.0)
+    bolsa = banco.bolsa
+    bolsa.transacciones_tardias = 0
+    await banco.cerrar_vela(30_000.0)
+    larga = bolsa.estado
+    for paso in pasos:
+        bolsa.operar(paso)
+    await banco.ciclo.mirar(bolsa.reloj.ahora_ms())
+    vivos, colocados = list(bolsa.stops_vivos), len(bolsa.colocados)
+
+    bolsa._antes = larga
+    bolsa.atrasar(12)
+    with pytest.raises(LecturaFallida):
+        await banco.ciclo.mirar(bolsa.reloj.ahora_ms())
+    assert (list(bolsa.stops_vivos), len(bolsa.colocados)) == (vivos, colocados)
+
+
+async def test_con_libro_propio_una_ida_y_vuelta_sin_anotar_no_se_pierde(abrir: Abrir):
+    """The wallet's change says nothing there; the marker may not pass what was not looked for."""
+    banco = await abrir(0.5, -0.5, capital=5_000.0)
+    banco.bolsa.fallos_stop.append(OrdenRechazada("would trigger at once (code -2021)", codigo=-2021))
+    with pytest.raises(LecturaFallida):
+        await banco.cerrar_vela(30_000.0)
+    await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+    assert banco.bolsa.estado.posicion is None
+    banco.bolsa.transacciones_tardias = 0
+    await banco.cerrar_vela(30_000.0)
+    await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+
+    fills = await banco.bolsa.transacciones("BTCUSDT")
+    assert len(fills) == 3
+    assert banco.cuenta.estado.saldo == pytest.approx(5_000.0 - sum(f.comision for f in fills), abs=1e-6)
+    assert banco.cuenta.estado.posicion == banco.bolsa.estado.posicion
+
+
 async def test_al_volver_con_una_decision_a_medias_se_protege_antes_de_acabarla(abrir: Abrir):
     banco = await abrir(0.5)
     banco.bolsa.fallos_stop.append(LecturaFallida("the process is dead"))

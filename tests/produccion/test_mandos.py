@@ -455,6 +455,28 @@ async def test_los_cierres_se_toman_aunque_haya_una_orden_en_curso(motor: Engine
     assert len(demonio.empezados) == 3
 
 
+async def test_una_orden_mas_vieja_que_un_cierre_no_abre_nada_despues_de_el(motor: Engine):
+    """It waited behind another order, and the close went first: being flat is what was asked for last."""
+    demonio = Atascado()
+    primera = de(AccionMando.ABRIR, motor)
+
+    async with oyendo(motor, demonio.atender):
+        await hasta(lambda: bool(demonio.empezados))
+        segunda = de(AccionMando.ABRIR, motor)
+        cierre = de(AccionMando.CERRAR, motor)
+        await hasta(lambda: AccionMando.CERRAR in demonio.empezados)
+        demonio.seguir.set()
+        for mando in (primera, cierre):
+            assert (await terminado(motor, mando)).status is EstadoMando.DONE
+        superada = await terminado(motor, segunda)
+        assert (await terminado(motor, de(AccionMando.ABRIR, motor))).status is EstadoMando.DONE
+
+    assert superada.status is EstadoMando.FAILED
+    assert superada.outcome is not None
+    assert "a close was asked for after it" in str(superada.outcome)
+    assert demonio.empezados.count(AccionMando.ABRIR) == 2
+
+
 async def test_lo_demas_espera_a_que_acabe_la_orden_en_curso_y_puede_vencer(motor: Engine):
     demonio = Atascado()
     orden = de(AccionMando.ABRIR, motor)
