@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from src.artefactos.artefacto import leer_artefacto
 from tests.extremo.fallas.banco import AJUSTES, VELAS, Ensayo, Fila, Mando, sin
 from tests.extremo.procesos import Agente, un_artefacto_inquieto
+
+_EN_DISCO_S = 0.3
+"""Longer than a record takes to the disk."""
 
 MUERTES = {
     "before": '{kind: hold, at: {call: "POST /fapi/v1/order", nth: 4, stage: before}}',
@@ -24,10 +28,15 @@ def un_ensayo(carpeta: Path, *fallas: str) -> Ensayo:
 
 
 def hasta_la_muerte(ensayo: Ensayo, mando: Mando) -> Agente:
-    """Run a daemon until the exchange holds still, and kill it there."""
+    """Run a daemon until the exchange holds still, and kill it there.
+
+    Not in the moment in which an exit is on its way beside its record: its fill is booked then without the
+    decision, which `test_reinicio` tries.
+    """
     agente = Agente(ensayo.carpeta, ensayo.train_id, mando.simulador.url, ajustes=AJUSTES)
     with agente.corriendo() as proceso:
         (detencion,) = mando.pedir("GET", "holds?wait=30")["holds"]
+        time.sleep(_EN_DISCO_S)
         proceso.kill()
         proceso.wait(10)
     mando.pedir("POST", "holds/release", {"id": detencion["id"]})
