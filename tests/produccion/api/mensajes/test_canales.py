@@ -58,7 +58,7 @@ async def test_quien_vuelve_recibe_lo_que_se_perdio_y_nada_mas(api: Api, motor: 
         await otra.hasta("log", lambda m: m["payload"]["message"] == "live")
 
     esperadas = ["missed", "missed too", "live"]
-    assert otra.vistos[0]["payload"]["resumed"] is True
+    assert [suscrito["resumed"] for suscrito in otra.de("subscribed")] == [True]
     assert [alerta["message"] for alerta in otra.de("alert")] == esperadas
     assert [alerta["message"] for alerta in otra.de("log")] == esperadas
     assert [orden["id"] for orden in otra.de("order")] == ["tm-missed"]
