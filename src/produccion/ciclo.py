@@ -791,11 +791,11 @@ class Ciclo:
     async def _amparar(self) -> None:
         """Have a stop over what is open, whoever opened it; nothing is booked, and a failure is only told.
 
-        A reading of what was held before what is known may be an old one, and says nothing.
+        Over what is known to be open, where a reading shows what was held before that: it may be an old one.
         """
         try:
-            leido = await self._p.cuenta.leer()
-            if leido.posicion is not None and not self._p.cuenta.es_de_antes(leido):
+            leido = await self._p.cuenta.leer_sin_retroceder()
+            if leido.posicion is not None:
                 await self._proteger_sin_anotar(leido)
         except ErrorBolsa as fallo:
             log.error("proteccion_sin_mirar", motivo=str(fallo))

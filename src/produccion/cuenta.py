@@ -20,7 +20,7 @@ from src.nucleo.tipos import Ejecucion, EstadoCuenta, Mercado, Posicion
 from src.produccion.ingresos import CursorIngresos, leer_ingresos, repartir, sumar
 from src.produccion.ordenes.contraste import RETRASO_S
 from src.produccion.ordenes.ejecutor import PREFIJO_CLIENTE, ejecuciones_de
-from src.produccion.ordenes.oidos import FillsOidos
+from src.produccion.ordenes.oidos import FillsOidos, en_orden
 from src.produccion.puertos import Bolsa, ClaseIngreso, Transaccion
 
 _PREFIJOS_LIQUIDACION = ("autoclose-", "adl_autoclose")
@@ -28,7 +28,9 @@ _TOLERANCIA_PRECIO = 1e-6
 _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
-_PREVIAS = 100
+_PLAZO_LISTA_S = 2.0
+"""Wall seconds that a look waits for a list of fills that it can do without."""
+
 PLAZO_EJECUCIONES_S = 10.0
 """Wall seconds that fills are waited for before a position is taken as it is read without them."""
 PLAZO_INGRESOS_S = 45.0
@@ -159,10 +161,10 @@ class Cuenta:
         self._es_de_un_stop = es_de_un_stop
         self._plazo_ingresos_s = plazo_ingresos_s
         self._oidos = oidos or FillsOidos()
-        # Until when what was held, wall time.
-        self._previas: deque[tuple[float, Posicion | None]] = deque(maxlen=_PREVIAS)
+        # Until when what was held, on the loop's clock; no further back than a reading may lag.
+        self._previas: deque[tuple[float, Posicion | None]] = deque()
         self._sin_ingreso_desde_s: float | None = None
-        self._sin_listar: frozenset[int] = frozenset()  # booked fills that no list has shown yet
+        self._sin_listar: frozenset[int] = frozenset()  # booked fills that the newest list did not show
         self.marcador = Marcador(0.0, 0, frozenset(), 0, CursorIngresos(0))
         self.estado = EstadoCuenta(0.0)
         self.en_vuelo = False
@@ -230,6 +232,8 @@ class Cuenta:
             deuda = deuda._replace(dinero=redondear(deuda.dinero + sin_explicar - arrastre))
         for ajeno in ajenos:
             self._dejar_atras(ajeno.movimiento.antes)
+        if not misma_posicion(leido.posicion, self.estado.posicion):
+            self._dejar_atras(self.estado)
         self.estado = leido
         self._sin_ingreso_desde_s = None
         self.marcador = self._tomado(filas, deuda)._replace(
@@ -290,7 +294,10 @@ class Cuenta:
         self.marcador = self.marcador._replace(propias=propias)
         self._sin_listar |= {fila.id for fila in transacciones if not fila.listada}
         movimiento = Movimiento(self.estado, despues, ejecuciones_de(transacciones))
-        self._dejar_atras(self.estado)
+        paso = self.estado
+        for ejecucion in movimiento.ejecuciones:
+            self._dejar_atras(paso)
+            paso = self._sombra(paso, [ejecucion])
         self.estado = despues
         return movimiento
 
@@ -304,7 +311,7 @@ class Cuenta:
         Raises:
             ErrorBolsa: They could not be read.
         """
-        filas, _ = await self._transacciones_nuevas()
+        filas, _ = await self._por_anotar()
         if con_fills and not filas:
             return False
         deuda = self.marcador.deuda
@@ -321,16 +328,28 @@ class Cuenta:
         leido = (await self._bolsa.cuenta(self._mercado.simbolo)).estado
         return leido._replace(saldo=self.estado.saldo) if self.con_libro else leido
 
-    def es_de_antes(self, leido: EstadoCuenta) -> bool:
-        """Whether a reading shows a position that was held a moment ago: it may be an old one."""
-        desde_s = asyncio.get_running_loop().time() - RETRASO_S
-        previas = [posicion for hasta_s, posicion in self._previas if hasta_s >= desde_s]
-        return not misma_posicion(leido.posicion, self.estado.posicion) and any(
-            misma_posicion(leido.posicion, previa) for previa in previas
+    async def leer_sin_retroceder(self) -> EstadoCuenta:
+        """The account as it is read; as it is known when the reading shows what was held a moment ago.
+
+        Raises:
+            ErrorBolsa: It could not be read.
+        """
+        pedido_s = asyncio.get_running_loop().time()
+        leido = await self.leer()
+        return self.estado if self._es_de_antes(leido.posicion, pedido_s - RETRASO_S) else leido
+
+    def _es_de_antes(self, posicion: Posicion | None, desde_s: float) -> bool:
+        """Whether this position is not the known one, and was until some moment since then."""
+        previas = [previa for hasta_s, previa in self._previas if hasta_s >= desde_s]
+        return not misma_posicion(posicion, self.estado.posicion) and any(
+            misma_posicion(posicion, previa) for previa in previas
         )
 
     def _dejar_atras(self, antes: EstadoCuenta) -> None:
-        self._previas.append((asyncio.get_running_loop().time(), antes.posicion))
+        ahora_s = asyncio.get_running_loop().time()
+        while self._previas and self._previas[0][0] < ahora_s - 2 * RETRASO_S:
+            self._previas.popleft()
+        self._previas.append((ahora_s, antes.posicion))
 
     async def _leer_hasta(self, cantidad: float) -> EstadoCuenta | None:
         """The account, once it shows a quantity; a read may lag behind an order for a moment."""
@@ -356,15 +375,17 @@ class Cuenta:
             quieta = misma_posicion(anterior.posicion, leido.posicion)
             sin_novedad = quieta and leido.saldo == self.marcador.cartera
             tranquila = sin_novedad and deuda is None and (exigente or leido.posicion is None)
-            if tranquila and not self._algo_por_listar():
+            if tranquila and not self._hay_que_listar():
                 return _Lectura(leido, anterior)
+            basta = self._bastan_los_oidos(anterior, leido, tranquila=tranquila)
             try:
-                filas, al_dia = await self._transacciones_nuevas()
-            except ErrorBolsa:
-                if tranquila and not self._oidas():
-                    self._sin_listar |= self.marcador.propias
-                    return _Lectura(leido, anterior)
-                raise
+                filas, al_dia = await self._por_anotar(_PLAZO_LISTA_S if basta else None)
+            except ErrorBolsa as fallo:
+                if not self._bastan_los_oidos(anterior, leido, tranquila=tranquila):
+                    raise
+                log.warning("fills_sin_leer", motivo=str(fallo))
+                self._sin_listar |= self.marcador.propias
+                return _Lectura(leido, anterior, en_orden(self._oidas()))
             if tranquila and not filas:
                 return _Lectura(leido, anterior)
             if deuda is not None and filas and self._llevan(self._sin(deuda), filas, leido.cantidad):
@@ -387,6 +408,13 @@ class Cuenta:
                 " explain it"
             )
         return _Lectura(leido, anterior, deuda=self._endeudar(anterior, leido.cantidad))
+
+    def _bastan_los_oidos(self, anterior: EstadoCuenta, leido: EstadoCuenta, *, tranquila: bool) -> bool:
+        """Whether a look can do without a list: what was heard explains what was read."""
+        oidas = en_orden(self._oidas())
+        if not oidas:
+            return tranquila
+        return self.marcador.deuda is None and self._llevan(anterior, oidas, leido.cantidad)
 
     def _llevan(self, base: EstadoCuenta, filas: Sequence[Transaccion], cantidad: float) -> bool:
         """Whether fills lead from an account to a signed quantity."""
@@ -423,15 +451,26 @@ class Cuenta:
             sombra = sombra._replace(saldo=redondear(sombra.saldo - fill.comision))
         return sombra
 
-    async def _transacciones_nuevas(self) -> tuple[list[Transaccion], bool]:
-        """Fills that are not booked, listed or heard, and whether those that are were listed too."""
+    async def _por_anotar(self, plazo_s: float | None = None) -> tuple[tuple[Transaccion, ...], bool]:
+        """Fills that are not booked, listed or heard, and whether those that are were listed too.
+
+        Args:
+            plazo_s: Wall seconds that the list is waited for; ``None`` for as long as the exchange is asked.
+
+        Raises:
+            ErrorBolsa: The list could not be read, or not in time.
+        """
         ultima, propias = self.marcador[1:3]
-        filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
-        listadas = {fila.id for fila in filas}
-        self._sin_listar -= listadas
+        try:
+            async with asyncio.timeout(plazo_s):
+                filas = await self._bolsa.transacciones(self._mercado.simbolo, desde_id=ultima + 1)
+        except TimeoutError as fallo:
+            raise LecturaFallida(f"the list of fills did not come within {plazo_s} s") from fallo
+        self._sin_listar = frozenset(propia for propia in propias if propia > ultima).difference(
+            fila.id for fila in filas
+        )
         nuevas = self._oidas() | {fila.id: fila for fila in filas if self._es_nueva(fila)}
-        al_dia = {propia for propia in propias if propia > ultima} <= listadas
-        return [nuevas[clave] for clave in sorted(nuevas)], al_dia
+        return en_orden(nuevas), not self._sin_listar
 
     def _oidas(self) -> dict[int, Transaccion]:
         """Fills that were heard and are not booked, by trade id."""
@@ -442,8 +481,8 @@ class Cuenta:
         ultima, propias, desde_ms = self.marcador[1:4]
         return fila.id > ultima and fila.id not in propias and fila.instante_ms >= desde_ms
 
-    def _algo_por_listar(self) -> bool:
-        """Whether fills, or the reason why the wallet changed, may still be listed.
+    def _hay_que_listar(self) -> bool:
+        """Whether a list may show fills that are not known, or why the wallet changed.
 
         After the agent's own fills as well: the marker is to pass no lower id that nobody has looked for.
         """

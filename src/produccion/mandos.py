@@ -23,6 +23,7 @@ from src.produccion.almacen.mandos import (
     mandos_tomados,
     terminar_mando,
     tomar_mandos,
+    ultimo_cierre_tomado,
     vencer_mandos,
 )
 from src.produccion.supervision.hilo import HiloSuelto
@@ -212,7 +213,7 @@ class OidorMandos:
         self._ritmo = ritmo or Ritmo()
         self._hora_ms = hora_ms or _hora_pared_ms
         self._caido = self._acabado = False
-        self._ultimo_cierre = 0  # number of the newest close that was taken; it may overtake orders
+        self._ultimo_cierre = 0  # number of the newest one taken, whatever came of it
 
     async def correr(self) -> None:
         """Listen for ever; whoever ends the daemon on purpose says goodbye for it afterwards."""
@@ -338,8 +339,12 @@ class OidorMandos:
                 return resultado
 
     def _recoger(self) -> Sequence[MandoGuardado]:
-        """What an earlier run took and did not answer."""
-        presentarse(self._almacen, self._demonio)
+        """What an earlier run took and did not answer, once it is known up to where closes were asked for."""
+        demonio = self._demonio
+        presentarse(self._almacen, demonio)
+        self._ultimo_cierre = ultimo_cierre_tomado(
+            self._almacen, demonio.account_id, demonio.symbol, client_id=demonio.client_id
+        )
         return mandos_tomados(self._almacen, self._quien)
 
     async def _rematar(self, hilo: HiloSuelto, heredados: Sequence[MandoGuardado]) -> None:

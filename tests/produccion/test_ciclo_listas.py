@@ -263,7 +263,48 @@ async def test_una_lectura_de_lo_de_hace_un_momento_no_pone_ningun_stop(
     assert (list(bolsa.stops_vivos), len(bolsa.colocados)) == (vivos, colocados)
 
 
-async def test_con_libro_propio_una_ida_y_vuelta_sin_anotar_no_se_pierde(abrir: Abrir):
+async def test_muchos_fills_no_hacen_olvidar_lo_que_habia_antes(abrir: Abrir):
+    banco = await abrir(0.5, 0.0)
+    bolsa = banco.bolsa
+    bolsa.transacciones_tardias = 0
+    await banco.cerrar_vela(30_000.0)
+    larga = bolsa.estado
+    for _ in range(150):
+        bolsa.operar(-0.003)
+    await banco.ciclo.mirar(bolsa.reloj.ahora_ms())
+    vivos = list(bolsa.stops_vivos)
+    assert [stop.lado for stop in vivos] == [LadoOrden.BUY]
+
+    bolsa._antes = larga
+    bolsa.atrasar(12)
+    with pytest.raises(LecturaFallida):
+        await banco.ciclo.mirar(bolsa.reloj.ahora_ms())
+    assert list(bolsa.stops_vivos) == vivos
+
+
+@pytest.mark.parametrize("aumentos", [1, 2])
+async def test_un_stop_perdido_se_repone_aunque_la_lectura_sea_de_antes(aumentos: int, abrir: Abrir):
+    """What is known to be open is protected where a reading shows what was held before it."""
+    banco = await abrir(0.3, 0.0)
+    bolsa = banco.bolsa
+    bolsa.transacciones_tardias = 0
+    await banco.cerrar_vela(30_000.0)
+    menor = bolsa.estado
+    for aumento in range(aumentos):
+        bolsa.operar(0.01, precio=30_010.0 + 10.0 * aumento)
+        await banco.ciclo.mirar(bolsa.reloj.ahora_ms())
+    for stop in list(bolsa.stops_vivos):
+        bolsa._pasar(stop, EstadoAlgo.CANCELED)
+        banco.ciclo.tomar_stop(EventoStop(bolsa.stops[stop.id_cliente], bolsa.reloj.ahora_ms()))
+    assert not banco.ciclo.protegida
+
+    bolsa._antes = menor
+    bolsa.atrasar(NUNCA)
+    assert await desnuda_s(banco, banco.ciclo.mirar(bolsa.reloj.ahora_ms())) < 2.0
+
+
+@pytest.mark.parametrize("retraso", [0, 1], ids=["listed", "one list behind"])
+async def test_con_libro_propio_una_ida_y_vuelta_sin_anotar_no_se_pierde(retraso: int, abrir: Abrir):
     """The wallet's change says nothing there; the marker may not pass what was not looked for."""
     banco = await abrir(0.5, -0.5, capital=5_000.0)
     banco.bolsa.fallos_stop.append(OrdenRechazada("would trigger at once (code -2021)", codigo=-2021))
@@ -273,7 +314,9 @@ async def test_con_libro_propio_una_ida_y_vuelta_sin_anotar_no_se_pierde(abrir: 
     assert banco.bolsa.estado.posicion is None
     banco.bolsa.transacciones_tardias = 0
     await banco.cerrar_vela(30_000.0)
-    await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+    banco.bolsa.transacciones_tardias = retraso
+    for _ in range(2):
+        await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
 
     fills = await banco.bolsa.transacciones("BTCUSDT")
     assert len(fills) == 3
@@ -339,6 +382,47 @@ async def test_una_cuenta_quieta_no_necesita_la_lista(abrir: Abrir, monkeypatch:
     banco.bolsa.transacciones_tardias = 0
     await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
     assert (banco.cuenta.marcador.ultima_transaccion, banco.cuenta.marcador.propias) == (1, frozenset())
+
+
+async def test_una_lista_que_no_llega_no_detiene_una_cuenta_quieta(
+    abrir: Abrir, monkeypatch: pytest.MonkeyPatch
+):
+    banco = await abrir(0.5)
+    banco.bolsa.transacciones_tardias = 0
+    await banco.cerrar_vela(30_000.0)
+
+    async def colgar(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(40.0)
+        raise LecturaFallida("no answer from the exchange")
+
+    monkeypatch.setattr(banco.bolsa, "transacciones", colgar)
+    for _ in range(3):
+        inicio_s = ahora_s()
+        await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+        assert ahora_s() - inicio_s < 3.0
+
+
+async def test_lo_oido_explica_la_cuenta_aunque_la_lista_falle(abrir: Abrir, monkeypatch: pytest.MonkeyPatch):
+    banco = await abrir(0.5, 0.0)
+    escuchar(banco)
+    await banco.cerrar_vela(30_000.0)
+    (stop,) = banco.bolsa.stops_vivos
+
+    async def fallar(*_: Any, **__: Any) -> Any:
+        raise LecturaFallida("no answer from the exchange")
+
+    with monkeypatch.context() as parche:
+        parche.setattr(banco.bolsa, "transacciones", fallar)
+        banco.bolsa.mover(stop.gatillo - 10.0)
+        await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+    assert columna(banco, "status") == ["ok", "proteccion"]
+    assert banco.cuenta.estado == banco.bolsa.estado
+
+    banco.bolsa.transacciones_tardias = 0
+    await banco.ciclo.mirar(banco.bolsa.reloj.ahora_ms())
+    assert columna(banco, "status") == ["ok", "proteccion"]
+    assert (banco.cuenta.marcador.ultima_transaccion, banco.cuenta.marcador.propias) == (2, frozenset())
+    comprobar_conservacion(banco, 10_000.0)
 
 
 async def test_un_stop_negado_tras_decidir_se_mira_con_la_marca_siguiente(abrir: Abrir):

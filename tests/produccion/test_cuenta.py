@@ -12,7 +12,7 @@ import pytest
 from src.nucleo.cartera import equity_de
 from src.nucleo.errores import LecturaFallida
 from src.nucleo.registro import StatusFila
-from src.nucleo.tipos import Posicion
+from src.nucleo.tipos import EstadoCuenta, Posicion
 from src.produccion.cuenta import PLAZO_INGRESOS_S, Cuenta, Marcador
 from src.produccion.puertos import ClaseIngreso
 from tests.constructores import HORA_MS, INICIO_MS, una_cuenta
@@ -492,6 +492,39 @@ async def test_una_lista_sin_lo_propio_va_por_detras(bitacora: Eventos):
 
     assert len((await cuenta.actualizar()).ajenos) == 2
     assert "saldo_sin_explicar" not in avisos(bitacora)
+
+
+async def test_una_lectura_de_entre_dos_fills_propios_es_de_antes():
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.3)
+    bolsa.operar(-0.1, id_cliente="tm-B")
+    intermedia = bolsa.estado
+    bolsa.operar(-0.2, id_cliente="tm-C")
+    await cuenta.tras_ejecutar((await bolsa.transacciones("BTCUSDT"))[-2:])
+
+    assert await leida(cuenta, bolsa, intermedia) == cuenta.estado
+    await asyncio.sleep(10.1)
+    assert await leida(cuenta, bolsa, intermedia) == intermedia
+
+
+async def test_lo_que_se_tuvo_antes_de_tomar_la_cuenta_sin_sus_fills_es_de_antes():
+    cuenta, bolsa = await abrir()
+    await comprar(cuenta, bolsa, 0.3)
+    await cuenta.actualizar()
+    larga = bolsa.estado
+    bolsa.transacciones_tardias = 10**9
+    bolsa.operar(-0.3)
+    await cuenta.actualizar(exigente=False, plazo_s=0.0)
+
+    assert cuenta.estado.posicion is None
+    assert await leida(cuenta, bolsa, larga) == cuenta.estado
+
+
+async def leida(cuenta: Cuenta, bolsa: BolsaFalsa, vieja: EstadoCuenta) -> EstadoCuenta:
+    """What comes of a reading that shows what was once held."""
+    bolsa._antes = vieja
+    bolsa.atrasar(1)
+    return await cuenta.leer_sin_retroceder()
 
 
 async def test_lo_propio_que_nunca_se_lista_no_detiene_la_cuenta():

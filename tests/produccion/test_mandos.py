@@ -477,6 +477,21 @@ async def test_una_orden_mas_vieja_que_un_cierre_no_abre_nada_despues_de_el(moto
     assert demonio.empezados.count(AccionMando.ABRIR) == 2
 
 
+async def test_tampoco_la_abre_quien_escucha_despues(motor: Engine):
+    demonio = Atascado()
+    de(AccionMando.ABRIR, motor)
+    async with oyendo(motor, demonio.atender):
+        await hasta(lambda: bool(demonio.empezados))
+        superada = de(AccionMando.ABRIR, motor)
+        de(AccionMando.CERRAR, motor)
+        await hasta(lambda: AccionMando.CERRAR in demonio.empezados)
+
+    demonio.seguir.set()
+    async with oyendo(motor, demonio.atender):
+        assert (await terminado(motor, superada)).status is EstadoMando.FAILED
+        assert (await terminado(motor, de(AccionMando.ABRIR, motor))).status is EstadoMando.DONE
+
+
 async def test_lo_demas_espera_a_que_acabe_la_orden_en_curso_y_puede_vencer(motor: Engine):
     demonio = Atascado()
     orden = de(AccionMando.ABRIR, motor)

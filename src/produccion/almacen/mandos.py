@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine, Insert, RowMapping, Select, select, update
+from sqlalchemy import Connection, Engine, Insert, RowMapping, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
@@ -267,6 +267,19 @@ def mandos_tomados(motor: Engine, quien: str) -> Sequence[MandoGuardado]:
     )
     with leer(motor) as conexion:
         return [_leer(fila) for fila in conexion.execute(consulta.order_by(commands.c.seq)).mappings()]
+
+
+def ultimo_cierre_tomado(motor: Engine, account_id: str, symbol: str, *, client_id: str = POR_DEFECTO) -> int:
+    """Number of the newest close that an account's daemon took, whatever came of it; 0 when none."""
+    consulta = select(func.max(commands.c.seq)).where(
+        commands.c.client_id == client_id,
+        commands.c.account_id == account_id,
+        commands.c.symbol == symbol,
+        commands.c.action == AccionMando.CERRAR.value,
+        commands.c.claimed_at_ms.is_not(None),
+    )
+    with leer(motor) as conexion:
+        return conexion.execute(consulta).scalar() or 0
 
 
 def vencer_mandos(motor: Engine) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -11,7 +11,7 @@ from src.nucleo.dinero import suma
 from src.nucleo.errores import ErrorBolsa, LecturaFallida
 from src.nucleo.vida_orden import VidaOrden
 from src.produccion.ordenes.averiguacion import AjustesEjecutor
-from src.produccion.ordenes.oidos import FillsOidos
+from src.produccion.ordenes.oidos import FillsOidos, en_orden
 from src.produccion.puertos import Bolsa, Transaccion
 
 _TOLERANCIA_RELATIVA = 1e-9
@@ -69,7 +69,7 @@ class Fills:
             while True:
                 await asyncio.wait({peticion}, timeout=self._ajustes.plazo_transacciones_s)
                 if peticion.done():
-                    return _una_vez({fila.id: fila for fila in await peticion})
+                    return en_orden({fila.id: fila for fila in await peticion})
                 if self._bastan_los_oidos(vida, id_bolsa):
                     return ()
         except ErrorBolsa as fallo:
@@ -85,11 +85,7 @@ class Fills:
 
     def _con_los_oidos(self, id_bolsa: int, listados: Sequence[Transaccion]) -> tuple[Transaccion, ...]:
         """Listed fills and those that were only heard, each once."""
-        return _una_vez(self._oidos.de_orden(id_bolsa) | {fila.id: fila for fila in listados})
-
-
-def _una_vez(filas: Mapping[int, Transaccion]) -> tuple[Transaccion, ...]:
-    return tuple(filas[clave] for clave in sorted(filas))
+        return en_orden(self._oidos.de_orden(id_bolsa) | {fila.id: fila for fila in listados})
 
 
 def _completas(vida: VidaOrden, filas: Sequence[Transaccion]) -> bool:

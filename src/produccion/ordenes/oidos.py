@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from src.produccion.puertos import Transaccion
 
 _CUANTOS = 500
@@ -32,3 +34,8 @@ class FillsOidos:
     def id_cliente_de(self, fill: Transaccion) -> str | None:
         """The client id of a fill's order, as it was told; ``None`` when it was not."""
         return self._ids_cliente.get(fill.id)
+
+
+def en_orden(filas: Mapping[int, Transaccion]) -> tuple[Transaccion, ...]:
+    """Fills by trade id, oldest first."""
+    return tuple(filas[clave] for clave in sorted(filas))
