@@ -28,7 +28,7 @@ _TOLERANCIA_PRECIO = 1e-6
 _TOLERANCIA_SALDO = 1e-6
 _LECTURAS = 10
 _ESPERA_S = 0.1
-_PLAZO_LISTA_S = 2.0
+_PLAZO_LISTA_S = 5.0
 """Wall seconds that a look waits for a list of fills that it can do without."""
 
 PLAZO_EJECUCIONES_S = 10.0
