@@ -41,7 +41,10 @@ _INICIAL = "initial"
 
 
 def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
-    """An operation as the journal has it, and its stop when that is another one than before."""
+    """An operation as it begins, its target, and its stop when that is another one than before.
+
+    How large it is from then on the rows say: a level keeps the size that it was set for.
+    """
     contenido = apunte.contenido
     operation_id = id_operacion(titular.account_id, titular.symbol, int(contenido["operation"]))
     anterior = leer_operacion(conexion, operation_id)
@@ -50,21 +53,15 @@ def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: 
         titular.account_id,
         titular.symbol,
         LadoOperacion.BUY if contenido["quantity"] > 0 else LadoOperacion.SELL,
-        0,
-        0,
+        abs(contenido["quantity"]),
+        contenido["entry"],
         int(contenido["operation"]),
         titular.client_id,
         titular.user_id,
         titular.agent_id,
     )
-    guardar_operacion(
-        conexion,
-        base._replace(
-            quantity=abs(contenido["quantity"]),
-            average_entry_price=contenido["entry"],
-            target_price=(contenido.get("brake") or {}).get("target", base.target_price),
-        ),
-    )
+    objetivo = (contenido.get("brake") or {}).get("target", base.target_price)
+    guardar_operacion(conexion, base._replace(target_price=objetivo))
     if anterior is None:
         adoptar_trades(conexion, titular, operation_id)
     stop, etiqueta = _stop_de(contenido)

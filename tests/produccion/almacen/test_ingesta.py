@@ -444,6 +444,7 @@ def test_un_stop_que_se_ejecuta_en_dos_veces_las_suma(motor: Engine, tmp_path: P
     assert reconstruir(motor).distintas == 0
 
 
+@pytest.mark.parametrize("movido", [False, True], ids=["level as it was", "level moved"])
 @pytest.mark.parametrize(
     ("cuenta", "tamano"),
     [
@@ -453,8 +454,8 @@ def test_un_stop_que_se_ejecuta_en_dos_veces_las_suma(motor: Engine, tmp_path: P
     ],
     ids=["reducida", "aumentada", "del otro lado"],
 )
-def test_la_operacion_mide_lo_que_queda_abierto_aunque_su_nivel_no_cambie(
-    motor: Engine, tmp_path: Path, cuenta: list[float], tamano: tuple[str, str]
+def test_la_operacion_mide_lo_que_queda_abierto_haga_lo_que_haga_su_nivel(
+    motor: Engine, tmp_path: Path, cuenta: list[float], tamano: tuple[str, str], movido: bool
 ):
     ruta = tmp_path / "diario.sqlite"
     nivel = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": 95.0}
@@ -463,6 +464,7 @@ def test_la_operacion_mide_lo_que_queda_abierto_aunque_su_nivel_no_cambie(
         ruta,
         ("protection", "LEVEL_SET", nivel),
         (AGENTE, "ROWS", filas(decidida, cuenta=cuenta)),
+        *([("protection", "LEVEL_SET", nivel | {"level": 99.0})] if movido else []),
     )
 
     alimentar(motor, ruta)
