@@ -45,8 +45,8 @@ def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Dr
 
 
 def caida(equity: float, equity_maximo: float) -> float:
-    """The fall from a peak, as a fraction of it; negative above it."""
-    return 1.0 - equity / equity_maximo
+    """The fall from a peak, as a fraction of it; negative above it. From a peak of nothing it is all of it."""
+    return 1.0 - equity / equity_maximo if equity_maximo > 0.0 else 1.0
 
 
 def excede(drawdown: float, limite: float) -> bool:

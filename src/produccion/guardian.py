@@ -171,12 +171,18 @@ class Guardian:
             return self._tras_ajustar(
                 posicion, anterior, None, f"Half-close done; BE stop unchanged: {fallo}"
             )
-        return self._tras_ajustar(posicion, anterior, BREAK_EVEN, "Half-close done; SL moved to BE")
+        mensaje = "Half-close done; SL moved to BE"
+        if stop != self._tablas(quedan):
+            mensaje = "Half-close done; SL moved as near to BE as the mark allows"
+        return self._tras_ajustar(posicion, anterior, BREAK_EVEN, mensaje)
+
+    def _tablas(self, posicion: Posicion) -> float:
+        largo = posicion.cantidad > 0.0
+        return precio_break_even(posicion.precio_entrada, self._r.costo_fraccion, largo=largo)
 
     def _en_tablas(self, posicion: Posicion) -> float:
         """Break-even, or one tick on the legal side of the mark where that lies beyond it."""
-        largo, mark = posicion.cantidad > 0.0, self._ciclo.mark
-        stop = precio_break_even(posicion.precio_entrada, self._r.costo_fraccion, largo=largo)
+        largo, mark, stop = posicion.cantidad > 0.0, self._ciclo.mark, self._tablas(posicion)
         if not es_mal_lado(stop, mark, largo=largo):
             return stop
         tick = float(self._r.filtros.tick)

@@ -266,6 +266,7 @@ class Montaje:
         ventanilla: Ventanilla | None = None
         try:
             await self._recuperar(escena)
+            self._comprobar_dudas(nucleo)
             ventanilla = await self._abrir_ventanilla(m, escena)
             motivo = await self._orquestar(escena, estadisticas, ventanilla)
             terminada = True
@@ -643,6 +644,15 @@ class Montaje:
             log.critical("bolsa_incompatible", motivo=str(fallo), efecto="nothing is opened")
             self._dudas.append(str(fallo))
             return si_no
+
+    def _comprobar_dudas(self, nucleo: Nucleo) -> None:
+        """A check that failed ends the start all the same once there is nothing left to look after.
+
+        Raises:
+            BolsaIncompatible: Naming what is wrong.
+        """
+        if self._dudas and not _algo_abierto(nucleo) and not nucleo.protector.abiertos:
+            raise BolsaIncompatible("; ".join(self._dudas))
 
     def _hay_algo_en_juego(self) -> bool:
         memoria, riesgo = self._recuerdo.agente, self._recuerdo.riesgo

@@ -38,8 +38,8 @@ class Estadisticas:
 
     @property
     def retorno(self) -> float:
-        """Change of equity as a fraction."""
-        return self.equity / self.equity_inicial - 1.0
+        """Change of equity as a fraction; none where there was nothing."""
+        return self.equity / self.equity_inicial - 1.0 if self.equity_inicial else 0.0
 
     def tabla(self) -> dict[str, str]:
         """The figures as people read them."""

@@ -8,7 +8,14 @@ import pytest
 
 from tests.artefactos.fabrica import TRAIN_ID
 from tests.constructores import unas_velas
-from tests.extremo.procesos import CALENTAMIENTO, Agente, escribir, un_artefacto, un_simulador
+from tests.extremo.procesos import (
+    CALENTAMIENTO,
+    Agente,
+    escribir,
+    un_artefacto,
+    un_artefacto_inquieto,
+    un_simulador,
+)
 
 
 def test_un_artefacto_desconocido_nombra_los_mas_cercanos(tmp_path: Path):
@@ -69,6 +76,21 @@ def test_una_cuenta_vacia_se_dice(tmp_path: Path):
 
     assert salida.codigo == 2
     assert "transfer funds" in salida.texto
+
+
+def test_una_cuenta_vaciada_mientras_no_habia_nadie_se_dice(tmp_path: Path):
+    """What was open is looked for first; nothing is."""
+    velas = unas_velas(CALENTAMIENTO + 12)
+    train_id = un_artefacto_inquieto(tmp_path / "ent", velas)
+    with un_simulador(tmp_path, velas) as bolsa:
+        antes = Agente(tmp_path, train_id, bolsa.url).correr("--candles", "3")
+    with un_simulador(tmp_path, velas[6:], saldo="0") as bolsa:
+        salida = Agente(tmp_path, train_id, bolsa.url).correr()
+
+    assert antes.codigo == 0
+    assert salida.codigo == 2
+    assert "transfer funds" in salida.texto
+    assert "Traceback" not in salida.texto
 
 
 def test_una_historia_corta_se_dice(tmp_path: Path):

@@ -78,6 +78,10 @@ class TestVerificar:
         assert caida.actual >= 1.0
         assert caida.excedido
 
+    @pytest.mark.parametrize("equity", [0.0, -1.0])
+    def test_de_un_maximo_de_nada_se_ha_caido_del_todo(self, equity):
+        assert verificar_drawdown(equity, 0.0, 0.3) == (1.0, True, False)
+
     def test_una_equity_desconocida_no_vale(self):
         """Unknown is not fine: a NaN is not below any limit."""
         assert verificar_drawdown(math.nan, 10_000.0, LIMITE).excedido

@@ -287,7 +287,10 @@ async def test_con_las_tablas_mas_alla_del_mark_se_queda_a_un_tick(abrir: Abrir)
 
     desenlace = await mesa.partir()
 
-    assert (desenlace.stop, desenlace.mensaje) == (29_999.9, "Half-close done; SL moved to BE")
+    assert (desenlace.stop, desenlace.mensaje) == (
+        29_999.9,
+        "Half-close done; SL moved as near to BE as the mark allows",
+    )
 
 
 async def test_un_corto_tambien_se_parte(abrir: Abrir):
