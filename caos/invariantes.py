@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from caos.mayor import saldos
 from caos.proteccion import cierra_lo_abierto, solo_aprieta
@@ -222,7 +222,8 @@ def versiones_sin_huecos(p: Pruebas) -> Iterator[str]:
 def nunca_desnuda(p: Pruebas) -> Iterator[str]:
     """No position stands without a live stop for long; at the end what is open has its stops, nothing else.
 
-    That is one that closes all of it, and of each kind of the others as much as the position.
+    That is one that closes all of it, unless no price calls for it, and of each kind of the others as much as
+    the position.
     """
     for tramo in p.libros.desnuda:
         if tramo.dura_s > DESNUDA_MAX_S:
@@ -236,13 +237,24 @@ def nunca_desnuda(p: Pruebas) -> Iterator[str]:
     ajenos = [vivo for vivo in vivos if vivo.compra is (cantidad > 0)]
     if ajenos:
         yield f"at the end stops of the other side {donde}: {ajenos}"
+    nivel, freno = _queridos(p)
     cierran = [vivo for vivo in vivos if vivo.cantidad is None]
-    if len(cierran) != 1:
+    if len(cierran) != nivel:
         yield f"at the end {len(cierran)} stops that close all of it {donde}"
+    if not nivel and freno and not any(vivo.tipo == _STOP for vivo in vivos):
+        yield f"at the end no stop at all waits at the exchange for a position of {cantidad}"
     for tipo in {vivo.tipo for vivo in vivos}:
         partes = [(v.gatillo, v.cantidad) for v in vivos if v.tipo == tipo and v.cantidad is not None]
         if partes and (len({g for g, _ in partes}) > 1 or sum(c for _, c in partes) != abs(cantidad)):
             yield f"at the end these {tipo} orders {donde}: {partes}"
+
+
+def _queridos(p: Pruebas) -> tuple[bool, bool]:
+    """Whether the newest level has a stop that closes all of the position, and one that trails."""
+    contenido: dict[str, Any] = {}
+    for evento in p.de_tipo("LEVEL_SET", "LEVEL_CLEARED"):
+        contenido = evento.contenido
+    return contenido.get("level", 0.0) is not None, contenido.get("brake") is not None
 
 
 def _cantidad_de(cuenta: list[float]) -> Decimal:

@@ -389,3 +389,22 @@ def test_al_final_lo_abierto_tiene_sus_stops_y_nada_mas(vivos: list[StopEnEspera
     dichas = [v.detalle for v in comprobar(abierta) if v.invariante == "never without a stop"]
 
     assert [dicho in detalle for detalle in dichas] == [True] * bool(dicho)
+
+
+@pytest.mark.parametrize(
+    ("vivos", "dicho"),
+    [
+        ([FRENA], ""),
+        ([CIERRA, FRENA], "1 stops that close all of it"),
+        ([], "no stop at all"),
+    ],
+)
+def test_al_final_no_se_pide_el_stop_que_ningun_precio_pedia(vivos: list[StopEnEspera], dicho: str):
+    taller = Taller()
+    taller.crudos.append(un_nivel(level=None))
+    pruebas = taller.pruebas()
+    abierta = replace(pruebas, libros=replace(pruebas.libros, cantidad=Decimal(1), stops_vivos=vivos))
+
+    dichas = [v.detalle for v in comprobar(abierta) if v.invariante == "never without a stop"]
+
+    assert [dicho in detalle for detalle in dichas] == [True] * bool(dicho)
