@@ -112,8 +112,9 @@ def _de_fila(
     neto = fila["pnl_realizado"] + fila["pnl_parcial"] - fila["comision"]
     alertas = []
     if operacion.startswith(_CIERRA):
-        neto = _neto_de_la_operacion(conexion, titular, neto)
-        texto = f"closed {lado} {como}: {neto:+.2f} after commission ({fila['status']})"
+        de_toda = _neto_de_la_operacion(conexion, titular)
+        neto, de_que = (neto, "") if de_toda is None else (de_toda, " for the whole position")
+        texto = f"closed {lado} {como}: {neto:+.2f} after commission{de_que} ({fila['status']})"
         alertas.append((Nivel.INFO, Clase.POSITION_CLOSED, texto, {**datos, "net": neto}))
     perdida = perdida_fraccion(neto, fila["equity"])
     if perdida >= perdida_grande:
@@ -137,8 +138,8 @@ def _decir_escalon(
         anadir(conexion, alerts, valores | suyo)
 
 
-def _neto_de_la_operacion(conexion: Connection, titular: Titular, de_la_fila: float) -> float:
-    """What the whole position earned; what its last fill did where the store has no name for it."""
+def _neto_de_la_operacion(conexion: Connection, titular: Titular) -> float | None:
+    """What the whole position earned; ``None`` where the store has no name for it."""
     c = trades.c
     ultimos = (
         select(c.operation_id, c.realized_pnl, c.commission)
@@ -148,7 +149,7 @@ def _neto_de_la_operacion(conexion: Connection, titular: Titular, de_la_fila: fl
     )
     filas = conexion.execute(ultimos).all()
     if not filas or filas[0][0] is None:
-        return de_la_fila
+        return None
     suyas = takewhile(lambda fila: fila[0] == filas[0][0], filas)
     return float(sum((pnl or 0) - (comision or 0) for _, pnl, comision in suyas))
 

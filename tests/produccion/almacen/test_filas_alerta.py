@@ -57,7 +57,15 @@ def test_el_cierre_dice_lo_que_gano_la_posicion_entera(motor: Engine, ruta: Path
 
     assert [a["kind"] for a in hechos] == ["position_opened", "position_closed"]
     assert orjson.loads(hechos[1]["payload_json"])["net"] == pytest.approx(-2.65 - 0.44 - 0.02 - 0.01)
-    assert hechos[1]["message"] == "closed long 0.5 at 94.9: -3.12 after commission (proteccion)"
+    assert hechos[1]["message"] == (
+        "closed long 0.5 at 94.9: -3.12 after commission for the whole position (proteccion)"
+    )
+
+
+def test_sin_saber_de_que_operacion_es_el_cierre_no_habla_de_la_posicion_entera(motor: Engine, ruta: Path):
+    hechos = avisos(motor, ruta, de_filas(PROTEGIDA))
+
+    assert hechos[0]["message"] == "closed long 0.5 at 94.9: -2.65 after commission (proteccion)"
 
 
 @pytest.mark.parametrize(("perdida", "grandes"), [(0.002, 1), (0.003, 0)])
