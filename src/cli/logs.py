@@ -23,7 +23,7 @@ _ENTRE_MIRADAS_S = 1.0
 _TRAMO = 200
 _FILLS = 1_000
 _DICHO, _LLENADO = "logs", "trades"
-_REDUCE = "reducir_"
+_AUMENTA, _REDUCE = "aumentar_", "reducir_"
 _COLORES = {"INFO": "", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 
 
@@ -41,7 +41,8 @@ def logs(
 ) -> None:
     """Show what daemons and monitors told the store, oldest first; the whole log is a file of each process.
 
-    Positions that were reduced are among it, of the newest 1,000 fills. With --json each line is one entry.
+    Positions that were increased or reduced are among it, of the newest 1,000 fills. With --json each line is
+    one entry.
     """
     cliente, consola = Cliente(api_url), Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
     filtro = {"symbol": symbol, "account_id": account_id}
@@ -70,16 +71,17 @@ def _esperar() -> None:
 
 
 def _juntar(dichas: Iterable[dict[str, Any]], llenas: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was told, each as it came, and the reductions among fills where their time puts them."""
-    reducciones = [_reduccion(fila) for fila in llenas if fila["operation"].startswith(_REDUCE)]
-    return list(heapq.merge(dichas, reducciones, key=lambda fila: fila["created_at"] or 0.0))
+    """What was told, each as it came, and the increases and reductions where the time of their fills is."""
+    cambios = [_cambio(fila) for fila in llenas if fila["operation"].startswith((_AUMENTA, _REDUCE))]
+    return list(heapq.merge(dichas, cambios, key=lambda fila: fila["created_at"] or 0.0))
 
 
-def _reduccion(fila: dict[str, Any]) -> dict[str, Any]:
+def _cambio(fila: dict[str, Any]) -> dict[str, Any]:
     """A fill as an entry; it has no number among the entries."""
-    lado = fila["operation"].removeprefix(_REDUCE)
-    texto = f"reduced {lado} {fila['quantity']} at {fila['price']}"
-    if None not in (fila["realized_pnl"], fila["commission"]):
+    que = "increased" if fila["operation"].startswith(_AUMENTA) else "reduced"
+    lado = fila["operation"].rpartition("_")[2]
+    texto = f"{que} {lado} {fila['quantity']} at {fila['price']}"
+    if que == "reduced" and None not in (fila["realized_pnl"], fila["commission"]):
         neto = Decimal(fila["realized_pnl"]) - Decimal(fila["commission"])
         texto += f": {neto:+.2f} after commission ({fila['status']})"
     return {
@@ -87,7 +89,7 @@ def _reduccion(fila: dict[str, Any]) -> dict[str, Any]:
         "account_id": fila["account_id"],
         "symbol": fila["symbol"],
         "level": "INFO",
-        "kind": "position_reduced",
+        "kind": f"position_{que}",
         "message": texto,
         "data": {"trade_id": fila["id"], "operation": fila["operation"], "status": fila["status"]},
         "created_at": fila["executed_at"],

@@ -91,7 +91,7 @@ def logout(api_url: OpcionApi = None) -> None:
 
 
 def positions(symbol: OpcionSimbolo = None, como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
-    """Show open positions with profit, stop and target."""
+    """Show open positions with profit, stop and target, and which of them no daemon tells of any more."""
     cuerpo = _leer(api_url, "/api/v1/positions", symbol=symbol)
     if como_json:
         _escribir_json(cuerpo)
@@ -329,7 +329,13 @@ def _lineas(una: dict[str, Any]) -> list[Text]:
         Text(f"Stop: {_dolares(una['stop_loss'])} ({_porciento(una['distance_to_stop_percent'])})"),
         Text(f"Target: {_dolares(una['take_profit'])} ({_porciento(una['distance_to_target_percent'])})"),
         Text(f"Account: {una['account_id']}"),
+        *([] if una["daemon_alive"] else [Text(_sin_demonio(una["agent_time"]), "bold yellow")]),
     ]
+
+
+def _sin_demonio(visto_s: float | None) -> str:
+    de_cuando = "" if visto_s is None else f"; as of {_instante(visto_s)}"
+    return f"no daemon alive{de_cuando}: look at the exchange"
 
 
 def _dolares(monto: str | None, signo: str = "") -> str:
@@ -364,8 +370,12 @@ def _celda(campo: str, valor: Any) -> Text:
     if valor is None:
         return Text(_NO_SE_SABE)
     if campo.endswith("_at"):
-        return Text(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(valor)))
+        return Text(_instante(valor))
     return Text(f"{valor:.1f}" if isinstance(valor, float) else str(valor))
+
+
+def _instante(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix_s))
 
 
 def _escribir_json(cuerpo: Any) -> None:

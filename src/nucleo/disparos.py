@@ -18,6 +18,7 @@ PRECIO_VIEJO_MS = 30_000
 """A price older than this says nothing about now."""
 
 ENFRIAMIENTO_MS = 300_000
+"""How long the breaker of failed executions is open before one may prove that it works again."""
 
 REGLA_EJECUCIONES = ReglaDisyuntor(1.0, 3, ENFRIAMIENTO_MS, sanas=1, exito_cierra=True)
 """Of the breaker that failed executions of stops open; one that succeeds closes it: exits are never held."""

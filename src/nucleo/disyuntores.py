@@ -75,7 +75,7 @@ class ReglaDisyuntor(NamedTuple):
 
     limite: float
     violaciones: int = 3  # in a row, that open it
-    enfriamiento_ms: int = 60_000  # market time from opening to half-open
+    enfriamiento_ms: int | None = 60_000  # market time from opening to half-open; ``None``: it is on no trial
     sanas: int = 3  # samples in a row below the limit, while half-open, that close it
     exito_cierra: bool = False  # whether one of them closes it before it has cooled down, too
 
@@ -92,7 +92,7 @@ class Disyuntor(NamedTuple):
         """As it stands at an instant: open until the cool-down is over, then half-open."""
         if self.estado is not EstadoDisyuntor.OPEN or self.abierto_ms is None:
             return self
-        if ahora_ms - self.abierto_ms < regla.enfriamiento_ms:
+        if regla.enfriamiento_ms is None or ahora_ms - self.abierto_ms < regla.enfriamiento_ms:
             return self
         return self._replace(estado=EstadoDisyuntor.HALF_OPEN, sanas=0)
 
@@ -165,7 +165,7 @@ def enfriar(
 ) -> tuple[Disyuntor, tuple[Cambio, ...]]:
     """Let time pass: the breaker, and its half-opening when the cool-down is over."""
     despues = disyuntor.en(ahora_ms, regla)
-    if despues.estado is disyuntor.estado:
+    if regla.enfriamiento_ms is None or despues.estado is disyuntor.estado:
         return disyuntor, ()
     motivo = (
         f"{regla.enfriamiento_ms / 1_000:g} s are over; {_muestras(regla.sanas)} below the limit close it"

@@ -8,6 +8,9 @@ from src.nucleo.accion import Interpretacion
 from src.nucleo.dinero import al_paso, pasos_enteros
 from src.nucleo.tipos import EstadoCuenta, Filtros, LadoOrden, Operacion, Tramo
 
+MOTIVO_SALIDA = "exit"
+"""The first word of what an order of the exit policy is sent for."""
+
 _MANTENER = Operacion.MANTENER
 _crear = tuple.__new__  # what a NamedTuple's constructor ends in, at half its price
 _CERRAR_LONG, _CERRAR_SHORT = Operacion.CERRAR_LONG, Operacion.CERRAR_SHORT

@@ -31,7 +31,7 @@ from src.nucleo.errores import (
     StopMasFlojo,
 )
 from src.nucleo.frenos import AJUSTE_MANUAL
-from src.nucleo.ordenes import Plan, trocear
+from src.nucleo.ordenes import MOTIVO_SALIDA, Plan, trocear
 from src.nucleo.registro import Resultado, StatusFila
 from src.nucleo.riesgo import EstadoRiesgo
 from src.nucleo.tipos import EstadoCuenta, Operacion, Posicion, Vela
@@ -67,7 +67,7 @@ _STATUS_POR_MOTIVO = {
     "blind": StatusFila.PROTECCION,
     "vanished": StatusFila.PROTECCION,
     "guardian": StatusFila.MANUAL,
-    "exit": StatusFila.MANUAL,
+    MOTIVO_SALIDA: StatusFila.MANUAL,
     MOTIVO_A_MANO: StatusFila.MANUAL,
 }
 """What orders that the agent did not decide were sent for."""

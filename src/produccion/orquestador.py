@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn, Protocol, TypeVar
 import structlog
 
 from src.nucleo.errores import EntradaInvalida, ErrorBolsa, ErrorTimonel, LecturaFallida
+from src.nucleo.ordenes import MOTIVO_SALIDA
 from src.nucleo.registro import StatusFila
 from src.nucleo.tipos import Vela
 from src.produccion.ciclo import Ciclo
@@ -542,7 +543,7 @@ class Orquestador:
                 return
             case _:
                 ahora = self.reloj.ahora_ms()
-                await self.ciclo.cerrar_posicion("exit", ahora, StatusFila.MANUAL)
+                await self.ciclo.cerrar_posicion(MOTIVO_SALIDA, ahora, StatusFila.MANUAL)
 
 
 def _rechazar(encargo: _Encargo) -> None:

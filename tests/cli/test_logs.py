@@ -118,6 +118,17 @@ def test_una_posicion_que_se_reduce_se_dice_entre_lo_demas(servida: Servida):
     assert dicho["data"]["trade_id"] > 0
 
 
+def test_una_posicion_que_se_aumenta_se_dice_entre_lo_demas(servida: Servida):
+    """It earns nothing yet, and its commission is in what the close tells."""
+    llenar(servida.almacen, "aumentar_long", "0.5", INICIO_MS)
+
+    (linea,) = CliRunner().invoke(app, ["logs", "--json"]).stdout.splitlines()
+
+    dicho = json.loads(linea)
+    assert (dicho["kind"], dicho["message"]) == ("position_increased", "increased long 0.50000000 at 100.00")
+    assert dicho["data"]["operation"] == "aumentar_long"
+
+
 def test_se_sigue_tambien_lo_que_se_reduce(servida: Servida, monkeypatch: pytest.MonkeyPatch):
     llenar(servida.almacen, "reducir_short", "3", INICIO_MS)
     pasos: list[Paso] = [lambda: llenar(servida.almacen, "reducir_short", "2", INICIO_MS), lambda: None]

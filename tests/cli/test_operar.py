@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from click.testing import Result
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from src.cli import operar
@@ -19,7 +19,7 @@ from src.cli.app import app
 from src.cli.cliente_api import Cliente
 from src.cli.sesion_guardada import leer_sesion, ruta_de_sesion
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.esquema import ahora_bd, daemons
+from src.produccion.almacen.esquema import ahora_bd, daemons, positions
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.usuarios import HORA_MS, anadir_usuario, dar_ficha
 from src.produccion.mandos import Desenlace
@@ -112,12 +112,34 @@ def test_las_posiciones_van_en_la_caja_de_la_semilla(dentro: Servida):
         "Stop: $87,061.16 (-2.45%)",
         "Target: $92,391.44 (3.53%)",
     ]
+    assert "no daemon alive" not in salida
+
+
+def test_una_posicion_sin_demonio_dice_de_cuando_es(dentro: Servida):
+    """What was flattened at the exchange meanwhile is not known here."""
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(delete(daemons))
+
+    salida = orden("positions").stdout
+    (una,) = json.loads(orden("positions --json").stdout)["positions"]
+
+    assert "no daemon alive; as of 2023-11-14 22:13:20: look at the exchange" in salida
+    assert (una["daemon_alive"], una["agent_time"]) == (False, 1_700_000_000.0)
+
+
+def test_una_posicion_de_la_que_nadie_ha_hablado_no_dice_de_cuando_es(dentro: Servida):
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(delete(daemons))
+        conexion.execute(delete(positions))
+
+    assert "no daemon alive: look at the exchange" in orden("positions").stdout
 
 
 def test_lo_que_se_gana_va_en_verde_y_lo_que_se_pierde_en_rojo():
     una = dict.fromkeys(("entry_price", "current_price", "stop_loss", "take_profit"))
     una |= dict.fromkeys(("distance_to_stop_percent", "distance_to_target_percent", "unrealized_pnl_percent"))
     una |= {"symbol": "BTCUSDT", "side": "SELL", "quantity": "1.00000000", "account_id": "sim-1"}
+    una |= {"daemon_alive": True}
 
     colores = {
         pnl: [str(t.style) for t in operar._lineas(una | {"unrealized_pnl": pnl})[5].spans]

@@ -38,6 +38,13 @@ def abierto(ahora_ms: int = 0) -> Disyuntor:
     return Disyuntor(EstadoDisyuntor.OPEN, 3, 0, ahora_ms)
 
 
+def test_sin_enfriamiento_solo_lo_cierra_una_muestra_sana():
+    regla = REGLA._replace(enfriamiento_ms=None, sanas=1, exito_cierra=True)
+
+    assert enfriar(LATENCIA, abierto(), 1 << 62, regla) == (abierto(), ())
+    assert medir(LATENCIA, abierto(), 1.0, 1, regla)[0].estado is EstadoDisyuntor.CLOSED
+
+
 class TestAbrir:
     def test_tres_muestras_seguidas_en_el_limite_lo_abren(self):
         assert tras(500.0, 500.0).estado is EstadoDisyuntor.CLOSED

@@ -759,6 +759,9 @@ async def test_parar_cierra_lo_que_ningun_stop_protege(abrir: Abrir):
 
     assert banco.bolsa.estado.posicion is None
     assert banco.filas[-1]["status"] == "manual"
+    (evento,) = [e for e in banco.diario.eventos if e.tipo == "ORDER_INTENT" and e.contenido["reduce_only"]]
+    assert evento.contenido["token"].startswith("exit:")
+    assert banco.diario.ultimo("ROWS")["orders"] == [evento.agregado.removeprefix("order:")]
 
 
 async def test_parar_cierra_lo_que_un_stop_sin_confirmar_protegeria(abrir: Abrir):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from src.nucleo.disparos import REGLA_EJECUCIONES
+from src.nucleo.disparos import ENFRIAMIENTO_MS, REGLA_EJECUCIONES
 from src.nucleo.disyuntores import ClaseDisyuntor, Disyuntor, EstadoDisyuntor
 from src.nucleo.errores import SolicitudInvalida
 from src.nucleo.riesgo import ModoRiesgo
@@ -140,8 +140,8 @@ def anotar_el_de_ejecuciones(
     (antes, tibio, despues), regla = estados, REGLA_EJECUCIONES
     filas: list[tuple[Disyuntor, Disyuntor, int, str, str | None]] = []
     if tibio.estado is not antes.estado and antes.abierto_ms is not None:
-        enfriado = f"{regla.enfriamiento_ms // 1_000} s are over; an execution that succeeds closes it"
-        filas.append((antes, tibio, antes.abierto_ms + regla.enfriamiento_ms, enfriado, None))
+        enfriado = f"{ENFRIAMIENTO_MS // 1_000} s are over; an execution that succeeds closes it"
+        filas.append((antes, tibio, antes.abierto_ms + ENFRIAMIENTO_MS, enfriado, None))
     if (tibio.estado, tibio.abierto_ms) != (despues.estado, despues.abierto_ms):
         filas.append((tibio, despues, instante_ms, motivo or _motivo(tibio, despues), quien))
     for de, a, cuando_ms, por_que, de_quien in filas:
@@ -229,9 +229,7 @@ def _de_ejecuciones(
 ) -> Sequence[DisyuntorGuardado]:
     """Those of failed stop executions; that a cool-down is over nobody writes down: market time tells."""
     c, regla = circuit_breaker_state.c, REGLA_EJECUCIONES
-    motivo = (
-        f"{regla.violaciones} executions failed in a row; {regla.enfriamiento_ms // 1_000} s to cool down"
-    )
+    motivo = f"{regla.violaciones} executions failed in a row; {ENFRIAMIENTO_MS // 1_000} s to cool down"
     consulta = select(c.client_id, c.symbol, c.state, c.failures, c.opened_at_ms, c.updated_at_ms)
     guardados = []
     for fila in conexion.execute(_de(consulta, circuit_breaker_state, client_id, symbol)):
@@ -243,7 +241,7 @@ def _de_ejecuciones(
                 *(fila.client_id, "", "", fila.symbol, _EJECUCIONES, uno.estado, uno.fallos),
                 *(float(uno.fallos), float(regla.violaciones), _EJECUCIONES.unidad),
                 *(motivo if uno.estado is EstadoDisyuntor.OPEN else "", ""),
-                *(uno.abierto_ms, fila.updated_at_ms, regla.enfriamiento_ms),
+                *(uno.abierto_ms, fila.updated_at_ms, ENFRIAMIENTO_MS),
             )
         )
     return guardados

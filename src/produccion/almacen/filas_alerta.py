@@ -9,11 +9,13 @@ import orjson
 from sqlalchemy import Connection, select
 
 from src.nucleo.alertas import Clase, Nivel, perdida_fraccion
+from src.nucleo.ordenes import MOTIVO_SALIDA
+from src.nucleo.registro import StatusFila
 from src.nucleo.riesgo import escalon_de
 from src.produccion.almacen.alimentador import Titular
 from src.produccion.almacen.escritura import anadir
-from src.produccion.almacen.esquema import alerts, trades
-from src.produccion.almacen.filas_cuenta import precio_de
+from src.produccion.almacen.esquema import alerts, orders, trades
+from src.produccion.almacen.filas_cuenta import filas_con_orden, precio_de
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.tipos_sql import texto_numero
 
@@ -26,6 +28,7 @@ _ENLACES = {
     "user_stream": "the user stream",
     "rest": "the REST interface",
 }
+_AL_SALIR = "on exit"
 _ABRE, _CIERRA = "abrir_", "cerrar_"
 _FILLS = 500  # of one position, at most
 
@@ -80,11 +83,11 @@ def escribir_posicion(
         perdida_grande: Share of the equity from which a loss is told as such.
     """
     numerado: str | None = diario
-    for fila in apunte.contenido["rows"]:
+    for fila, orden in filas_con_orden(apunte.contenido):
         if fila["cantidad"] is None:
             _decir_escalon(conexion, titular, diario, apunte, fila)
             continue
-        for nivel, clase, texto, datos in _de_fila(conexion, titular, fila, perdida_grande):
+        for nivel, clase, texto, datos in _de_fila(conexion, titular, fila, orden, perdida_grande):
             _alertar(conexion, titular, apunte, nivel, clase, texto, datos, numerado)
             numerado = None
 
@@ -102,7 +105,7 @@ def _texto_de_riesgo(titular: Titular, apunte: Apunte) -> str:
 
 
 def _de_fila(
-    conexion: Connection, titular: Titular, fila: dict[str, Any], perdida_grande: float
+    conexion: Connection, titular: Titular, fila: dict[str, Any], orden: str | None, perdida_grande: float
 ) -> list[tuple[Nivel, Clase, str, dict[str, Any]]]:
     operacion, como = str(fila["operacion"]), f"{texto_numero(fila['cantidad'])} at {precio_de(fila):.10g}"
     lado = operacion.rpartition("_")[2]
@@ -110,16 +113,27 @@ def _de_fila(
     if operacion.startswith(_ABRE):
         return [(Nivel.INFO, Clase.POSITION_OPENED, f"opened {lado} {como}", datos)]
     neto = fila["pnl_realizado"] + fila["pnl_parcial"] - fila["comision"]
-    alertas = []
+    causa, alertas = _causa(conexion, titular, fila, orden), []
     if operacion.startswith(_CIERRA):
-        neto = _neto_de_la_operacion(conexion, titular, neto)
-        texto = f"closed {lado} {como}: {neto:+.2f} after commission ({fila['status']})"
+        de_toda = _neto_de_la_operacion(conexion, titular)
+        neto, de_que = (neto, "") if de_toda is None else (de_toda, " for the whole position")
+        texto = f"closed {lado} {como}: {neto:+.2f} after commission{de_que} ({causa})"
         alertas.append((Nivel.INFO, Clase.POSITION_CLOSED, texto, {**datos, "net": neto}))
     perdida = perdida_fraccion(neto, fila["equity"])
     if perdida >= perdida_grande:
-        texto = f"lost {-neto:.2f}, {perdida:.2%} of the equity, with {lado} {como} ({fila['status']})"
+        texto = f"lost {-neto:.2f}, {perdida:.2%} of the equity, with {lado} {como} ({causa})"
         alertas.append((Nivel.ERROR, Clase.LARGE_LOSS, texto, {**datos, "net": neto, "fraction": perdida}))
     return alertas
+
+
+def _causa(conexion: Connection, titular: Titular, fila: dict[str, Any], orden: str | None) -> str:
+    """What a row was filled for: the exit policy if its order says so, else what its status says."""
+    causa = str(fila["status"])
+    if causa != StatusFila.MANUAL or orden is None:
+        return causa
+    suya = (orders.c.account_id == titular.account_id) & (orders.c.client_order_id == orden)
+    ficha = conexion.execute(select(orders.c.token).where(suya)).scalar() or ""
+    return _AL_SALIR if ficha.partition(":")[0] == MOTIVO_SALIDA else causa
 
 
 def _decir_escalon(
@@ -137,8 +151,8 @@ def _decir_escalon(
         anadir(conexion, alerts, valores | suyo)
 
 
-def _neto_de_la_operacion(conexion: Connection, titular: Titular, de_la_fila: float) -> float:
-    """What the whole position earned; what its last fill did where the store has no name for it."""
+def _neto_de_la_operacion(conexion: Connection, titular: Titular) -> float | None:
+    """What the whole position earned; ``None`` where the store has no name for it."""
     c = trades.c
     ultimos = (
         select(c.operation_id, c.realized_pnl, c.commission)
@@ -148,7 +162,7 @@ def _neto_de_la_operacion(conexion: Connection, titular: Titular, de_la_fila: fl
     )
     filas = conexion.execute(ultimos).all()
     if not filas or filas[0][0] is None:
-        return de_la_fila
+        return None
     suyas = takewhile(lambda fila: fila[0] == filas[0][0], filas)
     return float(sum((pnl or 0) - (comision or 0) for _, pnl, comision in suyas))
 

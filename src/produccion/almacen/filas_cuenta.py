@@ -50,6 +50,12 @@ def precio_de(fila: dict[str, Any]) -> float:
     return float(fila["precio"] + (fila["slippage"] or 0.0) / con_signo)
 
 
+def filas_con_orden(contenido: dict[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
+    """The rows of a record with their orders' client ids; decisions and early journals tell none."""
+    filas = contenido["rows"]
+    return list(zip(filas, contenido.get("orders") or [None] * len(filas), strict=True))
+
+
 def _nombre_de(operacion: OperacionGuardada | None, fila: dict[str, Any]) -> str | None:
     """The operation that a trade belongs to; one that begins an operation is told before its level is."""
     if operacion is None:

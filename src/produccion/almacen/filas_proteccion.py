@@ -18,7 +18,7 @@ from src.produccion.almacen.eventos_stop import (
     anotar_ejecucion,
     anotar_evento,
 )
-from src.produccion.almacen.filas_cuenta import adoptar_trades, instante_de, precio_de
+from src.produccion.almacen.filas_cuenta import adoptar_trades, filas_con_orden, instante_de, precio_de
 from src.produccion.almacen.lectura_diario import Apunte
 from src.produccion.almacen.operaciones import (
     LadoOperacion,
@@ -114,11 +114,9 @@ def escribir_ejecucion(conexion: Connection, titular: Titular, diario: str, apun
 
 
 def _por_orden(contenido: dict[str, Any]) -> dict[str | None, list[dict[str, Any]]]:
-    """The rows of a stop by the client id of their order, which early journals do not tell."""
-    filas = contenido["rows"]
-    ordenes = contenido.get("orders") or [None] * len(filas)
+    """The rows of a stop by the client id of their order, as far as it is told."""
     suyas: dict[str | None, list[dict[str, Any]]] = {}
-    for id_cliente, fila in zip(ordenes, filas, strict=True):
+    for fila, id_cliente in filas_con_orden(contenido):
         if fila["status"] == _PROTECCION and fila["cantidad"] is not None:
             suyas.setdefault(id_cliente, []).append(fila)
     return suyas

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from src.produccion.almacen.demonios import sitios_vivos
 from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
@@ -63,6 +64,7 @@ class PosicionAbierta(NamedTuple):
     con_nombre: bool  # whether there is an operation of it in the store
     vista_ms: int | None  # when its agent told of it last, market time
     marca: Decimal | None  # price it told then
+    con_demonio: bool  # whether the daemon of its account and symbol lives
 
 
 class DemonioVisto(NamedTuple):
@@ -178,13 +180,17 @@ def posiciones_abiertas(
         (fila["account_id"], fila["symbol"]): fila
         for fila in conexion.execute(_posiciones(tuple(valores)), valores).mappings()
     }
+    vivos = sitios_vivos(conexion, client_id)
     abiertas = []
     for operacion in operaciones_activas(conexion, client_id, symbol=symbol):
-        fila = filas.pop((operacion.account_id, operacion.symbol), None)
-        vista = (None, None) if fila is None else (fila["updated_at_ms"], fila["price"])
-        abiertas.append(PosicionAbierta(operacion, True, *vista))
-    sin_nombre = [fila for fila in filas.values() if fila["quantity"]]
-    return abiertas + [_sin_operacion(fila) for fila in sorted(sin_nombre, key=lambda f: f["account_id"])]
+        sitio = (operacion.account_id, operacion.symbol)
+        fila = filas.pop(sitio, None)
+        vista_ms, marca = (None, None) if fila is None else (fila["updated_at_ms"], fila["price"])
+        abiertas.append(PosicionAbierta(operacion, True, vista_ms, marca, sitio in vivos))
+    sin_nombre = sorted(
+        (sitio for sitio, fila in filas.items() if fila["quantity"]), key=lambda sitio: sitio[0]
+    )
+    return abiertas + [_sin_operacion(filas[sitio], sitio in vivos) for sitio in sin_nombre]
 
 
 @cache
@@ -334,7 +340,7 @@ def _de(tabla: Table, client_id: str, tramo: Tramo) -> Iterable[ColumnElement[bo
             yield tabla.c[nombre] == valor
 
 
-def _sin_operacion(fila: RowMapping) -> PosicionAbierta:
+def _sin_operacion(fila: RowMapping, con_demonio: bool) -> PosicionAbierta:
     return PosicionAbierta(
         OperacionGuardada(
             f"{fila['account_id']}:{fila['symbol']}",
@@ -351,4 +357,5 @@ def _sin_operacion(fila: RowMapping) -> PosicionAbierta:
         False,
         fila["updated_at_ms"],
         fila["price"],
+        con_demonio,
     )

@@ -48,7 +48,7 @@ class DisyuntorGuardado(NamedTuple):
     requested_by: str
     opened_at_ms: int | None
     changed_at_ms: int | None  # ``None`` when it never has
-    cool_down_ms: int | None  # market time from opening to trial
+    cool_down_ms: int | None  # market time from opening to trial; ``None`` where there is no trial
 
     @property
     def id(self) -> str:

@@ -140,7 +140,7 @@ def _suma(valores: Sequence[Decimal | None]) -> Decimal | None:
 
 
 def posicion_publica(valorada: Valorada) -> dict[str, Any]:
-    """The 13 fields of an open position."""
+    """The 13 fields of an open position, and how far they can be trusted."""
     o, actual, abierta = valorada.vista.operacion, valorada.actual, valorada.abierta
     stop, objetivo = decimal_o_nada(o.stop_price), decimal_o_nada(o.target_price)
     return {
@@ -157,6 +157,8 @@ def posicion_publica(valorada: Valorada) -> dict[str, Any]:
         "distance_to_stop_percent": porcentaje(distancia_porcentaje(stop, actual)),
         "distance_to_target_percent": porcentaje(distancia_porcentaje(objetivo, actual)),
         "status": "OPEN",
+        "daemon_alive": valorada.vista.con_demonio,
+        "agent_time": segundos(valorada.vista.vista_ms),
     }
 
 
@@ -176,7 +178,6 @@ def posicion_entera(valorada: Valorada) -> dict[str, Any]:
         "hand_made": o.hand_made if vista.con_nombre else None,
         "opened_at": segundos(o.opened_at_ms),
         "agent_price": precio(vista.marca),
-        "agent_time": segundos(vista.vista_ms),
     }
 
 

@@ -55,6 +55,8 @@ _POSICION_SEMILLA = {
     "distance_to_stop_percent": porcentaje(distancia_porcentaje(_STOP, _BID)),
     "distance_to_target_percent": porcentaje(distancia_porcentaje(_OBJETIVO, _BID)),
     "status": "OPEN",
+    "daemon_alive": True,
+    "agent_time": _AHORA_S,
 }
 _POSICION = {
     **_POSICION_SEMILLA,
@@ -68,7 +70,6 @@ _POSICION = {
     "hand_made": False,
     "opened_at": _ABIERTA_S,
     "agent_price": precio(_ULTIMO),
-    "agent_time": _AHORA_S,
 }
 _FONDOS = {
     "account_id": _CUENTA,

@@ -25,6 +25,13 @@ class PosicionSemilla(BaseModel):
     distance_to_stop_percent: Porcentaje = Field(description="Of the current price; negative below it")
     distance_to_target_percent: Porcentaje
     status: str
+    daemon_alive: bool = Field(
+        description="False: no daemon of its account and symbol lives, and the store cannot know whether the"
+        " exchange still has it; figures are of the position as it was at `agent_time`"
+    )
+    agent_time: Instante = Field(
+        description="When its agent told of it last, by the exchange's clock; null: it never did"
+    )
 
 
 class Posicion(PosicionSemilla):
@@ -43,7 +50,6 @@ class Posicion(PosicionSemilla):
     )
     opened_at: Instante
     agent_price: Precio = Field(description="The price that its agent told of last")
-    agent_time: Instante
 
 
 class PosicionesSemilla(BaseModel):

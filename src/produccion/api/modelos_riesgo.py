@@ -34,7 +34,7 @@ class Disyuntor(BaseModel):
     by: str | None = Field(description="Who changed it last; null where nobody told")
     since: Instante = Field(description="Its latest change; null: it never has changed")
     opened_at: Instante
-    until: Instante = Field(description="When its cool-down ends; null unless it is open")
+    until: Instante = Field(description="When its cool-down ends; null unless it is open and has one")
     how_to_close: str | None
 
 

@@ -23,6 +23,7 @@ _ACEPTO = "CLOSE EVERYTHING"
 _CONFIRMAR = "TIMONEL_CONFIRM_LIVE"
 _URL = "TIMONEL_EXCHANGE_URL"
 _SIMULADOR = "simulador"
+_SIN_CONTAR = "the shared store and `timonel positions` learn of this when the daemon starts again"
 _SIN_LEER = 6  # exit code: nothing is known and nothing was sent
 _INTERRUMPIDO = 130
 
@@ -157,6 +158,8 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
             return 2
         relato(f"the account could not be read: {fallo}")
         plana, planas = False, {}
+    if planas and not opciones.dry_run:
+        relato(_SIN_CONTAR)
     relato(_veredicto(plana, planas, ensayo=opciones.dry_run))
     if opciones.json:
         hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}

@@ -10,9 +10,6 @@ from src.nucleo.riesgo import FRACCION_DIA
 from src.produccion.config.config import SeccionDisyuntores
 from src.produccion.riesgo.sensores import AjustesSensores
 
-_NUNCA_MS = 1 << 62
-"""The day's loss is on no trial: it is beyond its limit, or it is not."""
-
 
 class ReglasCuadro(NamedTuple):
     """The breakers that are switched on."""
@@ -46,7 +43,8 @@ def reglas_de(
     propio = ajustes.drawdown.limit_fraction
     if ajustes.drawdown.enabled and (propio is not None or escalones):
         tope = FRACCION_DIA * limite if propio is None else propio
-        reglas[ClaseDisyuntor.DRAWDOWN] = ReglaDisyuntor(tope, 1, _NUNCA_MS, 1, exito_cierra=True)
+        # The day's loss is on no trial: it is beyond its limit, or it is not.
+        reglas[ClaseDisyuntor.DRAWDOWN] = ReglaDisyuntor(tope, 1, None, 1, exito_cierra=True)
     muestran = frozenset({ClaseDisyuntor.DRAWDOWN} if propio is None else ())
     return ReglasCuadro(reglas, muestran)
 

@@ -94,12 +94,13 @@ def test_uno_abierto_dice_hasta_cuando_y_como_se_cierra(demonio: Demonio, motor:
 
 def test_el_de_la_perdida_no_tiene_plazo_ni_se_cierra_a_mano(demonio: Demonio, motor: Engine):
     perdida = ClaseDisyuntor.DRAWDOWN
-    demonio.un_cuadro({perdida: ReglaDisyuntor(0.02, 1, 1 << 62, 1)}).medir(perdida, 0.03, INICIO_MS)
+    demonio.un_cuadro({perdida: ReglaDisyuntor(0.02, 1, None, 1)}).medir(perdida, 0.03, INICIO_MS)
     demonio.alimentar()
 
     (suyo,) = listar_disyuntores(motor)
 
     assert (suyo.detiene, suyo.hasta_ms, "timonel" in suyo.como_se_cierra) == (True, None, False)
+    assert suyo.como_json()["cool_down_ms"] is None
 
 
 def test_un_nombre_se_lee_por_sus_partes():

@@ -57,7 +57,42 @@ def test_el_cierre_dice_lo_que_gano_la_posicion_entera(motor: Engine, ruta: Path
 
     assert [a["kind"] for a in hechos] == ["position_opened", "position_closed"]
     assert orjson.loads(hechos[1]["payload_json"])["net"] == pytest.approx(-2.65 - 0.44 - 0.02 - 0.01)
-    assert hechos[1]["message"] == "closed long 0.5 at 94.9: -3.12 after commission (proteccion)"
+    assert hechos[1]["message"] == (
+        "closed long 0.5 at 94.9: -3.12 after commission for the whole position (proteccion)"
+    )
+
+
+def test_sin_saber_de_que_operacion_es_el_cierre_no_habla_de_la_posicion_entera(motor: Engine, ruta: Path):
+    hechos = avisos(motor, ruta, de_filas(PROTEGIDA))
+
+    assert hechos[0]["message"] == "closed long 0.5 at 94.9: -2.65 after commission (proteccion)"
+
+
+def test_lo_que_se_cierra_al_salir_dice_que_fue_por_eso(motor: Engine, ruta: Path):
+    """Its row is `manual`, as those of a person's trade are; only its order tells them apart."""
+
+    def cerrada(orden: str) -> tuple[str, str, dict[str, object]]:
+        return AGENTE, "ROWS", filas(PROTEGIDA | {"status": "manual"}, cuenta=[1_000.0], ordenes=[orden])
+
+    def intencion(motivo: str) -> dict[str, object]:
+        ficha = {"token": f"{motivo}:{TITULAR.agent_id}:1:s-1:0:0", "symbol": "BTCUSDT", "side": "SELL"}
+        return ficha | {"quantity": 0.5, "reduce_only": True, "position": 0.5}
+
+    hechos = avisos(
+        motor,
+        ruta,
+        ("order:tm-salida", "ORDER_INTENT", intencion("exit")),
+        cerrada("tm-salida"),
+        ("order:tm-pedida", "ORDER_INTENT", intencion("guardian")),
+        cerrada("tm-pedida"),
+        cerrada("de-otro"),
+        perdida=0.001,
+    )
+
+    assert [(a["kind"], a["message"].rpartition("(")[2]) for a in hechos] == [
+        *(("position_closed", "on exit)"), ("large_loss", "on exit)")),
+        *(("position_closed", "manual)"), ("large_loss", "manual)")) * 2,
+    ]
 
 
 @pytest.mark.parametrize(("perdida", "grandes"), [(0.002, 1), (0.003, 0)])

@@ -138,7 +138,11 @@ def test_una_sesion_entera_llega_a_cada_tabla(motor: Engine, ruta: Path):
     assert [(aviso["level"], aviso["kind"], aviso["message"]) for aviso in avisos] == [
         ("INFO", "startup", "session s has started"),
         ("INFO", "position_opened", "opened long 0.5 at 100.2"),
-        ("INFO", "position_closed", "closed long 0.5 at 94.9: -2.67 after commission (proteccion)"),
+        (
+            "INFO",
+            "position_closed",
+            "closed long 0.5 at 94.9: -2.67 after commission for the whole position (proteccion)",
+        ),
         ("CRITICAL", "LATCHED", "drawdown"),
     ]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from src.produccion.almacen.esquema import alerts, daemons, operations, positions, trades
+from src.produccion.almacen.demonios import DemonioNuevo, presentarse
+from src.produccion.almacen.esquema import ahora_bd, alerts, daemons, operations, positions, trades
 from src.produccion.api.identificacion import Rol
 from tests.produccion.api.banco import Api
 from tests.produccion.api.bolsa_publica import BolsaPublica
@@ -30,7 +31,7 @@ def ficha(con_mercado: Api, motor: Engine) -> str:
     return con_mercado.ficha("ana", Rol.ADMIN)
 
 
-async def test_una_posicion_tiene_los_trece_campos_de_la_semilla(con_mercado: Api, ficha: str):
+async def test_una_posicion_tiene_los_trece_campos_de_la_semilla_y_de_cuando_es(con_mercado: Api, ficha: str):
     """The long is worth what the bid, 89245.00, fetches."""
     cuerpo = await leer(con_mercado, "/api/portfolio/positions/", ficha)
 
@@ -50,9 +51,39 @@ async def test_una_posicion_tiene_los_trece_campos_de_la_semilla(con_mercado: Ap
                 "distance_to_stop_percent": "-2.45",
                 "distance_to_target_percent": "3.53",
                 "status": "OPEN",
+                "daemon_alive": True,
+                "agent_time": 1_700_000_000.0,
             }
         ]
     }
+
+
+@pytest.mark.parametrize("ruta", ["/api/portfolio/positions/", "/api/v1/positions"])
+async def test_una_posicion_cuyo_demonio_no_vive_no_pasa_por_actual(
+    con_mercado: Api, motor: Engine, ficha: str, ruta: str
+):
+    """The one of another symbol of the account, or of another tenant, tells nothing of it."""
+    poblar(motor, "default", "User_1", "sim-1", "DOGEUSDT")
+    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 11, "aqui", client_id="otros"))
+    with motor.begin() as conexion:
+        conexion.execute(
+            update(daemons).where(daemons.c.symbol == "DOGEUSDT").values(heartbeat_ms=ahora_bd() - 10_001)
+        )
+        conexion.execute(
+            update(positions).where(positions.c.symbol == "DOGEUSDT").values(updated_at_ms=1_700_000_060_000)
+        )
+    de_otros = await leer(con_mercado, ruta, ficha)
+
+    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 12, "aqui"))
+    propias = await leer(con_mercado, ruta, ficha)
+
+    def dichas(cuerpo: Any) -> list[tuple[Any, ...]]:
+        campos = ("symbol", "daemon_alive", "agent_time")
+        return [tuple(una[campo] for campo in campos) for una in cuerpo["positions"]]
+
+    callada = ("DOGEUSDT", False, 1_700_000_060.0)
+    assert dichas(de_otros) == [("BTCUSDT", False, 1_700_000_000.0), callada]
+    assert dichas(propias) == [("BTCUSDT", True, 1_700_000_000.0), callada]
 
 
 async def test_sin_precio_no_hay_ganancia_ni_distancia(con_mercado: Api, ficha: str, bolsa: BolsaPublica):

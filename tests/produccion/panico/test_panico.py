@@ -94,6 +94,7 @@ def test_aplana_cancela_y_lo_cuenta(tmp_path: Path):
             "BTCUSDT: SELL 0.05 at market, reduce-only: FILLED, executed 0.05",
             "BTCUSDT: cancelled 1 conditional order(s)",
             "BTCUSDT: verified flat, nothing rests",
+            "the shared store and `timonel positions` learn of this when the daemon starts again",
             "FLAT",
         ]
         assert bolsa.posicion == 0.0

@@ -17,7 +17,7 @@ LATENCY, VOLATILITY, DRAWDOWN = ClaseDisyuntor.LATENCY, ClaseDisyuntor.VOLATILIT
 REGLAS = {
     LATENCY: ReglaDisyuntor(500.0, 2, 60_000, 1),
     VOLATILITY: ReglaDisyuntor(0.05, 1, 60_000, 1),
-    DRAWDOWN: ReglaDisyuntor(0.05, 1, 1 << 62, 1, exito_cierra=True),
+    DRAWDOWN: ReglaDisyuntor(0.05, 1, None, 1, exito_cierra=True),
 }
 
 
@@ -147,6 +147,7 @@ class TestReinicio:
             "cool_down_ms": 60_000,
             "healthy_samples": 1,
         }
+        assert kinds["drawdown"]["cool_down_ms"] is None
 
         otra = Casa(MemoriaCuadro({}, anunciadas))
         otra.cuadro.anunciar()

@@ -36,6 +36,11 @@ def test_los_numeros_llegan_a_la_regla():
     assert reglas[ClaseDisyuntor.SPREAD] == ReglaDisyuntor(5.0, 7, 1_500, 2)
 
 
+def test_la_perdida_del_dia_no_se_enfria():
+    """It is beyond its limit, or it is not: no trial."""
+    assert unas_reglas().reglas[ClaseDisyuntor.DRAWDOWN].enfriamiento_ms is None
+
+
 def test_un_mercado_que_espera_solo_muestra_la_perdida_del_dia():
     reglas, muestran = unas_reglas(espera_agentes=True)
 

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
+from src.produccion.almacen.demonios import despedirse
 from src.produccion.api.identificacion import Rol
 from tests.produccion.api.banco import Api
 from tests.produccion.api.bolsa_publica import BolsaPublica
@@ -220,6 +221,17 @@ async def test_las_posiciones_se_cuentan_enteras_y_al_cambiar(
 
     assert [(p["symbol"], p["current_price"]) for p in primera] == [("BTCUSDT", "89245.00")]
     assert [(p["symbol"], p["current_price"]) for p in segunda] == [("BTCUSDT", "90000.00")]
+
+
+async def test_una_posicion_que_se_queda_sin_demonio_se_dice(con_mercado: Api, motor: Engine):
+    poblar(motor, "default", "User_1", "sim-1")
+    async with escuchando(con_mercado, con_mercado.ficha()) as una:
+        await una.pedir("positions")
+        primera = (await una.hasta("positions"))["payload"]["positions"]
+        despedirse(motor, "sim-1", "BTCUSDT")
+        segunda = (await una.hasta("positions"))["payload"]["positions"]
+
+    assert [p["daemon_alive"] for p in (*primera, *segunda)] == [True, False]
 
 
 async def test_la_direccion_puede_pedir_lo_mismo_que_un_mensaje(api: Api, motor: Engine):
