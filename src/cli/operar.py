@@ -195,7 +195,12 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     if como_json:
         _escribir_json(cuerpo)
         return
-    consola = _consola()
+    consola = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for falta in cuerpo["problems"]:
+        consola.print(
+            f"DEGRADED: {falta['account_id']} {falta['symbol']}: {falta['text']}; {falta['how_to_remove']}",
+            style="bold red",
+        )
     consola.print(f"entries allowed: {_entradas(cuerpo)}")
     consola.print(f"open positions: {cuerpo['open_positions']}")
     vigentes, pasados = _vigentes(cuerpo), [uno for uno in cuerpo["locks"] if not uno["current"]]
@@ -204,6 +209,7 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     if pasados:
         consola.print(f"last known of daemons that do not live: {len(pasados)}")
         _decir_candados(consola, pasados)
+    _decir_bolsas(consola, cuerpo["exchanges"])
     _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
 
 
@@ -220,6 +226,16 @@ def _vigentes(estado: dict[str, Any]) -> list[dict[str, Any]]:
 def _decir_candados(consola: Console, candados: list[dict[str, Any]]) -> None:
     for candado in candados:
         consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
+
+
+def _decir_bolsas(consola: Console, bolsas: list[dict[str, Any]]) -> None:
+    for bolsa in bolsas:
+        latencia, errores, detalle = bolsa["latency_ms"], bolsa["error_rate"], bolsa["detail"]
+        medido = [] if latencia is None else [f"answers in {latencia:.0f} ms"]
+        medido += [] if errores is None else [f"{errores:.1%} of calls without an answer"]
+        dicho = "; ".join([bolsa["status"], *medido] + [detalle] * (detalle is not None))
+        cuando = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(bolsa["checked_at"]))
+        consola.print(f"{bolsa['exchange']} as {bolsa['account_id']} measured at {cuando} UTC: {dicho}")
 
 
 def close(

@@ -19,7 +19,7 @@ from src.cli.app import app
 from src.cli.cliente_api import Cliente
 from src.cli.sesion_guardada import leer_sesion, ruta_de_sesion
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.esquema import ahora_bd, daemons
+from src.produccion.almacen.esquema import ahora_bd, alerts, daemons
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.usuarios import HORA_MS, anadir_usuario, dar_ficha
 from src.produccion.mandos import Desenlace
@@ -306,6 +306,32 @@ def test_lo_que_retenia_un_demonio_muerto_no_pasa_por_actual(dentro: Servida):
     assert "last known of daemons that do not live: 1 circuit breaker sim-User_1 BTCUSDT spread OPEN" in dicho
     assert "its daemon is not alive, silent for 30" in dicho
     assert "timonel breakers reset spread" not in dicho
+
+
+def test_una_posicion_sin_demonio_se_dice_en_la_primera_linea(dentro: Servida):
+    """A person who reads that entries are allowed looks no further."""
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(alerts.delete().where(alerts.c.kind == "LATCHED"))
+        conexion.execute(update(daemons).values(heartbeat_ms=ahora_bd() - 300_000))
+    matado = orden("status").stdout.splitlines()
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(daemons.delete())
+    parado = orden("status").stdout.splitlines()
+
+    assert matado[0].startswith("DEGRADED: sim-User_1 BTCUSDT: a position is open and its daemon is silent")
+    assert parado[0].startswith(
+        "DEGRADED: sim-User_1 BTCUSDT: a position is open and no daemon is alive; start it again: `timonel"
+    )
+
+
+def test_el_estado_dice_como_responde_la_bolsa(dentro: Servida):
+    salida = orden("status").stdout
+
+    assert not salida.startswith("DEGRADED")
+    assert (
+        "binance as sim-User_1 measured at 2023-11-14 22:13:20 UTC: degraded; answers in 812 ms;"
+        " of default" in salida
+    )
 
 
 def test_entrar_dice_en_json_quien_es_y_ninguna_ficha(servida: Servida, fichero: Path):
