@@ -6,6 +6,7 @@ but its outcome is not known yet.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from decimal import Decimal
@@ -20,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.cli.cliente_api import (
+    FICHA,
     RECHAZADO,
     SIN_RESPUESTA,
     SIN_SABER,
@@ -74,6 +76,10 @@ def login(
     nombre = username or typer.prompt("User", err=True)
     ruta = ruta_de_sesion()
     cuerpo = entrar(url, nombre, _pedir_contrasena(), ruta)
+    if os.environ.get(FICHA):
+        consola_de_mensajes().print(
+            f"warning: {FICHA} is set and wins over this log-in; unset it to use the log-in", style="yellow"
+        )
     if como_json:
         quien = {campo: cuerpo[campo] for campo in ("role", "client_id", "refresh_expires_at")}
         _escribir_json({"api_url": url, "username": nombre, **quien})

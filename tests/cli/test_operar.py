@@ -242,6 +242,37 @@ def test_un_programa_usa_su_ficha(servida: Servida, fichero: Path, monkeypatch: 
     assert orden("status --json").exit_code == 0
 
 
+@pytest.mark.parametrize("mala", ["tml_x", "tml_x\n", "ficha_mála", "tml\nx"])
+def test_de_una_ficha_mala_se_dice_de_donde_viene(
+    dentro: Servida, mala: str, monkeypatch: pytest.MonkeyPatch
+):
+    """To log in again would not help: the variable wins."""
+    monkeypatch.setenv("TIMONEL_TOKEN", mala)
+
+    dicho = orden(f"status --api-url {dentro.url}").stderr
+
+    assert "TIMONEL_TOKEN is set and is not accepted: unset it" in dicho
+    assert "timonel users token" in dicho
+    assert "timonel login" not in dicho
+
+
+def test_entrar_avisa_de_una_ficha_que_manda_mas(
+    servida: Servida, fichero: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TIMONEL_TOKEN", "tml_x")
+
+    resultado = orden(f"login --username ana --api-url {servida.url}", CONTRASENA + "\n")
+
+    assert (resultado.exit_code, resultado.stdout) == (0, "")
+    assert "warning: TIMONEL_TOKEN is set and wins over this log-in" in resultado.stderr
+
+
+def test_una_contrasena_mala_no_manda_entrar(servida: Servida, fichero: Path):
+    resultado = orden(f"login --username ana --api-url {servida.url}", "otra contrasena\n")
+
+    assert (resultado.exit_code, resultado.stderr) == (7, "error: user or password is wrong\n")
+
+
 def test_un_acceso_vencido_se_renueva_una_vez_aunque_lo_pidan_varios(dentro: Servida, fichero: Path):
     """Two that use the same refresh token would end the session."""
     sesion = leer_sesion(fichero)
