@@ -108,7 +108,7 @@ def reset(
     the store and needs no daemon. Writes to the store as whoever owns this machine, logged in or not; over
     HTTP roles decide.
 
-    Exit codes: 0 done, 2 bad input or refused, 4 nobody answered.
+    Exit codes: 0 done, 2 bad input or refused, 4 nobody answered, 6 no running daemon is meant.
     """
     from src.produccion.almacen.mandos_riesgo import (
         PeticionCierre,

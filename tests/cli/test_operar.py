@@ -191,6 +191,15 @@ def test_lo_que_el_demonio_niega_es_codigo_1(dentro: Servida, demonio: Callable[
     assert (resultado.exit_code, "the exchange is down" in resultado.stderr) == (1, True)
 
 
+def test_una_bolsa_que_no_contesta_es_codigo_6(dentro: Servida, demonio: Callable[..., DemonioFalso]):
+    caida = Desenlace(exito=False, mensaje="nothing was sent for it", clase="exchange_connection")
+    demonio(lambda _m: caida)
+
+    resultado = orden("close BTCUSDT --json")
+
+    assert (resultado.exit_code, json.loads(resultado.stdout)["kind"]) == (6, "unreachable")
+
+
 def test_lo_que_no_ha_acabado_es_codigo_8(dentro: Servida, demonio: Callable[..., DemonioFalso]):
     demonio(lambda _m: None)
 

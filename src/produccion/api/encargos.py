@@ -44,6 +44,7 @@ CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
 
 _SALIDAS = frozenset({AccionMando.CERRAR.value, AccionMando.MITAD.value})
 _SIN_DESENLACE = 504
+_SIN_BOLSA = "exchange_connection"  # of an outcome: the daemon could not read the position, and sent nothing
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
 
 T = TypeVar("T")
@@ -440,7 +441,7 @@ def _juzgar(mando: MandoGuardado, plazos: Plazos, nadie: _Nadie) -> tuple[int, s
         case EstadoMando.DONE if campos.get("success") is True:
             return 200, ""
         case EstadoMando.DONE | EstadoMando.FAILED:
-            return 409, str(
+            return 502 if campos.get("kind") == _SIN_BOLSA else 409, str(
                 campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
             )
         case EstadoMando.EXPIRED:
