@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -35,6 +36,7 @@ from src.cli.cliente_api import (
 from src.cli.comun_cuenta import activo_cotizado
 from src.cli.salida import consola_de_mensajes
 from src.cli.sesion_guardada import ruta_de_sesion
+from src.cli.tablas import Columna, tabla_que_cabe
 from src.nucleo.importes import precio
 
 OpcionApi = Annotated[
@@ -63,6 +65,7 @@ CODIGOS_DE_SALIDA = (
 
 _ENTRE_PRECIOS_S = 1.0
 _NO_SE_SABE = "–"
+_TITULOS = {"trigger_price": "trigger", "average_price": "average", "realized_pnl": "pnl"}
 _LADOS = {"BUY": "LONG", "SELL": "SHORT"}
 
 
@@ -169,17 +172,17 @@ def orders(
     """List the daemons' orders, stops and targets, newest first."""
     solo = "true" if open_only else None
     cuerpo = _leer(api_url, "/api/v1/orders", limit=str(limit), symbol=symbol, open_only=solo)
-    campos = (
-        "created_at",
-        "symbol",
-        "side",
-        "type",
-        "status",
-        "quantity",
-        "trigger_price",
-        "average_price",
-        "id",
-    )
+    campos = {
+        "created_at": 3,
+        "symbol": 0,
+        "side": 0,
+        "type": 1,
+        "status": 2,
+        "quantity": 0,
+        "trigger_price": 0 if open_only else 5,
+        "average_price": 4,
+        "id": 0,
+    }
     _listar(cuerpo, "orders", campos, como_json=como_json)
 
 
@@ -191,7 +194,15 @@ def trades(
 ) -> None:
     """List fills, newest first."""
     cuerpo = _leer(api_url, "/api/v1/trades", limit=str(limit), symbol=symbol)
-    campos = ("executed_at", "symbol", "operation", "quantity", "price", "realized_pnl", "commission")
+    campos = {
+        "executed_at": 0,
+        "symbol": 0,
+        "operation": 1,
+        "quantity": 0,
+        "price": 0,
+        "realized_pnl": 0,
+        "commission": 2,
+    }
     _listar(cuerpo, "trades", campos, como_json=como_json)
 
 
@@ -216,7 +227,8 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
         consola.print(f"last known of daemons that do not live: {len(pasados)}")
         _decir_candados(consola, pasados)
     _decir_bolsas(consola, cuerpo["exchanges"])
-    _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
+    campos = {"account_id": 0, "symbol": 0, "user_id": 1, "alive": 0, "heartbeat_age_s": 0}
+    _tabla(cuerpo["daemons"], campos)
 
 
 def _entradas(estado: dict[str, Any]) -> str:
@@ -365,21 +377,23 @@ def _porciento(valor: str | None, signo: str = "") -> str:
     return _NO_SE_SABE if valor is None else f"{signo}{valor}%"
 
 
-def _listar(cuerpo: dict[str, Any], lista: str, campos: tuple[str, ...], *, como_json: bool) -> None:
+def _listar(cuerpo: dict[str, Any], lista: str, campos: Mapping[str, int], *, como_json: bool) -> None:
     if como_json:
         _escribir_json(cuerpo)
     else:
         _tabla(cuerpo[lista], campos)
 
 
-def _tabla(filas: list[dict[str, Any]], campos: tuple[str, ...]) -> None:
-    tabla = Table(box=None, pad_edge=False)
-    for campo in campos:
-        # What is typed again must come out whole.
-        tabla.add_column(campo.removesuffix("_at").replace("_", " "), overflow="fold", no_wrap=campo == "id")
-    for fila in filas:
-        tabla.add_row(*(_celda(campo, fila[campo]) for campo in campos))
-    _consola().print(tabla)
+def _tabla(filas: list[dict[str, Any]], campos: Mapping[str, int]) -> None:
+    """A row for each of ``filas``; ``campos`` says in which order they can be missed, 0 never."""
+    columnas = [Columna(_titulo(campo), prescindible) for campo, prescindible in campos.items()]
+    celdas = [[_celda(campo, fila[campo]) for campo in campos] for fila in filas]
+    consola = _consola()
+    tabla_que_cabe(columnas, celdas, consola.width).imprimir(consola, consola_de_mensajes())
+
+
+def _titulo(campo: str) -> str:
+    return _TITULOS.get(campo, campo.removesuffix("_at").replace("_", " "))
 
 
 def _celda(campo: str, valor: Any) -> Text:

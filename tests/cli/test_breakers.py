@@ -89,6 +89,17 @@ def test_la_tabla_dice_entero_el_id_que_quieren_la_api_y_la_orden(almacen: Engin
     assert "sim-1:binance:BTCUSDT:latency" in correr(tmp_path, "breakers")[1]
 
 
+def test_en_80_columnas_ningun_numero_se_parte(
+    almacen: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    primera = correr(tmp_path, "breakers")[1].splitlines()[1]
+
+    assert primera.startswith("sim-1:binance:BTCUSDT:latency OPEN")
+    assert "812 ms" in primera
+
+
 @pytest.mark.parametrize(
     ("cual", "mas", "codigo", "dicho"),
     [

@@ -374,6 +374,19 @@ def test_el_estado_dice_como_responde_la_bolsa(dentro: Servida):
     )
 
 
+@pytest.mark.parametrize("texto", ["orders", "orders --open", "trades", "status"])
+def test_en_80_columnas_no_se_parte_ningun_numero(
+    dentro: Servida, texto: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lineas = orden(texto).stdout.splitlines()
+    tabla = lineas[next(i for i, linea in enumerate(lineas) if " symbol " in f" {linea} ") :]
+
+    assert len(tabla) == 1 + {"orders": 4, "orders --open": 1, "trades": 5, "status": 1}[texto]
+    assert all("BTCUSDT" in linea and len(linea) <= 80 for linea in tabla[1:])
+
+
 def test_entrar_dice_en_json_quien_es_y_ninguna_ficha(servida: Servida, fichero: Path):
     resultado = orden(f"login --username ana --api-url {servida.url} --json", CONTRASENA + "\n")
 
