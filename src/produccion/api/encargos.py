@@ -29,7 +29,7 @@ from src.produccion.almacen.mandos import (
 )
 from src.produccion.api.problemas import Problema
 from src.produccion.api.resumen import Resultado
-from src.produccion.api.silencio import Silencio, sobre_callados, sobre_el_de
+from src.produccion.api.silencio import NO_CORRE, Silencio, sobre_callados, sobre_el_de
 from src.produccion.api.usuarios import Usuario
 from src.produccion.config.config import Modo
 from src.produccion.mandos import accion_de, contenido_de
@@ -338,6 +338,8 @@ class Encargos:
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
             return _Nadie(donde)
+        if encargo.accion == AccionMando.DETENER:
+            calla = calla._replace(remedio=NO_CORRE)
         return _Nadie(ensayos, calla._replace(remedio="")) if ensayos else _Nadie(donde, calla)
 
     def _ensayos(self, encargo: Encargo, user_id: str) -> str:
