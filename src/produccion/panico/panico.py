@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
@@ -191,7 +192,7 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
     if opciones.json:
         hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
         if sin_leer:
-            _escribir_fallo("unreachable", _SIN_LEER, dicho, **hecho)
+            _escribir_fallo("unreachable", _SIN_LEER, dicho, campos=hecho)
         else:
             print(json.dumps(hecho))
     if sin_leer:
@@ -204,11 +205,16 @@ def _veredicto(plana: bool, ensayo: bool) -> str:
 
 
 def _escribir_fallo(
-    clase: str, codigo: int, mensaje: str, *, exito: bool | None = False, **campos: object
+    clase: str,
+    codigo: int,
+    mensaje: str,
+    *,
+    exito: bool | None = False,
+    campos: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """The object that every command of ``timonel`` prints when it fails under ``--json``."""
-    dicho = {"success": exito, "kind": clase, "exit_code": codigo, "message": mensaje}
-    print(json.dumps(dicho | campos), flush=True)
+    dicho = {"success": exito, "kind": clase, "exit_code": codigo, "message": mensaje, **campos}
+    print(json.dumps(dicho), flush=True)
 
 
 if __name__ == "__main__":
