@@ -94,7 +94,10 @@ def localizar(base: Path, train_id: str) -> Path:
     if train_id in existentes:
         return base / train_id
     if not existentes:
-        raise ArtefactoInvalido(f"there is no artefact {train_id!r}: {base} holds none; train one first")
+        raise ArtefactoInvalido(
+            f"there is no artefact {train_id!r}: {base} holds none; train one first, or choose another folder"
+            " with --artefacts (`timonel train`: --output-dir)"
+        )
     cercanos = difflib.get_close_matches(train_id, existentes, n=3, cutoff=0.0)
     raise ArtefactoInvalido(
         f"there is no artefact {train_id!r} in {base}; the nearest: {', '.join(cercanos)}"

@@ -28,12 +28,17 @@ def api(
 
     Exit codes: 0 asked to end, 2 bad input.
     """
-    from src.produccion.api.servicio import OpcionesApi, servir
+    from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, escuchar, servir
     from src.produccion.bitacora import AjustesBitacora, configurada
 
     opciones = OpcionesApi(
         anfitrion=host, puerto=port, cuentas=accounts, estado=state_dir, remoto=allow_remote
     )
     consola = consola_de_mensajes()
-    with configurada(rotativa=state_dir / "api.log", ajustes=AjustesBitacora(detallado=verbose)):
-        servir(opciones, lambda url: consola.print(f"listening on {url}", markup=False))
+    comprobar_direccion(opciones)
+    # The address first: one that is refused leaves no state directory behind.
+    with (
+        escuchar(host, port) as enchufe,
+        configurada(rotativa=state_dir / "api.log", ajustes=AjustesBitacora(detallado=verbose)),
+    ):
+        servir(opciones, enchufe, lambda linea: consola.print(linea, markup=False))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from src.cli.asiento import asentar_local
 from src.cli.comun_cuenta import ESTADO, OpcionEstado, OpcionJson
@@ -23,7 +23,8 @@ from src.cli.mandos_riesgo import (
     mandar,
     respuesta_de,
 )
-from src.cli.salida import con_codigo_de_salida
+from src.cli.salida import con_codigo_de_salida, consola_de_mensajes
+from src.cli.tablas import Columna, TablaQueCabe, tabla_que_cabe
 from src.nucleo.disyuntores import ClaseDisyuntor
 from src.nucleo.errores import SolicitudInvalida
 
@@ -33,6 +34,24 @@ if TYPE_CHECKING:
 breakers = typer.Typer(help="Breakers: list them, look back, close one.", invoke_without_command=True)
 
 _CIERRE = "breaker.reset"  # in the audit log
+_COLUMNAS = (
+    Columna("id"),
+    Columna("state"),
+    Columna("limit", 1),
+    Columna("measured"),
+    Columna("since", 2),
+    Columna("until", 3),
+    Columna("reason", libre=True),
+)
+_DE_CAMBIOS = (
+    Columna("at"),
+    Columna("symbol", 1),
+    Columna("kind"),
+    Columna("state"),
+    Columna("measured"),
+    Columna("by", 2),
+    Columna("reason", libre=True),
+)
 _COLORES = {"OPEN": "red", "HALF_OPEN": "yellow", "CLOSED": "green"}
 
 
@@ -60,25 +79,28 @@ def listar(
     from src.produccion.almacen.disyuntores import historia_disyuntores, listar_disyuntores
 
     simbolo = None if symbol is None else symbol.upper()
+    consola = Console(highlight=False, emoji=False)
     almacen = abrir_almacen(None, state_dir)
     try:
         if history:
             cambios = historia_disyuntores(almacen, client_id, simbolo, limite=history)
-            tabla, datos = _tabla_de_cambios(cambios), {"changes": [c._asdict() for c in cambios]}
+            tabla, datos = (
+                _tabla_de_cambios(cambios, consola.width),
+                {"changes": [c._asdict() for c in cambios]},
+            )
             remedios = []
         else:
             todos = listar_disyuntores(almacen, client_id, simbolo)
-            tabla, datos = _tabla(todos), {"breakers": [uno.como_json() for uno in todos]}
+            tabla, datos = _tabla(todos, consola.width), {"breakers": [uno.como_json() for uno in todos]}
             remedios = list(_remedios(todos, {(vivo.account_id, vivo.symbol) for vivo in vivos(almacen)}))
     finally:
         almacen.dispose()
     if como_json:
         typer.echo(json.dumps(datos))
     else:
-        consola = Console(highlight=False, emoji=False)
-        consola.print(tabla)
+        tabla.imprimir(consola, consola_de_mensajes())
         for remedio in remedios:
-            consola.print(remedio, markup=False)
+            consola.print(remedio, markup=False, soft_wrap=True)
 
 
 @breakers.command()
@@ -108,7 +130,7 @@ def reset(
     the store and needs no daemon. Writes to the store as whoever owns this machine, logged in or not; over
     HTTP roles decide.
 
-    Exit codes: 0 done, 2 bad input or refused, 4 nobody answered.
+    Exit codes: 0 done, 2 bad input or refused, 4 nobody answered, 6 no running daemon is meant.
     """
     from src.produccion.almacen.mandos_riesgo import (
         PeticionCierre,
@@ -182,39 +204,36 @@ def _cual(escrito: str, symbol: str | None, account: str | None) -> tuple[ClaseD
     return ClaseDisyuntor(clase), symbol, account
 
 
-def _tabla(todos: list[DisyuntorGuardado]) -> Table:
-    tabla = Table(box=None, pad_edge=False)
-    for titulo in ("id", "state", "limit", "measured", "since", "until", "reason"):
-        # What is typed again must come out whole; it names account, symbol and kind.
-        tabla.add_column(titulo, overflow="fold", no_wrap=titulo == "id")
-    for uno in todos:
-        tabla.add_row(
-            uno.id,
-            f"[{_COLORES[uno.state]}]{uno.state.value}[/]",
-            _valor(uno.kind, uno.limit_value),
-            _valor(uno.kind, uno.value),
-            _fecha(uno.changed_at_ms),
-            _fecha(uno.hasta_ms),
-            uno.reason.replace("[", r"\["),
-        )
-    return tabla
+def _tabla(todos: list[DisyuntorGuardado], ancho: int) -> TablaQueCabe:
+    filas = [
+        [
+            Text(uno.id),
+            Text(uno.state.value, style=_COLORES[uno.state]),
+            Text(_valor(uno.kind, uno.limit_value)),
+            Text(_valor(uno.kind, uno.value)),
+            Text(_fecha(uno.changed_at_ms)),
+            Text(_fecha(uno.hasta_ms)),
+            Text(uno.reason),
+        ]
+        for uno in todos
+    ]
+    return tabla_que_cabe(_COLUMNAS, filas, ancho)
 
 
-def _tabla_de_cambios(cambios: list[CambioGuardado]) -> Table:
-    tabla = Table(box=None, pad_edge=False)
-    for titulo in ("at", "symbol", "kind", "state", "measured", "by", "reason"):
-        tabla.add_column(titulo, overflow="fold")
-    for cambio in cambios:
-        tabla.add_row(
-            _fecha(cambio.occurred_at_ms),
-            cambio.symbol,
-            cambio.kind,
-            f"[{_COLORES[cambio.state]}]{cambio.state}[/]",
-            _valor(ClaseDisyuntor(cambio.kind), cambio.value),
-            (cambio.requested_by or "").replace("[", r"\["),
-            (cambio.reason or "").replace("[", r"\["),
-        )
-    return tabla
+def _tabla_de_cambios(cambios: list[CambioGuardado], ancho: int) -> TablaQueCabe:
+    filas = [
+        [
+            Text(_fecha(cambio.occurred_at_ms)),
+            Text(cambio.symbol),
+            Text(cambio.kind),
+            Text(cambio.state, style=_COLORES[cambio.state]),
+            Text(_valor(ClaseDisyuntor(cambio.kind), cambio.value)),
+            Text(cambio.requested_by or ""),
+            Text(cambio.reason or ""),
+        ]
+        for cambio in cambios
+    ]
+    return tabla_que_cabe(_DE_CAMBIOS, filas, ancho)
 
 
 def _valor(clase: ClaseDisyuntor, valor: float | None) -> str:

@@ -43,6 +43,10 @@ _CLASES = {
     SIN_PERMISO: "not_allowed",
     SIN_SABER: "outcome_unknown",
 }
+_SIN_ENTRAR = "run `timonel login`"
+_FICHA_MALA = (
+    f"{FICHA} is set and is not accepted: unset it, or make a new one with `timonel users token NAME`"
+)
 _NO_TOMADO = 504
 _NO_DICE = object()
 
@@ -88,14 +92,14 @@ class Cliente:
         entorno: Environment.
 
     Raises:
-        ConfiguracionInvalida: The address cannot be used, or the log-in's file.
+        ConfiguracionInvalida: The address cannot be used, the log-in's file, or the token.
     """
 
     def __init__(
         self, url: str | None = None, ruta: Path | None = None, entorno: Mapping[str, str] = os.environ
     ) -> None:
         self._ruta = ruta or ruta_de_sesion(entorno)
-        self._ficha = entorno.get(FICHA)
+        self._ficha = ficha_del_entorno(entorno)
         self._sesion = None if self._ficha else leer_sesion(self._ruta)
         guardada = self._sesion.url if self._sesion is not None else URL_POR_DEFECTO
         self.url = comprobar_url(url or entorno.get(URL_API) or guardada)
@@ -112,7 +116,8 @@ class Cliente:
         Raises:
             FalloApi: It is an error, or there is none.
         """
-        return pedir(self.url, metodo, ruta, cuerpo, self._ficha or self._acceso(), clave)
+        ficha, remedio = (self._ficha, _FICHA_MALA) if self._ficha else (self._acceso(), _SIN_ENTRAR)
+        return pedir(self.url, metodo, ruta, cuerpo, ficha, clave, si_no_entra=remedio)
 
     def salir(self) -> None:
         """End the log-in here and there."""
@@ -139,10 +144,22 @@ class Cliente:
 
     def _renovar(self, sesion: SesionGuardada) -> SesionGuardada:
         cuerpo = {"refresh_token": sesion.refresco}
-        dada = pedir(self.url, "POST", "/api/v1/token/refresh", cuerpo, None)
+        dada = pedir(self.url, "POST", "/api/v1/token/refresh", cuerpo, None, si_no_entra=_SIN_ENTRAR)
         nueva = sesion_de(self.url, dada.cuerpo)
         guardar_sesion(self._ruta, nueva)
         return nueva
+
+
+def ficha_del_entorno(entorno: Mapping[str, str] = os.environ) -> str | None:
+    """The token of ``TIMONEL_TOKEN``, which wins over any log-in.
+
+    Raises:
+        ConfiguracionInvalida: It cannot be sent.
+    """
+    ficha = entorno.get(FICHA, "").strip()
+    if not (ficha.isascii() and ficha.isprintable()):
+        raise ConfiguracionInvalida(_FICHA_MALA)
+    return ficha or None
 
 
 def entrar(url: str, usuario: str, contrasena: str, ruta: Path) -> dict[str, Any]:
@@ -180,9 +197,25 @@ def comprobar_url(url: str) -> str:
 
 
 def pedir(
-    url: str, metodo: str, ruta: str, cuerpo: object, ficha: str | None, clave: str | None = None
+    url: str,
+    metodo: str,
+    ruta: str,
+    cuerpo: object,
+    ficha: str | None,
+    clave: str | None = None,
+    *,
+    si_no_entra: str | None = None,
 ) -> Respuesta:
     """One request.
+
+    Args:
+        url: The API.
+        metodo: HTTP method.
+        ruta: Path, with its query.
+        cuerpo: Sent as JSON; nothing when ``None``.
+        ficha: Token; ``None`` where none is needed.
+        clave: Idempotency key.
+        si_no_entra: What helps when the API does not know who asks.
 
     Raises:
         FalloApi: The answer is an error, or there is none.
@@ -200,7 +233,7 @@ def pedir(
             return Respuesta(respuesta.status, orjson.loads(crudo) if crudo else None)
     except urllib.error.HTTPError as fallo:
         with fallo:
-            raise _de_estado(fallo.code, fallo.read()) from None
+            raise _de_estado(fallo.code, fallo.read(), si_no_entra) from None
     except (OSError, http.client.HTTPException) as fallo:
         motivo = getattr(fallo, "reason", fallo)
         # Nothing says that a command which may have been sent had no effect.
@@ -211,14 +244,14 @@ def pedir(
         raise FalloApi(f"{url} answered something that is not of Timonel's API", SIN_RESPUESTA) from fallo
 
 
-def _de_estado(estado: int, crudo: bytes) -> FalloApi:
+def _de_estado(estado: int, crudo: bytes, si_no_entra: str | None = None) -> FalloApi:
     try:
         documento = orjson.loads(crudo)
         detalle, exito = str(documento["detail"]), documento.get("success", _NO_DICE)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         documento, detalle, exito = None, f"HTTP {estado}", _NO_DICE
-    if estado == 401:
-        detalle += "; run `timonel login`"
+    if estado == 401 and si_no_entra is not None:
+        detalle += f"; {si_no_entra}"
     if estado == _NO_TOMADO and exito is False:
         return FalloApi(detalle, SIN_RESPUESTA, documento)  # nobody took it, and nobody will
     codigo = SIN_SABER if exito is None else _CODIGOS.get(estado, RECHAZADO)

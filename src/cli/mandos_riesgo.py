@@ -12,7 +12,7 @@ import typer
 
 from src.cli.asiento import asiento_local
 from src.cli.salida import consola_de_mensajes
-from src.nucleo.errores import SolicitudInvalida
+from src.nucleo.errores import DemonioAusente
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -73,7 +73,7 @@ def mandar(
         acto: What is done, for the audit log.
 
     Raises:
-        SolicitudInvalida: No daemon that is meant lives.
+        DemonioAusente: No daemon that is meant lives.
     """
     from src.produccion.almacen.auditoria import Desenlace, acabar_o_decirlo
     from src.produccion.almacen.conexion import abrir_almacen
@@ -87,7 +87,7 @@ def mandar(
             nombres = " ".join(nombre for nombre in de if nombre is not None) or "anything"
             calla = sobre_callados(almacen, partial(es_de, Alcance(*de)))
             quien = f"no running daemon of this store trades {nombres}{calla.quienes}"
-            raise SolicitudInvalida(f"{quien}; nothing was done{calla.remedio}")
+            raise DemonioAusente(f"{quien}; nothing was done{calla.remedio}")
         asientos = [acto.empezar(almacen, demonio) for demonio in demonios]
         mandos = [pedir(almacen, demonio) for demonio in demonios]
         respuestas = []

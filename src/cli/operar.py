@@ -6,8 +6,10 @@ but its outcome is not known yet.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -20,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.cli.cliente_api import (
+    FICHA,
     RECHAZADO,
     SIN_RESPUESTA,
     SIN_SABER,
@@ -33,6 +36,7 @@ from src.cli.cliente_api import (
 from src.cli.comun_cuenta import activo_cotizado
 from src.cli.salida import consola_de_mensajes
 from src.cli.sesion_guardada import ruta_de_sesion
+from src.cli.tablas import Columna, tabla_que_cabe
 from src.nucleo.importes import precio
 
 OpcionApi = Annotated[
@@ -61,6 +65,7 @@ CODIGOS_DE_SALIDA = (
 
 _ENTRE_PRECIOS_S = 1.0
 _NO_SE_SABE = "–"
+_TITULOS = {"trigger_price": "trigger", "average_price": "average", "realized_pnl": "pnl"}
 _LADOS = {"BUY": "LONG", "SELL": "SHORT"}
 
 
@@ -74,6 +79,10 @@ def login(
     nombre = username or typer.prompt("User", err=True)
     ruta = ruta_de_sesion()
     cuerpo = entrar(url, nombre, _pedir_contrasena(), ruta)
+    if os.environ.get(FICHA):
+        consola_de_mensajes().print(
+            f"warning: {FICHA} is set and wins over this log-in; unset it to use the log-in", style="yellow"
+        )
     if como_json:
         quien = {campo: cuerpo[campo] for campo in ("role", "client_id", "refresh_expires_at")}
         _escribir_json({"api_url": url, "username": nombre, **quien})
@@ -163,17 +172,17 @@ def orders(
     """List the daemons' orders, stops and targets, newest first."""
     solo = "true" if open_only else None
     cuerpo = _leer(api_url, "/api/v1/orders", limit=str(limit), symbol=symbol, open_only=solo)
-    campos = (
-        "created_at",
-        "symbol",
-        "side",
-        "type",
-        "status",
-        "quantity",
-        "trigger_price",
-        "average_price",
-        "id",
-    )
+    campos = {
+        "created_at": 3,
+        "symbol": 0,
+        "side": 0,
+        "type": 1,
+        "status": 2,
+        "quantity": 0,
+        "trigger_price": 0 if open_only else 5,
+        "average_price": 4,
+        "id": 0,
+    }
     _listar(cuerpo, "orders", campos, como_json=como_json)
 
 
@@ -185,7 +194,15 @@ def trades(
 ) -> None:
     """List fills, newest first."""
     cuerpo = _leer(api_url, "/api/v1/trades", limit=str(limit), symbol=symbol)
-    campos = ("executed_at", "symbol", "operation", "quantity", "price", "realized_pnl", "commission")
+    campos = {
+        "executed_at": 0,
+        "symbol": 0,
+        "operation": 1,
+        "quantity": 0,
+        "price": 0,
+        "realized_pnl": 0,
+        "commission": 2,
+    }
     _listar(cuerpo, "trades", campos, como_json=como_json)
 
 
@@ -195,7 +212,12 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     if como_json:
         _escribir_json(cuerpo)
         return
-    consola = _consola()
+    consola = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for falta in cuerpo["problems"]:
+        consola.print(
+            f"DEGRADED: {falta['account_id']} {falta['symbol']}: {falta['text']}; {falta['how_to_remove']}",
+            style="bold red",
+        )
     consola.print(f"entries allowed: {_entradas(cuerpo)}")
     consola.print(f"open positions: {cuerpo['open_positions']}")
     vigentes, pasados = _vigentes(cuerpo), [uno for uno in cuerpo["locks"] if not uno["current"]]
@@ -204,7 +226,9 @@ def status(como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:
     if pasados:
         consola.print(f"last known of daemons that do not live: {len(pasados)}")
         _decir_candados(consola, pasados)
-    _tabla(cuerpo["daemons"], ("account_id", "symbol", "user_id", "alive", "heartbeat_age_s"))
+    _decir_bolsas(consola, cuerpo["exchanges"])
+    campos = {"account_id": 0, "symbol": 0, "user_id": 1, "alive": 0, "heartbeat_age_s": 0}
+    _tabla(cuerpo["daemons"], campos)
 
 
 def _entradas(estado: dict[str, Any]) -> str:
@@ -220,6 +244,16 @@ def _vigentes(estado: dict[str, Any]) -> list[dict[str, Any]]:
 def _decir_candados(consola: Console, candados: list[dict[str, Any]]) -> None:
     for candado in candados:
         consola.print(f"  {candado['text']}; {candado['how_to_remove']}")
+
+
+def _decir_bolsas(consola: Console, bolsas: list[dict[str, Any]]) -> None:
+    for bolsa in bolsas:
+        latencia, errores, detalle = bolsa["latency_ms"], bolsa["error_rate"], bolsa["detail"]
+        medido = [] if latencia is None else [f"answers in {latencia:.0f} ms"]
+        medido += [] if errores is None else [f"{errores:.1%} of calls without an answer"]
+        dicho = "; ".join([bolsa["status"], *medido] + [detalle] * (detalle is not None))
+        cuando = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(bolsa["checked_at"]))
+        consola.print(f"{bolsa['exchange']} as {bolsa['account_id']} measured at {cuando} UTC: {dicho}")
 
 
 def close(
@@ -349,21 +383,23 @@ def _porciento(valor: str | None, signo: str = "") -> str:
     return _NO_SE_SABE if valor is None else f"{signo}{valor}%"
 
 
-def _listar(cuerpo: dict[str, Any], lista: str, campos: tuple[str, ...], *, como_json: bool) -> None:
+def _listar(cuerpo: dict[str, Any], lista: str, campos: Mapping[str, int], *, como_json: bool) -> None:
     if como_json:
         _escribir_json(cuerpo)
     else:
         _tabla(cuerpo[lista], campos)
 
 
-def _tabla(filas: list[dict[str, Any]], campos: tuple[str, ...]) -> None:
-    tabla = Table(box=None, pad_edge=False)
-    for campo in campos:
-        # What is typed again must come out whole.
-        tabla.add_column(campo.removesuffix("_at").replace("_", " "), overflow="fold", no_wrap=campo == "id")
-    for fila in filas:
-        tabla.add_row(*(_celda(campo, fila[campo]) for campo in campos))
-    _consola().print(tabla)
+def _tabla(filas: list[dict[str, Any]], campos: Mapping[str, int]) -> None:
+    """A row for each of ``filas``; ``campos`` says in which order they can be missed, 0 never."""
+    columnas = [Columna(_titulo(campo), prescindible) for campo, prescindible in campos.items()]
+    celdas = [[_celda(campo, fila[campo]) for campo in campos] for fila in filas]
+    consola = _consola()
+    tabla_que_cabe(columnas, celdas, consola.width).imprimir(consola, consola_de_mensajes())
+
+
+def _titulo(campo: str) -> str:
+    return _TITULOS.get(campo, campo.removesuffix("_at").replace("_", " "))
 
 
 def _celda(campo: str, valor: Any) -> Text:

@@ -99,7 +99,10 @@ def _buscar(sesion: str, estado: Path) -> Hallada:
             " --simulated keeps none)"
         )
     conocidas = ", ".join(dict.fromkeys(h.grabada.sello for h in todas))
-    raise EntradaInvalida(f"there is no session {sello} below {estado}; known: {conocidas}")
+    raise EntradaInvalida(
+        f"there is no session {sello} below {estado}; known: {conocidas}; choose another --state-dir if it is"
+        " of another state"
+    )
 
 
 def _todas(estado: Path) -> Iterator[Hallada]:

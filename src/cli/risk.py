@@ -55,7 +55,8 @@ def mode(
     neither: stops, drawdown emergency and exits by hand go on. `timonel risk show` tells the present one.
     Writes to the store as whoever owns this machine, logged in or not; over HTTP roles decide.
 
-    Exit codes: 0 done, 2 bad input or refused, 4 a daemon did not answer.
+    Exit codes: 0 done, 2 bad input or refused, 4 a daemon did not answer,
+    6 no running daemon is meant; nothing was done.
     """
     from src.produccion.almacen.mandos_riesgo import PeticionModo, comprobar_motivo, pedir_modo
     from src.produccion.riesgo.enclavamiento import operador

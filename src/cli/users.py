@@ -137,7 +137,7 @@ def token(
                 lambda: revocar_fichas(almacen, name),
                 lambda cuantas: (200, {"message": f"{cuantas} revoked"}),
             )
-            _decir(f"{cuantas} tokens of {name} revoked")
+            _decir(f"{cuantas} {'token' if cuantas == 1 else 'tokens'} of {name} revoked")
             return
         dada = asentar_local(
             almacen,

@@ -25,6 +25,7 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
 │       └── SimboloNoAdmitido    … because the exchange does not list the symbol or interval
 ├── ArranqueFallido          the exchange did not answer at the start; start again        (exit 6)
+├── DemonioAusente           no running daemon is meant by what was asked; nothing was done  (exit 6)
 ├── PosicionDesprotegida         no stop covers the position, and none will: close it
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop
@@ -167,6 +168,12 @@ class SimboloNoAdmitido(BolsaIncompatible):
 
 class ArranqueFallido(ErrorTimonel):
     """The exchange did not answer at the start; nothing was closed, and starting again goes on from there."""
+
+    codigo_salida = 6
+
+
+class DemonioAusente(ErrorTimonel):
+    """No running daemon is meant by what was asked; nothing was done."""
 
     codigo_salida = 6
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import structlog
 
 from src.nucleo.dinero import pasos_enteros
-from src.nucleo.errores import SolicitudInvalida, StopInaceptable
+from src.nucleo.errores import LecturaFallida, SolicitudInvalida, StopInaceptable
 from src.nucleo.frenos import es_mal_lado, es_mas_flojo
 from src.nucleo.guardian import AccionGuardian, Solicitud, caducado, comprobar_precios, desviado
 from src.nucleo.niveles import BREAK_EVEN, COSTO_FRACCION, precio_break_even
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _ENTRE_REFLEJOS_S = 1.0
 _REFRESCO_S = 3_600.0
+_SIN_BOLSA = "exchange_connection"
+_SIN_LEER = "look at the position on the exchange's own page, and ask again once the exchange answers"
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +121,12 @@ class Guardian:
             await asyncio.sleep(_ENTRE_REFLEJOS_S)
 
     async def _cumplir(self, solicitud: Solicitud) -> Desenlace:
-        posicion = await self._ciclo.posicion_al_dia()
+        try:
+            posicion = await self._ciclo.posicion_al_dia()
+        except LecturaFallida as fallo:
+            return Desenlace(
+                exito=False, mensaje=f"nothing was sent for it: {fallo}; {_SIN_LEER}", clase=_SIN_BOLSA
+            )
         if posicion is None:
             raise SolicitudInvalida(f"No open position to {solicitud.accion.value.replace('_', '-')}")
         mark = self._ciclo.mark

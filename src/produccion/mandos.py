@@ -99,9 +99,10 @@ class Desenlace(NamedTuple):
     confirmado: bool = False  # the exchange said so
     redis: bool = False
     mensaje: str = ""
+    clase: str = ""  # of a failure, as in `clases_error`; empty when there is nothing more to tell
 
     def como_json(self) -> dict[str, object]:
-        """The eight public fields, and the message as ``message``, or as ``error`` of a failure."""
+        """The eight public fields, the message as ``message``, or as ``error`` of a failure, and its kind."""
         campos: dict[str, object] = {
             "success": self.exito,
             "direction": self.direccion,
@@ -115,6 +116,8 @@ class Desenlace(NamedTuple):
             campos["timestamp"] = self.instante_ms / 1_000
         if self.mensaje:
             campos["message" if self.exito else "error"] = self.mensaje
+        if self.clase:
+            campos["kind"] = self.clase
         return campos
 
 

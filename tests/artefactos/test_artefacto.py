@@ -77,7 +77,7 @@ def test_un_nombre_no_sale_de_la_carpeta(base, nombre):
 
 
 def test_sin_artefactos_se_dice_que_hay_que_entrenar(tmp_path):
-    with pytest.raises(ArtefactoInvalido, match="holds none; train one first"):
+    with pytest.raises(ArtefactoInvalido, match=r"holds none; train one first, or .* --artefacts"):
         leer_artefacto(tmp_path / "nada", TRAIN_ID)
 
 

@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from src.nucleo.errores import ConfiguracionInvalida
+from src.produccion.almacen.conexion import abrir_almacen
 from src.produccion.api.firma import Acceso
 from src.produccion.api.servicio import OpcionesApi, comprobar_direccion, elegir_firmante, escuchar
 from tests.secretos import SECRETO_FIRMA
@@ -41,6 +42,11 @@ def empezar(carpeta: Path, *argumentos: str, **entorno: str) -> subprocess.Popen
     )
 
 
+def sin_retrasos(error: str) -> list[str]:
+    """What was said, but for a machine that is busy with something else."""
+    return [linea for linea in error.splitlines() if "retraso_del_bucle" not in linea]
+
+
 def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
     proceso = empezar(tmp_path, "--port", "0", TIMONEL_JWT_SECRET=SECRETO_FIRMA)
     try:
@@ -48,6 +54,7 @@ def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
         linea = proceso.stderr.readline()
         assert linea.startswith("listening on http://127.0.0.1:"), linea
         url = linea.split()[-1]
+        nuevo = proceso.stderr.readline()
         with urllib.request.urlopen(f"{url}/health", timeout=PLAZO_S) as respuesta:
             assert json.load(respuesta) == {"status": "ok", "store": "ok"}
         proceso.send_signal(signal.SIGTERM)
@@ -57,7 +64,8 @@ def test_sirve_hasta_que_se_le_pide_acabar(tmp_path: Path):
         proceso.wait()
 
     assert proceso.returncode == 0, error
-    assert error == ""
+    assert sin_retrasos(error) == []
+    assert nuevo.startswith(f"made a new store, {tmp_path / 'timonel.sqlite'}; ")
     assert (tmp_path / "timonel.sqlite").exists()
     assert (tmp_path / "api.log").exists()
 
@@ -83,6 +91,32 @@ def test_lo_que_no_puede_ser_es_codigo_2(
     assert proceso.returncode == 2
     assert texto in error
     assert "Traceback" not in error
+
+
+def test_un_puerto_ocupado_no_deja_nada_hecho(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as ocupado:
+        puerto = ocupado.getsockname()[1]
+        proceso = empezar(tmp_path / "estado", "--port", str(puerto))
+        _, error = proceso.communicate(timeout=PLAZO_S)
+
+    assert (proceso.returncode, f"cannot listen on 127.0.0.1:{puerto}" in error) == (2, True), error
+    assert not (tmp_path / "estado").exists()
+
+
+def test_de_un_almacen_que_ya_estaba_no_se_dice_nada(tmp_path: Path):
+    abrir_almacen(None, tmp_path).dispose()
+    proceso = empezar(tmp_path, "--port", "0", TIMONEL_JWT_SECRET=SECRETO_FIRMA)
+    try:
+        assert proceso.stderr is not None
+        url = proceso.stderr.readline().split()[-1]
+        urllib.request.urlopen(f"{url}/health", timeout=PLAZO_S).close()
+        proceso.send_signal(signal.SIGTERM)
+        _, error = proceso.communicate(timeout=PLAZO_S)
+    finally:
+        proceso.kill()
+        proceso.wait()
+
+    assert (proceso.returncode, sin_retrasos(error)) == (0, [])
 
 
 @pytest.mark.parametrize("anfitrion", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

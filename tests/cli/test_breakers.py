@@ -89,11 +89,22 @@ def test_la_tabla_dice_entero_el_id_que_quieren_la_api_y_la_orden(almacen: Engin
     assert "sim-1:binance:BTCUSDT:latency" in correr(tmp_path, "breakers")[1]
 
 
+def test_en_80_columnas_ningun_numero_se_parte(
+    almacen: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    primera = correr(tmp_path, "breakers")[1].splitlines()[1]
+
+    assert primera.startswith("sim-1:binance:BTCUSDT:latency OPEN")
+    assert "812 ms" in primera
+
+
 @pytest.mark.parametrize(
     ("cual", "mas", "codigo", "dicho"),
     [
-        ("sim-1:binance:BTCUSDT:latency", (), 2, "trades default BTCUSDT sim-1"),
-        ("latency", ("--symbol", "btcusdt"), 2, "trades default BTCUSDT;"),
+        ("sim-1:binance:BTCUSDT:latency", (), 6, "trades default BTCUSDT sim-1"),
+        ("latency", ("--symbol", "btcusdt"), 6, "trades default BTCUSDT;"),
         ("latency", (), 2, "name the symbol with --symbol, or give the id"),
         ("sim-1:binance:BTCUSDT:latency", ("--symbol", "ETHUSDT"), 2, "is of BTCUSDT, not of ETHUSDT"),
         ("sim-1:binance:BTCUSDT:latency", ("--account", "sim-2"), 2, "is of sim-1, not of sim-2"),
@@ -139,8 +150,17 @@ def test_sin_demonio_no_se_cierra_nada(almacen: Engine, tmp_path: Path):
 
     codigo, _, fallo = correr(tmp_path, *orden)
 
-    assert codigo == 2
+    assert codigo == 6
     assert "no running daemon of this store trades default BTCUSDT" in fallo
+
+
+def test_sin_demonio_un_programa_lee_lo_mismo_que_de_un_cierre(almacen: Engine, tmp_path: Path):
+    """`timonel close` ends so, too."""
+    orden = ("risk", "mode", "ACTIVE", "--reason", "x", "--account", "nada", "--json")
+
+    codigo, salida, _ = correr(tmp_path, *orden)
+
+    assert (codigo, json.loads(salida)["kind"]) == (6, "unreachable")
 
 
 def test_sin_motivo_no_se_cierra_nada(almacen: Engine, tmp_path: Path):
@@ -182,7 +202,7 @@ def test_de_un_demonio_muerto_se_dice_desde_cuando_calla(almacen: Engine, tmp_pa
 
     codigo, _, fallo = correr(tmp_path, "risk", "mode", "ACTIVE", "--reason", "checked")
 
-    assert codigo == 2
+    assert codigo == 6
     dicho = " ".join(fallo.split())
     assert "trades anything; the one on sim-1 is not alive: silent since " in dicho
     assert "nothing was done; start it again: `timonel live`" in dicho

@@ -19,7 +19,7 @@ from src.cli.app import app
 from src.cli.cliente_api import Cliente
 from src.cli.sesion_guardada import leer_sesion, ruta_de_sesion
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.esquema import ahora_bd, daemons, positions
+from src.produccion.almacen.esquema import ahora_bd, alerts, daemons, positions
 from src.produccion.api.identificacion import Rol
 from src.produccion.api.usuarios import HORA_MS, anadir_usuario, dar_ficha
 from src.produccion.mandos import Desenlace
@@ -213,6 +213,15 @@ def test_lo_que_el_demonio_niega_es_codigo_1(dentro: Servida, demonio: Callable[
     assert (resultado.exit_code, "the exchange is down" in resultado.stderr) == (1, True)
 
 
+def test_una_bolsa_que_no_contesta_es_codigo_6(dentro: Servida, demonio: Callable[..., DemonioFalso]):
+    caida = Desenlace(exito=False, mensaje="nothing was sent for it", clase="exchange_connection")
+    demonio(lambda _m: caida)
+
+    resultado = orden("close BTCUSDT --json")
+
+    assert (resultado.exit_code, json.loads(resultado.stdout)["kind"]) == (6, "unreachable")
+
+
 def test_lo_que_no_ha_acabado_es_codigo_8(dentro: Servida, demonio: Callable[..., DemonioFalso]):
     demonio(lambda _m: None)
 
@@ -262,6 +271,37 @@ def test_un_programa_usa_su_ficha(servida: Servida, fichero: Path, monkeypatch: 
     monkeypatch.setenv("TIMONEL_API_URL", servida.url)
 
     assert orden("status --json").exit_code == 0
+
+
+@pytest.mark.parametrize("mala", ["tml_x", "tml_x\n", "ficha_mála", "tml\nx"])
+def test_de_una_ficha_mala_se_dice_de_donde_viene(
+    dentro: Servida, mala: str, monkeypatch: pytest.MonkeyPatch
+):
+    """To log in again would not help: the variable wins."""
+    monkeypatch.setenv("TIMONEL_TOKEN", mala)
+
+    dicho = orden(f"status --api-url {dentro.url}").stderr
+
+    assert "TIMONEL_TOKEN is set and is not accepted: unset it" in dicho
+    assert "timonel users token" in dicho
+    assert "timonel login" not in dicho
+
+
+def test_entrar_avisa_de_una_ficha_que_manda_mas(
+    servida: Servida, fichero: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TIMONEL_TOKEN", "tml_x")
+
+    resultado = orden(f"login --username ana --api-url {servida.url}", CONTRASENA + "\n")
+
+    assert (resultado.exit_code, resultado.stdout) == (0, "")
+    assert "warning: TIMONEL_TOKEN is set and wins over this log-in" in resultado.stderr
+
+
+def test_una_contrasena_mala_no_manda_entrar(servida: Servida, fichero: Path):
+    resultado = orden(f"login --username ana --api-url {servida.url}", "otra contrasena\n")
+
+    assert (resultado.exit_code, resultado.stderr) == (7, "error: user or password is wrong\n")
 
 
 def test_un_acceso_vencido_se_renueva_una_vez_aunque_lo_pidan_varios(dentro: Servida, fichero: Path):
@@ -328,6 +368,45 @@ def test_lo_que_retenia_un_demonio_muerto_no_pasa_por_actual(dentro: Servida):
     assert "last known of daemons that do not live: 1 circuit breaker sim-User_1 BTCUSDT spread OPEN" in dicho
     assert "its daemon is not alive, silent for 30" in dicho
     assert "timonel breakers reset spread" not in dicho
+
+
+def test_una_posicion_sin_demonio_se_dice_en_la_primera_linea(dentro: Servida):
+    """A person who reads that entries are allowed looks no further."""
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(alerts.delete().where(alerts.c.kind == "LATCHED"))
+        conexion.execute(update(daemons).values(heartbeat_ms=ahora_bd() - 300_000))
+    matado = orden("status").stdout.splitlines()
+    with dentro.almacen.begin() as conexion:
+        conexion.execute(daemons.delete())
+    parado = orden("status").stdout.splitlines()
+
+    assert matado[0].startswith("DEGRADED: sim-User_1 BTCUSDT: a position is open and its daemon is silent")
+    assert parado[0].startswith(
+        "DEGRADED: sim-User_1 BTCUSDT: a position is open and no daemon is alive; start it again: `timonel"
+    )
+
+
+def test_el_estado_dice_como_responde_la_bolsa(dentro: Servida):
+    salida = orden("status").stdout
+
+    assert not salida.startswith("DEGRADED")
+    assert (
+        "binance as sim-User_1 measured at 2023-11-14 22:13:20 UTC: degraded; answers in 812 ms;"
+        " of default" in salida
+    )
+
+
+@pytest.mark.parametrize("texto", ["orders", "orders --open", "trades", "status"])
+def test_en_80_columnas_no_se_parte_ningun_numero(
+    dentro: Servida, texto: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lineas = orden(texto).stdout.splitlines()
+    tabla = lineas[next(i for i, linea in enumerate(lineas) if " symbol " in f" {linea} ") :]
+
+    assert len(tabla) == 1 + {"orders": 4, "orders --open": 1, "trades": 5, "status": 1}[texto]
+    assert all("BTCUSDT" in linea and len(linea) <= 80 for linea in tabla[1:])
 
 
 def test_entrar_dice_en_json_quien_es_y_ninguna_ficha(servida: Servida, fichero: Path):

@@ -69,7 +69,7 @@ def test_una_sesion_desconocida_nombra_las_conocidas(grabacion: Grabacion, tmp_p
     resultado = ejecutar(tmp_path, "20991231_000000")
 
     assert resultado.exit_code == 2
-    assert f"known: {SELLO}" in resultado.stderr
+    assert f"known: {SELLO}; choose another --state-dir" in resultado.stderr
 
 
 def test_sin_diarios_se_dice_donde_se_busco(tmp_path: Path):

@@ -140,6 +140,8 @@ def test_revocar_acaba_con_todas(con_ana: Orden):
     assert "2 tokens of ana revoked" in resultado.stderr
     assert resultado.stdout == ""
     assert not any(map(con_ana.vale, fichas))
+    con_ana("token", "ana")
+    assert "1 token of ana revoked" in con_ana("token", "ana", "--revoke").stderr
     assert "0 tokens of ana revoked" in con_ana("token", "ana", "--revoke").stderr
 
 

@@ -138,6 +138,18 @@ async def test_cerrar_cierra_y_dice_lo_que_habia(abrir: Abrir, accion: float, di
     assert mesa.banco.control.bloqueos == set()
 
 
+async def test_si_la_bolsa_no_contesta_se_dice_que_nada_se_ha_enviado(abrir: Abrir):
+    mesa = await abrir()
+    mesa.banco.bolsa.lecturas_fallidas = 100
+    ordenes = len(mesa.banco.bolsa.aceptadas)
+
+    desenlace = await mesa.cerrar()
+
+    assert (desenlace.exito, desenlace.como_json()["kind"]) == (False, "exchange_connection")
+    assert desenlace.mensaje.startswith("nothing was sent for it: no answer from the exchange; look at the")
+    assert len(mesa.banco.bolsa.aceptadas) == ordenes
+
+
 @pytest.mark.parametrize(
     ("accion", "campos", "mensaje"),
     [

@@ -332,6 +332,7 @@ RESPUESTAS: Mapping[str, Any] = MappingProxyType(
         },
         "GET /api/v1/system/status": {
             "status": "ok",
+            "problems": [],
             "store": "ok",
             "uptime_s": 3_600.0,
             "trading_enabled": True,

@@ -29,7 +29,7 @@ from src.produccion.almacen.mandos import (
 )
 from src.produccion.api.problemas import Problema
 from src.produccion.api.resumen import Resultado
-from src.produccion.api.silencio import Silencio, sobre_callados, sobre_el_de
+from src.produccion.api.silencio import NO_CORRE, Silencio, sobre_callados, sobre_el_de
 from src.produccion.api.usuarios import Usuario
 from src.produccion.config.config import Modo
 from src.produccion.mandos import accion_de, contenido_de
@@ -44,6 +44,7 @@ CLAVE_USADA = "this Idempotency-Key was used for another request; use a new one"
 
 _SALIDAS = frozenset({AccionMando.CERRAR.value, AccionMando.MITAD.value})
 _SIN_DESENLACE = 504
+_SIN_BOLSA = "exchange_connection"  # of an outcome: the daemon could not read the position, and sent nothing
 _NUNCA_MS = -1_000  # expired before it was given: nobody may take it
 
 T = TypeVar("T")
@@ -337,6 +338,8 @@ class Encargos:
         except (DBAPIError, SinConexion) as fallo:
             log.warning("demonios_no_leidos", motivo=type(fallo).__name__)
             return _Nadie(donde)
+        if encargo.accion == AccionMando.DETENER:
+            calla = calla._replace(remedio=NO_CORRE)
         return _Nadie(ensayos, calla._replace(remedio="")) if ensayos else _Nadie(donde, calla)
 
     def _ensayos(self, encargo: Encargo, user_id: str) -> str:
@@ -440,7 +443,7 @@ def _juzgar(mando: MandoGuardado, plazos: Plazos, nadie: _Nadie) -> tuple[int, s
         case EstadoMando.DONE if campos.get("success") is True:
             return 200, ""
         case EstadoMando.DONE | EstadoMando.FAILED:
-            return 409, str(
+            return 502 if campos.get("kind") == _SIN_BOLSA else 409, str(
                 campos.get("error") or campos.get("message") or "the daemon did not say that it was done"
             )
         case EstadoMando.EXPIRED:

@@ -38,7 +38,7 @@ Clave = Annotated[
 @rutas_guardian.post(
     "/guardian",
     response_model=None,
-    responses=_HECHO | problemas(400, 401, 403, 409, 413, 415, 422, 503, 504),
+    responses=_HECHO | problemas(400, 401, 403, 409, 413, 415, 422, 502, 503, 504),
     tags=["guardian"],
 )
 async def guardian(

@@ -120,7 +120,7 @@ class ConfigNueva(BaseModel):
     max_executions_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
-ERRORES = problemas(400, 401, 403, 404, 409, 413, 415, 422, 503, 504)
+ERRORES = problemas(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504)
 RESPUESTAS: dict[int | str, dict[str, Any]] = {
     200: {"model": ResultadoMandos, "description": "Done, by every account asked"},
     202: {"model": ResultadoMandos, "description": "Given; not over yet"},

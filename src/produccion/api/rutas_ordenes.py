@@ -33,7 +33,7 @@ from src.produccion.api.rutas_mandos import (
     cumplir_todos,
     entornos_de,
 )
-from src.produccion.api.silencio import es_de, sobre_callados
+from src.produccion.api.silencio import NO_CORRE, es_de, sobre_callados
 from src.produccion.api.usuarios import Usuario
 from src.produccion.ordenes.pedidas import contenido_de_orden
 
@@ -275,5 +275,5 @@ async def nadie(
     pedidos = Alcance(client_id, symbol, account_id, user_id)
     calla = await asyncio.to_thread(sobre_callados, entorno.almacen, partial(es_de, pedidos))
     quien = f"no daemon trades {symbol or 'anything'}{de_quien}{matiz}{calla.quienes}"
-    remedio = calla.remedio if hace_falta and not ensayos else ""
+    remedio = "" if ensayos else calla.remedio if hace_falta else NO_CORRE
     return Problema(503, f"failed: {quien}; nothing was done{remedio}")

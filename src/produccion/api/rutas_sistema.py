@@ -24,6 +24,7 @@ from src.produccion.almacen.inquilinos import leer_config
 from src.produccion.almacen.salud_bolsa import salud_de
 from src.produccion.api import vistas, vistas_riesgo
 from src.produccion.api.acceso import Autenticado, Compartido, Entorno
+from src.produccion.api.degradacion import faltas
 from src.produccion.api.formas import Instante
 from src.produccion.api.mercados import Plaza
 from src.produccion.api.modelos import Salud
@@ -107,10 +108,20 @@ class BolsaVista(BaseModel):
     checked_at: Instante
 
 
+class FaltaVista(BaseModel):
+    """A place that needs a daemon and has none alive."""
+
+    account_id: str
+    symbol: str
+    text: str
+    how_to_remove: str
+
+
 class EstadoSistema(BaseModel):
     """``GET /api/v1/system/status``."""
 
-    status: str
+    status: str = Field(description="ok, or degraded: there are problems")
+    problems: list[FaltaVista] = Field(description="What makes it degraded")
     store: str
     uptime_s: float
     trading_enabled: bool
@@ -179,16 +190,9 @@ async def show_config(usuario: Autenticado, entorno: Compartido) -> RespuestaJso
 async def system_status(usuario: Autenticado, entorno: Compartido) -> RespuestaJson:
     """Daemons, what holds entries back, and how prices are read."""
     estado = await leyendo(entorno, lambda c: _estado(c, usuario.client_id))
-    demonios = estado["daemons"]
-    vivos = {(uno["account_id"], uno["symbol"]) for uno in demonios if uno["alive"]}
-    cerrojos = [uno for uno in estado["locks"] if uno["kind"] == ClaseCandado.CERROJO.value]
-    # Of a daemon that has ended there may be no row to say so; what it left behind does.
-    solos = bool(estado["open_positions"]) and not vivos
-    solos = solos or any((uno["account_id"], uno["symbol"]) not in vivos for uno in cerrojos)
-    bien = len(vivos) == len(demonios) and not solos
     return RespuestaJson(
         {
-            "status": "ok" if bien else "degraded",
+            "status": "degraded" if estado["problems"] else "ok",
             "store": "ok",
             "uptime_s": time.monotonic() - entorno.desde_s,
             **estado,
@@ -201,10 +205,18 @@ def _estado(conexion: Connection, client_id: str) -> dict[str, Any]:
     config, demonios = leer_config(conexion, client_id), lecturas.demonios_de(conexion, client_id)
     candados = vistas_riesgo.candados(candados_de(conexion, client_id), demonios)
     de_ahora = [uno["kind"] for uno in candados if uno["current"]]
+    abiertas = [una.operacion for una in lecturas.posiciones_abiertas(conexion, client_id)]
+    cerrojos = {
+        (uno["account_id"] or "", uno["symbol"] or ""): uno["how_to_remove"]
+        for uno in candados
+        if uno["kind"] == ClaseCandado.CERROJO
+    }
+    faltan = faltas(demonios, {(una.account_id, una.symbol) for una in abiertas}, cerrojos)
     return {
+        "problems": [falta._asdict() for falta in faltan],
         "trading_enabled": config.trading_enabled,
         "trading_paused_reason": config.trading_paused_reason,
-        "open_positions": len(lecturas.posiciones_abiertas(conexion, client_id)),
+        "open_positions": len(abiertas),
         "open_breakers": de_ahora.count(ClaseCandado.DISYUNTOR.value),
         "latches": de_ahora.count(ClaseCandado.CERROJO.value),
         "locks": candados,

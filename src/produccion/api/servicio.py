@@ -18,7 +18,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from src.nucleo.errores import ConfiguracionInvalida
-from src.produccion.almacen.conexion import abrir_almacen, visible
+from src.produccion.almacen.conexion import abrir_almacen, direccion_almacen, visible
 from src.produccion.api.acceso import Entorno
 from src.produccion.api.aplicacion import crear_aplicacion
 from src.produccion.api.encargos import Encargos
@@ -62,19 +62,20 @@ class _Servidor(uvicorn.Server):
                 signal.signal(aviso, manejador)
 
 
-def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
+def servir(opciones: OpcionesApi, enchufe: socket.socket, avisar: Callable[[str], None]) -> None:
     """Serve until a signal asks to end.
 
     Args:
-        opciones: From the command line.
-        al_escuchar: Told the address once it listens.
+        opciones: From the command line; their address has been checked.
+        enchufe: Listens there.
+        avisar: Told the address, and of a store that is new, in a line each.
 
     Raises:
-        ConfiguracionInvalida: Accounts, store or address cannot be used.
+        ConfiguracionInvalida: Accounts, secret or store cannot be used.
     """
-    comprobar_direccion(opciones)
     firmante = elegir_firmante(opciones)
     cuentas = leer_cuentas(opciones.cuentas)
+    nuevo = _almacen_por_hacer(opciones.estado)
     almacen = abrir_almacen(None, opciones.estado)
     try:
         entorno = Entorno(
@@ -85,13 +86,23 @@ def servir(opciones: OpcionesApi, al_escuchar: Callable[[str], None]) -> None:
             mercados=crear_mercados(),
             escaparate=escaparate_de(opciones, almacen),
         )
-        with escuchar(opciones.anfitrion, opciones.puerto) as enchufe:
-            servidor = crear_servidor(entorno)
-            al_escuchar(direccion_de(enchufe))
-            _no_mirar_lo_hecho()
-            servidor.run(sockets=[enchufe])
+        servidor = crear_servidor(entorno)
+        avisar(f"listening on {direccion_de(enchufe)}")
+        if nuevo is not None:
+            avisar(f"made a new store, {nuevo}; if daemons have one already, name its --state-dir")
+        _no_mirar_lo_hecho()
+        servidor.run(sockets=[enchufe])
     finally:
         almacen.dispose()
+
+
+def _almacen_por_hacer(estado: Path) -> Path | None:
+    """The file that opening the store will make; ``None`` where there is a store already."""
+    direccion = direccion_almacen(None, estado)
+    if direccion.get_backend_name() != "sqlite" or not direccion.database:
+        return None
+    ruta = Path(direccion.database)
+    return None if ruta.exists() else ruta
 
 
 def _no_mirar_lo_hecho() -> None:

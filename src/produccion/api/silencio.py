@@ -12,9 +12,15 @@ from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.demonios import VIVO_MS, DemonioVivo, callados
 from src.produccion.almacen.esquema import ahora_bd
 from src.produccion.almacen.lecturas import demonios_de
-from src.produccion.almacen.mandos import MandoGuardado
+from src.produccion.almacen.mandos import AccionMando, MandoGuardado
 from src.produccion.almacen.mandos_riesgo import Alcance
 
+NO_CORRE = ": what is not running needs no end"
+"""What follows that nothing was done where a daemon was to be ended."""
+
+_CALLA_MS = 5_000  # a living daemon gives a sign every 2 s
+_EMPEZAR_OTRA_VEZ = "start it again: `timonel live`"
+_SALIDAS = frozenset({AccionMando.CERRAR, AccionMando.MITAD})
 _SIN_DEMONIO = "`timonel panic` flattens the account without one"
 
 
@@ -66,11 +72,20 @@ def sobre_el_de(almacen: Engine, mando: MandoGuardado) -> tuple[bool, str]:
     lugar = (mando.account_id, mando.symbol)
     edad_ms = next((uno.edad_ms for uno in conocidos if (uno.account_id, uno.symbol) == lugar), None)
     if edad_ms is None:
-        return False, f"its daemon on {mando.account_id} has ended; start it again: `timonel live`"
+        return False, f"its daemon on {mando.account_id} has ended{_remedio(mando)}"
     if edad_ms <= VIVO_MS:
-        return True, f"its daemon's last sign of life is {edad_ms / 1_000:.0f} s old"
+        duda = f"; if it is dead{_remedio(mando, ', ')}" if edad_ms > _CALLA_MS else ""
+        return True, f"its daemon's last sign of life is {edad_ms / 1_000:.0f} s old{duda}"
     calla = _calla_desde(ahora_ms - edad_ms, ahora_ms)
-    return False, (f"its daemon on {mando.account_id} is not alive: {calla}; start it again: `timonel live`")
+    return False, f"its daemon on {mando.account_id} is not alive: {calla}{_remedio(mando)}"
+
+
+def _remedio(mando: MandoGuardado, union: str = "; ") -> str:
+    """What to do where a command's daemon is not running; what was to end it has nothing to do."""
+    if mando.action == AccionMando.DETENER:
+        return f"{union}there is nothing to end"
+    sin_el = f"; {_SIN_DEMONIO}" if mando.action in _SALIDAS else ""
+    return f"{union}{_EMPEZAR_OTRA_VEZ}{sin_el}"
 
 
 def _desde_cuando(suyos: Sequence[DemonioVivo], ahora_ms: int) -> str:

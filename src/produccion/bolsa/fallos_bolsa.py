@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
 
 import aiohttp
 from binance.exceptions import BinanceAPIException, BinanceRequestException
@@ -55,11 +58,18 @@ def traducir(fallo: Exception, *, escritura: bool) -> ErrorBolsa:
     if isinstance(fallo, BinanceAPIException):
         return _traducir_respuesta(fallo, escritura=escritura)
     if isinstance(fallo, aiohttp.ClientConnectorError):
-        texto = f"the exchange cannot be reached: {fallo}"
+        texto = f"the exchange cannot be reached at {fallo.host}:{fallo.port}: {_causa(fallo.os_error)}"
         return FalloPasajero(texto) if escritura else LecturaFallida(texto)
     return _desconocido(
         f"no answer from the exchange ({type(fallo).__name__}: {fallo})", None, escritura=escritura
     )
+
+
+def _causa(fallo: OSError) -> str:
+    """Why there is no connection, without what the libraries in between add."""
+    if fallo.errno is None or isinstance(fallo, ssl.SSLError | socket.gaierror):
+        return fallo.strerror or str(fallo) or type(fallo).__name__
+    return os.strerror(fallo.errno)
 
 
 def es_caida(error: ErrorBolsa) -> bool:

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from src.produccion.panico.aplanado import SIN_REMEDIO, Panico, Relato
@@ -24,8 +25,11 @@ _CONFIRMAR = "TIMONEL_CONFIRM_LIVE"
 _URL = "TIMONEL_EXCHANGE_URL"
 _SIMULADOR = "simulador"
 _SIN_CONTAR = "the shared store and `timonel positions` learn of this when the daemon starts again"
+_MAL_PEDIDO = 2
 _SIN_LEER = 6  # exit code: nothing is known and nothing was sent
 _INTERRUMPIDO = 130
+_DESPUES = "look at the positions on the exchange's own page, and run this again"
+_NO_CONFIRMADO = "not confirmed; nothing was done"
 
 
 class EntradaMala(Exception):
@@ -69,7 +73,10 @@ def elegir_destino(*, real: bool, url: str | None, entorno: Mapping[str, str]) -
 def _claves(entorno: Mapping[str, str], prefijo: str) -> tuple[str, str]:
     faltan = [f"{prefijo}_{cual}" for cual in ("KEY", "SECRET") if not entorno.get(f"{prefijo}_{cual}")]
     if faltan:
-        raise EntradaMala(f"{' and '.join(faltan)} not set in the environment; run `source .env.sh` first")
+        raise EntradaMala(
+            f"{' and '.join(faltan)} not set in the environment; copy .env.example.sh to .env.sh, fill it in"
+            " and run `source .env.sh`; a simulator (--exchange-url) needs none"
+        )
     return entorno[f"{prefijo}_KEY"], entorno[f"{prefijo}_SECRET"]
 
 
@@ -78,13 +85,29 @@ def _confirmar(entorno: Mapping[str, str]) -> None:
         return
     if not sys.stdin.isatty():
         raise EntradaMala(f"--live without a terminal needs {_CONFIRMAR}=YES in the environment")
-    print(f"REAL MONEY: every position asked for is closed at market. Type {_ACEPTO!r} to go on: ", end="")
-    if input() != _ACEPTO:
-        raise EntradaMala("not confirmed; nothing was done")
+    pregunta = f"REAL MONEY: every position asked for is closed at market. Type {_ACEPTO!r} to go on: "
+    print(pregunta, end="", file=sys.stderr, flush=True)
+    try:
+        escrito = input()
+    except EOFError as fallo:
+        raise EntradaMala(_NO_CONFIRMADO) from fallo
+    if escrito != _ACEPTO:
+        raise EntradaMala(_NO_CONFIRMADO)
 
 
-def _analizador() -> argparse.ArgumentParser:
-    analizador = argparse.ArgumentParser(
+class _Analizador(argparse.ArgumentParser):
+    """Tells a program too what was mistyped, when it asks for JSON."""
+
+    como_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.como_json:
+            _escribir_fallo("usage", _MAL_PEDIDO, message)
+        super().error(message)
+
+
+def _analizador() -> _Analizador:
+    analizador = _Analizador(
         prog="timonel panic",
         description=(
             "Flatten an account: cancel resting orders, close positions at market, verify, cancel conditional"
@@ -119,24 +142,31 @@ def _analizador() -> argparse.ArgumentParser:
 
 def principal(argumentos: Sequence[str] | None = None, entorno: Mapping[str, str] = os.environ) -> int:
     """Run the command; returns its exit code."""
-    opciones = _analizador().parse_args(argumentos)
+    argumentos = sys.argv[1:] if argumentos is None else argumentos
+    analizador = _analizador()
+    analizador.como_json = "--json" in argumentos
+    opciones = analizador.parse_args(argumentos)
     salida = sys.stderr if opciones.json else sys.stdout
     relato = Relato(lambda linea: print(linea, file=salida, flush=True))
     try:
         return _aplanar(opciones, entorno, relato)
+    except EntradaMala as fallo:
+        print(f"error: {fallo}", file=sys.stderr)
+        if opciones.json:
+            _escribir_fallo("configuration", _MAL_PEDIDO, str(fallo))
+        return _MAL_PEDIDO
     except KeyboardInterrupt:
-        relato("interrupted: NOT VERIFIED")
+        dicho = f"interrupted: NOT VERIFIED; something may have been sent: {_DESPUES}"
+        relato(dicho)
+        if opciones.json:
+            _escribir_fallo("interrupted", _INTERRUMPIDO, dicho, exito=None)
         return _INTERRUMPIDO
 
 
 def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: Relato) -> int:
-    try:
-        destino = elegir_destino(real=opciones.live, url=opciones.exchange_url, entorno=entorno)
-        if destino.real and not opciones.dry_run:
-            _confirmar(entorno)
-    except EntradaMala as fallo:
-        print(f"error: {fallo}", file=sys.stderr)
-        return 2
+    destino = elegir_destino(real=opciones.live, url=opciones.exchange_url, entorno=entorno)
+    if destino.real and not opciones.dry_run:
+        _confirmar(entorno)
     cliente = ClienteMinimo(
         destino.base, destino.clave, destino.secreto, avisar=relato, plazo_s=opciones.give_up_after
     )
@@ -154,25 +184,40 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
         plana = all(planas.values())
     except (Rechazada, SinRespuesta) as fallo:
         if isinstance(fallo, Rechazada) and fallo.codigo in SIN_REMEDIO:
-            print(f"error: {fallo}; check --symbol and the keys", file=sys.stderr)
-            return 2
+            raise EntradaMala(f"{fallo}; check --symbol and the keys") from fallo
         relato(f"the account could not be read: {fallo}")
         plana, planas = False, {}
     if planas and not opciones.dry_run:
         relato(_SIN_CONTAR)
-    relato(_veredicto(plana, planas, ensayo=opciones.dry_run))
+    sin_leer = not plana and not planas
+    dicho = f"NOT VERIFIED: nothing was sent; {_DESPUES}" if sin_leer else _veredicto(plana, opciones.dry_run)
+    relato(dicho)
     if opciones.json:
         hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
-        print(json.dumps(hecho))
-    if not plana and not planas:
+        if sin_leer:
+            _escribir_fallo("unreachable", _SIN_LEER, dicho, campos=hecho)
+        else:
+            print(json.dumps(hecho))
+    if sin_leer:
         return _SIN_LEER
     return 0 if plana or opciones.dry_run else 1
 
 
-def _veredicto(plana: bool, planas: Mapping[str, bool], *, ensayo: bool) -> str:
-    if not plana and not planas:
-        return "NOT VERIFIED"
+def _veredicto(plana: bool, ensayo: bool) -> str:
     return ("FLAT" if plana else "NOT FLAT") + (" (dry run: nothing was changed)" if ensayo else "")
+
+
+def _escribir_fallo(
+    clase: str,
+    codigo: int,
+    mensaje: str,
+    *,
+    exito: bool | None = False,
+    campos: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """The object that every command of ``timonel`` prints when it fails under ``--json``."""
+    dicho = {"success": exito, "kind": clase, "exit_code": codigo, "message": mensaje, **campos}
+    print(json.dumps(dicho), flush=True)
 
 
 if __name__ == "__main__":

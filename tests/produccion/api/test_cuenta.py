@@ -341,4 +341,8 @@ async def test_sin_demonio_lo_que_queda_abierto_o_enclavado_no_esta_bien(con_mer
         1,
         1,
     )
+    (falta,) = solo["problems"]
+    assert (falta["account_id"], falta["symbol"]) == ("sim-1", "BTCUSDT")
+    assert falta["text"] == "a position is open, a latch is closed and no daemon is alive"
+    assert nada["problems"] == []
     assert (nada["status"], nada["daemons"], nada["open_positions"], nada["latches"]) == ("ok", [], 0, 0)

@@ -27,6 +27,7 @@ RED = True
 Demonios = Callable[..., DemonioFalso]
 CERRAR = "/api/v1/positions/BTCUSDT/close"
 CERRADA = HECHO._replace(mensaje="Position closed")
+SIN_BOLSA = Desenlace(exito=False, mensaje="nothing was sent for it", clase="exchange_connection")
 PLANA = Desenlace(exito=False, mensaje="No open position to close")
 
 
@@ -115,6 +116,15 @@ async def test_una_operacion_sin_demonio_se_dice_y_no_se_da_por_cerrada(api: Api
 
     assert (respuesta.estado, respuesta.cuerpo["success"]) == (503, False)
     assert "no daemon trades BTCUSDT for User_1; nothing was done" in respuesta.cuerpo["detail"]
+
+
+async def test_una_bolsa_que_no_contesta_no_es_una_negativa(api: Api, demonio: Demonios):
+    demonio("User_1", responder=lambda _m: SIN_BOLSA)
+
+    respuesta = await api.pedir("POST", CERRAR, {}, api.ficha())
+
+    assert (respuesta.estado, respuesta.cuerpo["success"]) == (502, False)
+    assert respuesta.cuerpo["detail"] == "nothing was sent for it"
 
 
 async def test_un_fallo_entre_varias_es_un_207(api: Api, demonio: Demonios):

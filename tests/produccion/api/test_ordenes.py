@@ -77,7 +77,8 @@ async def test_sin_demonio_que_parar_se_dice(api: Api, demonio: Demonios, cuerpo
 
     assert (respuesta.estado, respuesta.tipo) == (503, "application/problem+json")
     assert respuesta.cuerpo["detail"].startswith("failed: no daemon trades ")
-    assert respuesta.cuerpo["detail"].endswith("; nothing was done")
+    assert "; nothing was done" in respuesta.cuerpo["detail"]
+    assert "timonel live" not in respuesta.cuerpo["detail"]
 
 
 @SIN_MAS_BASES

@@ -8,6 +8,7 @@ import pytest
 
 from src.nucleo import errores
 from src.nucleo.errores import (
+    ArranqueFallido,
     CanalOcupado,
     ConfiguracionInvalida,
     DisyuntorAbierto,
@@ -30,6 +31,7 @@ from src.produccion.api.problemas import problema_de
     [
         (ErrorTimonel("x"), 500, "internal"),
         (LecturaFallida("x"), 502, "exchange_connection"),
+        (ArranqueFallido("x"), 502, "exchange_connection"),
         (SaldoInsuficiente("x"), 422, "insufficient_balance"),
         (LimiteDeRiesgo("x"), 409, "risk_limit_exceeded"),
         (DisyuntorAbierto("x"), 409, "circuit_breaker_open"),
@@ -38,7 +40,7 @@ from src.produccion.api.problemas import problema_de
         (SimboloNoAdmitido("x"), 404, "symbol_not_supported"),
     ],
 )
-def test_las_ocho_clases_de_la_plataforma_tienen_su_problema(fallo: ErrorTimonel, estado: int, kind: str):
+def test_las_clases_de_la_plataforma_tienen_su_problema(fallo: ErrorTimonel, estado: int, kind: str):
     problema = problema_de(fallo)
 
     assert (problema.estado, problema.campos, problema.detalle) == (estado, {"kind": kind}, "x")

@@ -94,7 +94,29 @@ async def test_un_mando_que_nadie_tomo_dice_la_ultima_senal_de_vida(muerto: Engi
         respuesta = await api.pedir("POST", CERRAR, {}, api.ficha())
 
     assert (respuesta.estado, respuesta.cuerpo["success"]) == (504, False)
-    assert "it will not be carried out; its daemon's last sign of life is " in respuesta.cuerpo["detail"]
+    dicho = respuesta.cuerpo["detail"]
+    assert "it will not be carried out; its daemon's last sign of life is " in dicho
+    assert "s old; if it is dead, start it again: `timonel live`; `timonel panic`" in dicho
+
+
+@SIN_MAS_BASES
+@pytest.mark.parametrize(("edad_s", "dicho"), [(8, "if it is dead, there is nothing"), (0, None)])
+async def test_quien_acaba_un_demonio_no_tiene_que_empezarlo(muerto: Engine, edad_s: int, dicho: str | None):
+    callar(muerto, edad_s)
+    encargos = Encargos(muerto, PLAZOS._replace(tomar_ms=100))
+    async with una_api(Entorno(almacen=muerto, cuentas=CUENTAS, encargos=encargos)) as api:
+        respuesta = await api.pedir("POST", "/api/v1/stop", {}, api.ficha())
+
+    assert "start it again" not in respuesta.cuerpo["detail"]
+    assert (dicho or "last sign of life") in respuesta.cuerpo["detail"]
+
+
+@SIN_MAS_BASES
+async def test_lo_que_no_corre_no_necesita_final(api: Api, muerto: Engine):
+    respuesta = await api.pedir("POST", "/api/v1/stop", {}, api.ficha())
+
+    assert "is not alive: silent since" in respuesta.cuerpo["detail"]
+    assert "nothing was done: what is not running needs no end" in respuesta.cuerpo["detail"]
 
 
 def tomar(motor: Engine) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from types import SimpleNamespace
 
 import aiohttp
@@ -182,6 +184,23 @@ def test_sin_conexion_nada_llego_a_la_bolsa():
 
     assert clase(fallo) is FalloPasajero
     assert clase(fallo, escritura=False) is LecturaFallida
+
+
+@pytest.mark.parametrize(
+    ("causa", "dicho"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), "Connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (ssl.SSLError(1, "[SSL] wrong version number"), "[SSL] wrong version number"),
+        (OSError("no number"), "no number"),
+    ],
+)
+def test_de_una_conexion_que_no_hay_se_dice_donde_y_por_que(causa: OSError, dicho: str):
+    """Without the words of the libraries in between."""
+    llave = SimpleNamespace(host="h", port=1, ssl=True, is_ssl=True)
+    fallo = aiohttp.ClientConnectorError(llave, causa)  # type: ignore[arg-type]
+
+    assert str(traducir(fallo, escritura=False)) == f"the exchange cannot be reached at h:1: {dicho}"
 
 
 @pytest.mark.parametrize("codigo", [-2018, -2019])

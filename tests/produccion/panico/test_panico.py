@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -146,6 +147,13 @@ def test_si_la_bolsa_no_admite_reducir_se_sale_sin_esa_condicion(tmp_path: Path,
         assert "the position has to be read for longer before a plain order goes out" in hecho.stdout
         assert "BTCUSDT: BUY 0.05 at market: FILLED, executed 0.05" in hecho.stdout.splitlines()
         assert bolsa.posicion == 0.0
+
+
+class Terminal(io.StringIO):
+    """Somebody at a keyboard."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class ClienteDeDosLados(ClienteMinimo):
@@ -368,11 +376,64 @@ def test_lo_mal_pedido_se_explica(opciones: list[str], texto: str):
     assert texto in hecho.stderr
 
 
+def test_de_las_claves_que_faltan_se_dice_de_donde_salen():
+    hecho = correr()
+
+    assert "copy .env.example.sh to .env.sh" in hecho.stderr
+    assert "a simulator (--exchange-url) needs none" in hecho.stderr
+
+
+@pytest.mark.parametrize(
+    ("opciones", "clase", "codigo"),
+    [
+        (["--json"], "configuration", 2),
+        (["--json", "--nada"], "usage", 2),
+        (["--give-up-after", "x", "--json"], "usage", 2),
+        (["--json", "--exchange-url", "http://127.0.0.1:9", "--give-up-after", "0"], "unreachable", 6),
+    ],
+)
+def test_un_programa_lee_cada_fallo(opciones: list[str], clase: str, codigo: int):
+    """Without any package: one object, as of every other command."""
+    hecho = correr(*opciones)
+
+    dicho = json.loads(hecho.stdout)
+    assert (hecho.returncode, dicho["exit_code"], dicho["kind"]) == (codigo, codigo, clase)
+    assert dicho["success"] is False
+    assert dicho["message"] in hecho.stderr
+
+
+def test_interrumpida_no_se_sabe_lo_que_se_hizo(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def interrumpir(_panico: panico.Panico, _simbolo: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(panico.Panico, "aplanar", interrumpir)
+
+    assert (
+        panico.principal(["--exchange-url", "http://127.0.0.1:9", "--symbol", "BTCUSDT", "--json"], {}) == 130
+    )
+    dicho = json.loads(capsys.readouterr().out)
+    assert (dicho["success"], dicho["kind"], dicho["exit_code"]) == (None, "interrupted", 130)
+
+
 def test_el_dinero_real_se_confirma():
     hecho = correr("--live", BINANCE_API_KEY="c", BINANCE_API_SECRET="s")
 
     assert hecho.returncode == 2
     assert "TIMONEL_CONFIRM_LIVE" in hecho.stderr
+
+
+def test_quien_deja_la_pregunta_sin_contestar_no_confirma(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(panico.sys, "stdin", Terminal(""))
+
+    codigo = panico.principal(["--live", "--json"], {"BINANCE_API_KEY": "c", "BINANCE_API_SECRET": "s"})
+
+    dicho = capsys.readouterr()
+    assert (codigo, json.loads(dicho.out)["message"]) == (2, "not confirmed; nothing was done")
+    assert "REAL MONEY" in dicho.err
 
 
 def test_las_direcciones_son_las_del_daemon():
@@ -406,7 +467,8 @@ def test_una_bolsa_que_no_contesta_se_dice_enseguida_y_se_deja_a_tiempo(
 
     dicho = capsys.readouterr().out.splitlines()
     assert "trying again in 0.5 s" in dicho[0]
-    assert dicho[-1] == "NOT VERIFIED"
+    assert dicho[-1].startswith("NOT VERIFIED: nothing was sent; look at the positions on the exchange's own")
+    assert "run this again" in dicho[-1]
     assert len(dicho) <= 4
 
 
