@@ -24,8 +24,8 @@ ErrorTimonel                     everything Timonel raises on purpose; carries a
 │   ├── CredencialesInvalidas    keys are missing, malformed or not allowed                  (exit 2)
 │   └── BolsaIncompatible        the account or symbol is not what the artefact needs        (exit 2)
 │       └── SimboloNoAdmitido    … because the exchange does not list the symbol or interval
-├── ArranqueFallido          the exchange did not answer at the start; start again        (exit 6)
-├── DemonioAusente           no running daemon is meant by what was asked; nothing was done  (exit 6)
+├── ArranqueFallido              the exchange did not answer at the start; start again        (exit 6)
+├── DemonioAusente               no running daemon is meant by what was asked                 (exit 6)
 ├── PosicionDesprotegida         no stop covers the position, and none will: close it
 │   ├── YaCruzado                the market is beyond the level already
 │   ├── ProteccionImposible      the exchange would not take a stop

@@ -210,7 +210,7 @@ def test_medio_cierre_deja_la_mitad_con_su_stop(tmp_path: Path):
 
             assert (estado, mitad["successful_users"]) == (200, 1), mitad
             (resultado,) = mitad["results"]
-            assert resultado["message"].startswith("Half-close done; SL moved to BE")
+            assert resultado["message"].startswith("Half-close done; SL moved ")
             assert bolsa.posicion == pytest.approx(entera / 2, abs=0.001)
             cantidades = {float(s["quantity"]) for s in bolsa.stops if not s["closePosition"]}
             assert cantidades == {bolsa.posicion}
