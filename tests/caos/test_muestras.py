@@ -41,6 +41,13 @@ def test_una_conexion_de_un_momento_no_es_una_que_quedo_abierta():
     assert [v.detalle for v in que_crece("daemon", quedo)] == ["daemon: descriptores 9 became 10"]
 
 
+def test_una_red_cortada_al_principio_no_hace_crecer_nada():
+    quietas = muestras(*[80.0] * 100)
+    cortada = [m._replace(descriptores=6 if m.paso < 3 else 9) for m in quietas]
+
+    assert list(que_crece("daemon", cortada)) == []
+
+
 def test_sin_muestras_no_se_afirma_nada():
     (violacion,) = que_crece("daemon", [])
 
