@@ -46,7 +46,7 @@ def verificar_drawdown(equity: float, equity_maximo: float, limite: float) -> Dr
 
 def caida(equity: float, equity_maximo: float) -> float:
     """The fall from a peak, as a fraction of it; negative above it; all of it from a peak of nothing."""
-    return 1.0 - equity / equity_maximo if equity_maximo > 0.0 else 1.0
+    return 1.0 if equity_maximo <= 0.0 else 1.0 - equity / equity_maximo
 
 
 def excede(drawdown: float, limite: float) -> bool:

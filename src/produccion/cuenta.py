@@ -161,7 +161,7 @@ class Cuenta:
         self._es_de_un_stop = es_de_un_stop
         self._plazo_ingresos_s = plazo_ingresos_s
         self._oidos = oidos or FillsOidos()
-        # Until when what was held, on the loop's clock; no further back than a reading may lag.
+        # Until when what was held, on the loop's clock; as far back as a reading may lag, and be on its way.
         self._previas: deque[tuple[float, Posicion | None]] = deque()
         self._sin_ingreso_desde_s: float | None = None
         self._sin_listar: frozenset[int] = frozenset()  # booked fills that the newest list did not show

@@ -216,7 +216,7 @@ class OidorMandos:
         self._ritmo = ritmo or Ritmo()
         self._hora_ms = hora_ms or _hora_pared_ms
         self._caido = self._acabado = False
-        self._ultimo_cierre = 0  # number of the newest one taken, whatever came of it
+        self._ultimo_cierre = 0  # number of the newest close that was taken, done or not
 
     async def correr(self) -> None:
         """Listen for ever; whoever ends the daemon on purpose says goodbye for it afterwards."""
@@ -342,7 +342,7 @@ class OidorMandos:
                 return resultado
 
     def _recoger(self) -> Sequence[MandoGuardado]:
-        """What an earlier run took and did not answer, once it is known up to where closes were asked for."""
+        """What an earlier run took and did not answer; the newest close it took has the last word still."""
         demonio = self._demonio
         presentarse(self._almacen, demonio)
         self._ultimo_cierre = ultimo_cierre_tomado(

@@ -37,9 +37,9 @@ class Estadisticas:
         self.protegida = ciclo.protegida
 
     @property
-    def retorno(self) -> float:
-        """Change of equity as a fraction; none where there was nothing."""
-        return self.equity / self.equity_inicial - 1.0 if self.equity_inicial else 0.0
+    def retorno(self) -> float | None:
+        """Change of equity as a fraction; ``None`` where there was nothing to change."""
+        return self.equity / self.equity_inicial - 1.0 if self.equity_inicial else None
 
     def tabla(self) -> dict[str, str]:
         """The figures as people read them."""
@@ -48,7 +48,7 @@ class Estadisticas:
             "closed trades": f"{self.operaciones:,}",
             "equity at the start": f"{self.equity_inicial:,.2f}",
             "equity at the end": f"{self.equity:,.2f}",
-            "return": f"{self.retorno:+.2%}",
+            "return": _en_porcentaje(self.retorno),
             "max drawdown": f"{self.max_drawdown:.2%}",
             "realised profit": f"{self.pnl:+,.2f}",
             "open position": self.abierta,
@@ -63,7 +63,7 @@ class Estadisticas:
             return f"{self.cantidad:g}, stop at {self.stop:g}"
         return f"{self.cantidad:g}, " + ("no price calls for a stop" if self.protegida else "NO STOP")
 
-    def campos(self) -> dict[str, float | int]:
+    def campos(self) -> dict[str, float | int | None]:
         """The figures by name, for the log."""
         return {
             "velas": self.velas,
@@ -77,10 +77,14 @@ class Estadisticas:
         }
 
 
+def _en_porcentaje(fraccion: float | None) -> str:
+    return "–" if fraccion is None else f"{fraccion:+.2%}"
+
+
 def linea_de_estado(simbolo: str, e: Estadisticas) -> str:
     """One line for the terminal."""
     lado = "flat" if e.cantidad == 0 else f"{'long' if e.cantidad > 0 else 'short'} {abs(e.cantidad):g}"
     return (
         f"{simbolo} candle {e.velas} · price {e.precio:g} · {lado} · equity {e.equity:,.2f} "
-        f"({e.retorno:+.2%}) · drawdown max {e.max_drawdown:.2%} · trades {e.operaciones}"
+        f"({_en_porcentaje(e.retorno)}) · drawdown max {e.max_drawdown:.2%} · trades {e.operaciones}"
     )

@@ -82,6 +82,12 @@ class TestVerificar:
     def test_de_un_maximo_de_nada_se_ha_caido_del_todo(self, equity):
         assert verificar_drawdown(equity, 0.0, 0.3) == (1.0, True, False)
 
+    def test_de_un_maximo_desconocido_no_se_sabe_cuanto_se_ha_caido_y_no_vale(self):
+        caida = verificar_drawdown(9_000.0, float("nan"), 0.3)
+
+        assert math.isnan(caida.actual)
+        assert caida.excedido
+
     def test_una_equity_desconocida_no_vale(self):
         """Unknown is not fine: a NaN is not below any limit."""
         assert verificar_drawdown(math.nan, 10_000.0, LIMITE).excedido

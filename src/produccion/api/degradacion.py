@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from src.produccion.almacen.demonios import VIVO_MS
 from src.produccion.almacen.lecturas import DemonioVisto
+from src.produccion.api.silencio import EMPEZAR, SIN_DEMONIO
 
 Lugar = tuple[str, str]  # account and symbol
-
-_EMPEZAR = "start it again: `timonel live`"
-_SIN_DEMONIO = "`timonel panic` flattens the account without one"
 
 
 class Falta(NamedTuple):
@@ -49,6 +47,6 @@ def _falta(lugar: Lugar, edad_ms: int | None, cerrojo: str | None, *, abierta: b
     hay = ["a position is open"] * abierta + ["a latch is closed"] * (cerrojo is not None)
     calla = "no daemon is alive" if edad_ms is None else f"its daemon is silent for {edad_ms / 1_000:.0f} s"
     # A latched symbol starts nothing before it is unlocked.
-    remedios = [_EMPEZAR if cerrojo is None else cerrojo] + [_SIN_DEMONIO] * abierta
+    remedios = [EMPEZAR if cerrojo is None else cerrojo] + [SIN_DEMONIO] * abierta
     texto = f"{', '.join(hay)} and {calla}" if hay else calla
     return Falta(*lugar, texto, "; ".join(remedios))

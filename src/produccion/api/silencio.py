@@ -19,9 +19,9 @@ NO_CORRE = ": what is not running needs no end"
 """What follows that nothing was done where a daemon was to be ended."""
 
 _CALLA_MS = 5_000  # a living daemon gives a sign every 2 s
-_EMPEZAR_OTRA_VEZ = "start it again: `timonel live`"
+EMPEZAR = "start it again: `timonel live`"
 _SALIDAS = frozenset({AccionMando.CERRAR, AccionMando.MITAD})
-_SIN_DEMONIO = "`timonel panic` flattens the account without one"
+SIN_DEMONIO = "`timonel panic` flattens the account without one"
 
 
 class Silencio(NamedTuple):
@@ -44,7 +44,7 @@ def sobre_callados(
     with leer(almacen) as conexion:
         ahora_ms = conexion.execute(select(ahora_bd())).scalar_one()
     suyos = [demonio for demonio in callados(almacen, ahora_ms - VIVO_MS) if es_suyo(demonio)]
-    remedios = [_empezar(suyos)] + [_SIN_DEMONIO] * es_salida
+    remedios = [_empezar(suyos)] + [SIN_DEMONIO] * es_salida
     return Silencio(_desde_cuando(suyos, ahora_ms), "; " + "; ".join(remedios))
 
 
@@ -84,8 +84,8 @@ def _remedio(mando: MandoGuardado, union: str = "; ") -> str:
     """What to do where a command's daemon is not running; what was to end it has nothing to do."""
     if mando.action == AccionMando.DETENER:
         return f"{union}there is nothing to end"
-    sin_el = f"; {_SIN_DEMONIO}" if mando.action in _SALIDAS else ""
-    return f"{union}{_EMPEZAR_OTRA_VEZ}{sin_el}"
+    sin_el = f"; {SIN_DEMONIO}" if mando.action in _SALIDAS else ""
+    return f"{union}{EMPEZAR}{sin_el}"
 
 
 def _desde_cuando(suyos: Sequence[DemonioVivo], ahora_ms: int) -> str:
