@@ -14,6 +14,7 @@ _GRANDE = Decimal(100)
 """A price from here on is told in cents; a smaller one with as many decimals as it has."""
 
 _EXACTO = Context(prec=80, rounding=ROUND_HALF_UP)
+_PASOS = tuple(Decimal(1).scaleb(-decimales) for decimales in range(_UNIDADES + 1))
 
 
 def dolares(monto: Decimal | None) -> str | None:
@@ -82,7 +83,7 @@ def cociente_porcentaje(parte: Decimal | None, todo: Decimal | None) -> Decimal 
 
 
 def _redondo(valor: Decimal, decimales: int) -> Decimal:
-    return valor.quantize(Decimal(1).scaleb(-decimales), context=_EXACTO)
+    return valor.quantize(_PASOS[decimales], context=_EXACTO)
 
 
 def _texto(valor: Decimal | None, decimales: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.produccion.almacen.conexion import leer
@@ -13,10 +13,6 @@ from src.produccion.almacen.esquema import POR_DEFECTO, ahora_bd, daemons
 
 VIVO_MS = 10_000
 """How old the last sign of a living daemon is at most."""
-
-_SITIOS_VIVOS = select(daemons.c.account_id, daemons.c.symbol).where(
-    daemons.c.client_id == bindparam("client_id"), daemons.c.heartbeat_ms >= ahora_bd() - VIVO_MS
-)
 
 
 class DemonioNuevo(NamedTuple):
@@ -78,10 +74,10 @@ def vivos(motor: Engine, ahora_ms: int | None = None) -> Sequence[DemonioVivo]:
     return _demonios(motor, daemons.c.heartbeat_ms >= desde)
 
 
-def sitios_vivos(conexion: Connection, client_id: str) -> set[tuple[str, str]]:
-    """Accounts and symbols of a tenant whose daemons live."""
-    filas = conexion.execute(_SITIOS_VIVOS, {"client_id": client_id})
-    return {(cuenta, simbolo) for cuenta, simbolo in filas}
+def vive_el_de(tabla: Table) -> ColumnElement[bool]:
+    """Joins a row of another table to the daemon of its tenant, account and symbol, if that lives."""
+    suyo = (daemons.c[campo] == tabla.c[campo] for campo in ("client_id", "account_id", "symbol"))
+    return and_(*suyo, daemons.c.heartbeat_ms >= ahora_bd() - VIVO_MS)
 
 
 def callados(motor: Engine, desde_ms: int) -> Sequence[DemonioVivo]:

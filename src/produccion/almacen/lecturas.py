@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,33 +11,43 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     RowMapping,
     Select,
     Table,
     and_,
     bindparam,
+    exists,
     func,
     or_,
     select,
 )
 
-from src.produccion.almacen.demonios import sitios_vivos
+from src.produccion.almacen.demonios import vive_el_de
 from src.produccion.almacen.esquema import (
     ahora_bd,
     alerts,
     balance_snapshots,
     daemons,
+    operations,
     orders,
     positions,
     stop_orders,
     system_metrics,
     trades,
 )
-from src.produccion.almacen.operaciones import LadoOperacion, OperacionGuardada, operaciones_activas
+from src.produccion.almacen.operaciones import (
+    COLUMNAS_OPERACION,
+    EstadoOperacion,
+    LadoOperacion,
+    OperacionGuardada,
+    operacion_de_fila,
+)
 
 _CERROJOS = ("LATCHED", "UNLOCKED")
 _METRICAS_MIRADAS = 20_000
 _CIERRA = "cerrar"
+_DE_QUIEN = ("client_id", "account_id", "symbol")
 _DIA_MS = 86_400_000
 _DE_UN_FILL = (
     *("id", "account_id", "symbol", "operation_id", "trade_id", "operation"),
@@ -176,26 +186,34 @@ def posiciones_abiertas(
 ) -> list[PosicionAbierta]:
     """Operations that are open, and positions of agents that have none because nothing protects them."""
     valores = {"client_id": client_id} | ({} if symbol is None else {"symbol": symbol})
-    filas = {
-        (fila["account_id"], fila["symbol"]): fila
-        for fila in conexion.execute(_posiciones(tuple(valores)), valores).mappings()
-    }
-    vivos = sitios_vivos(conexion, client_id)
-    abiertas = []
-    for operacion in operaciones_activas(conexion, client_id, symbol=symbol):
-        sitio = (operacion.account_id, operacion.symbol)
-        fila = filas.pop(sitio, None)
-        vista_ms, marca = (None, None) if fila is None else (fila["updated_at_ms"], fila["price"])
-        abiertas.append(PosicionAbierta(operacion, True, vista_ms, marca, sitio in vivos))
-    sin_nombre = sorted(
-        (sitio for sitio, fila in filas.items() if fila["quantity"]), key=lambda sitio: sitio[0]
-    )
-    return abiertas + [_sin_operacion(filas[sitio], sitio in vivos) for sitio in sin_nombre]
+    campos = tuple(valores)
+    con_nombre = conexion.execute(_operaciones_abiertas(campos), valores)
+    sin_nombre = conexion.execute(_posiciones_sin_operacion(campos), valores)
+    return [_con_operacion(fila) for fila in con_nombre] + [_sin_operacion(fila) for fila in sin_nombre]
 
 
 @cache
-def _posiciones(campos: tuple[str, ...]) -> Select[Any]:
-    return select(positions).where(*(positions.c[campo] == bindparam(campo) for campo in campos))
+def _operaciones_abiertas(campos: tuple[str, ...]) -> Select[Any]:
+    o, p = operations.c, positions.c
+    suya = and_(*(p[campo] == o[campo] for campo in _DE_QUIEN))
+    desde = operations.outerjoin(positions, suya).outerjoin(daemons, vive_el_de(operations))
+    consulta = select(*COLUMNAS_OPERACION, p.updated_at_ms, p.price, daemons.c.pid).select_from(desde)
+    activas = consulta.where(o.status == EstadoOperacion.ACTIVE.value, *_iguales(operations, campos))
+    return activas.order_by(o.opened_at_ms, o.operation_id)
+
+
+@cache
+def _posiciones_sin_operacion(campos: tuple[str, ...]) -> Select[Any]:
+    o, p = operations.c, positions.c
+    activa = and_(*(o[campo] == p[campo] for campo in _DE_QUIEN), o.status == EstadoOperacion.ACTIVE.value)
+    desde = positions.outerjoin(daemons, vive_el_de(positions))
+    consulta = select(positions, daemons.c.pid).select_from(desde)
+    abiertas = consulta.where(p.quantity != 0, ~exists().where(activa), *_iguales(positions, campos))
+    return abiertas.order_by(p.account_id, p.symbol)
+
+
+def _iguales(tabla: Table, campos: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
+    return (tabla.c[campo] == bindparam(campo) for campo in campos)
 
 
 def simbolos_de(conexion: Connection, client_id: str) -> list[str]:
@@ -340,22 +358,27 @@ def _de(tabla: Table, client_id: str, tramo: Tramo) -> Iterable[ColumnElement[bo
             yield tabla.c[nombre] == valor
 
 
-def _sin_operacion(fila: RowMapping, con_demonio: bool) -> PosicionAbierta:
+def _con_operacion(fila: Row[Any]) -> PosicionAbierta:
+    operacion, (vista_ms, marca, pid) = fila[: len(COLUMNAS_OPERACION)], fila[len(COLUMNAS_OPERACION) :]
+    return PosicionAbierta(operacion_de_fila(operacion), True, vista_ms, marca, pid is not None)
+
+
+def _sin_operacion(fila: Row[Any]) -> PosicionAbierta:
     return PosicionAbierta(
         OperacionGuardada(
-            f"{fila['account_id']}:{fila['symbol']}",
-            fila["account_id"],
-            fila["symbol"],
-            LadoOperacion.BUY if fila["quantity"] > 0 else LadoOperacion.SELL,
-            abs(fila["quantity"]),
-            fila["entry_price"] or 0,
+            f"{fila.account_id}:{fila.symbol}",
+            fila.account_id,
+            fila.symbol,
+            LadoOperacion.BUY if fila.quantity > 0 else LadoOperacion.SELL,
+            abs(fila.quantity),
+            fila.entry_price or 0,
             0,
-            fila["client_id"],
-            fila["user_id"],
-            fila["agent_id"],
+            fila.client_id,
+            fila.user_id,
+            fila.agent_id,
         ),
         False,
-        fila["updated_at_ms"],
-        fila["price"],
-        con_demonio,
+        fila.updated_at_ms,
+        fila.price,
+        fila.pid is not None,
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, case, select, update
+from sqlalchemy import Connection, Select, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from src.nucleo.disparos import token_de
@@ -75,6 +75,9 @@ class StopPuesto(NamedTuple):
     resident: bool | None = None  # whether it lives at the exchange; ``None`` leaves it
 
 
+COLUMNAS_OPERACION = tuple(operations.c[campo] for campo in OperacionGuardada._fields)
+"""What `operacion_de_fila` needs, in its order."""
+
 _SE_QUEDAN = ("created_at_ms", "initial_stop_price")
 """What an operation was first written with, for ever; the initial stop from when there is one."""
 
@@ -112,8 +115,8 @@ def guardar_operacion(conexion: Connection, operacion: OperacionGuardada) -> Non
 
 def leer_operacion(conexion: Connection, operation_id: str) -> OperacionGuardada | None:
     """An operation by its name."""
-    consulta = select(operations).where(operations.c.operation_id == operation_id)
-    fila = conexion.execute(consulta).mappings().first()
+    consulta = select(*COLUMNAS_OPERACION).where(operations.c.operation_id == operation_id)
+    fila = conexion.execute(consulta).first()
     return None if fila is None else operacion_de_fila(fila)
 
 
@@ -127,7 +130,7 @@ def operaciones_activas(
     """The open operations, oldest first; of all tenants, accounts and symbols unless one is named."""
     pedido = {"client_id": client_id, "account_id": account_id, "symbol": symbol}
     valores = {nombre: valor for nombre, valor in pedido.items() if valor is not None}
-    filas = conexion.execute(_activas(tuple(valores)), valores).mappings()
+    filas = conexion.execute(_activas(tuple(valores)), valores)
     return [operacion_de_fila(fila) for fila in filas]
 
 
@@ -135,14 +138,15 @@ def operaciones_activas(
 def _activas(campos: tuple[str, ...]) -> Select[Any]:
     c = operations.c
     donde = [c[campo] == bindparam(campo) for campo in campos]
-    activas = select(operations).where(c.status == EstadoOperacion.ACTIVE.value, *donde)
+    activas = select(*COLUMNAS_OPERACION).where(c.status == EstadoOperacion.ACTIVE.value, *donde)
     return activas.order_by(c.opened_at_ms, c.operation_id)
 
 
 def ultima_operacion(conexion: Connection, account_id: str, symbol: str) -> OperacionGuardada | None:
     """The operation of an account and symbol that was opened last, whether it is over or not."""
-    consulta = select(operations).where(operations.c.account_id == account_id, operations.c.symbol == symbol)
-    fila = conexion.execute(consulta.order_by(operations.c.opened_at_ms.desc()).limit(1)).mappings().first()
+    c = operations.c
+    consulta = select(*COLUMNAS_OPERACION).where(c.account_id == account_id, c.symbol == symbol)
+    fila = conexion.execute(consulta.order_by(c.opened_at_ms.desc()).limit(1)).first()
     return None if fila is None else operacion_de_fila(fila)
 
 
@@ -217,10 +221,10 @@ def cerrar_operacion(conexion: Connection, operation_id: str, closed_at_ms: int)
     return conexion.execute(orden).rowcount == 1
 
 
-def operacion_de_fila(fila: RowMapping) -> OperacionGuardada:
-    """A row of ``operations`` as a value; its numbers are `Decimal`."""
-    clases = {"side": LadoOperacion(fila["side"]), "status": EstadoOperacion(fila["status"])}
-    return OperacionGuardada(**{**fila, **clases})
+def operacion_de_fila(fila: Sequence[Any]) -> OperacionGuardada:
+    """The `COLUMNAS_OPERACION` of a row as a value; its numbers are `Decimal`."""
+    leida = OperacionGuardada(*fila)
+    return leida._replace(side=LadoOperacion(leida.side), status=EstadoOperacion(leida.status))
 
 
 def _activa(operation_id: str) -> Any:

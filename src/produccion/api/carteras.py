@@ -23,7 +23,7 @@ from src.produccion.almacen.lecturas import PosicionAbierta, posiciones_abiertas
 from src.produccion.almacen.operaciones import LadoOperacion
 from src.produccion.api.acceso import Entorno, Posiciones
 from src.produccion.api.formas import decimal_o_nada, segundos
-from src.produccion.api.mercados import Mercados
+from src.produccion.api.mercados import Mercados, Plaza
 from src.produccion.bolsa.publico import Cotizacion
 
 
@@ -31,14 +31,8 @@ class Valorada(NamedTuple):
     """An open position and the price that closing it would fetch; ``None`` when that is not known."""
 
     vista: PosicionAbierta
+    abierta: Abierta  # as formulas need it
     actual: Decimal | None
-
-    @property
-    def abierta(self) -> Abierta:
-        """As formulas need it."""
-        o = self.vista.operacion
-        entrada, cuanto = Decimal(str(o.average_entry_price)), Decimal(str(o.quantity))
-        return Abierta(o.side is LadoOperacion.BUY, cuanto, entrada)
 
     @property
     def valor(self) -> Decimal | None:
@@ -97,21 +91,23 @@ async def fondos(entorno: Entorno, client_id: str) -> list[Fondos]:
 
 
 async def _valorar(mercados: Mercados, posiciones: Sequence[PosicionAbierta]) -> list[Valorada]:
-    cotizaciones: dict[str, Mapping[str, Cotizacion]] = {}
-    for plaza in {mercados.de_cuenta(p.operacion.account_id) for p in posiciones} - {None}:
-        assert plaza is not None
-        cotizaciones[plaza.url] = await plaza.cotizaciones_o_nada()
-    salida = []
-    for posicion in posiciones:
-        plaza = mercados.de_cuenta(posicion.operacion.account_id)
-        cotizacion = None if plaza is None else cotizaciones[plaza.url].get(posicion.operacion.symbol)
-        sin_precio = Valorada(posicion, None)
-        salida.append(
-            sin_precio
-            if cotizacion is None
-            else Valorada(posicion, sin_precio.abierta.precio_de_salida(cotizacion.bid, cotizacion.ask))
-        )
-    return salida
+    plazas = [mercados.de_cuenta(posicion.operacion.account_id) for posicion in posiciones]
+    cotizaciones: dict[Plaza | None, Mapping[str, Cotizacion]] = {None: {}}
+    for plaza in plazas:
+        if plaza is not None and plaza not in cotizaciones:
+            cotizaciones[plaza] = await plaza.cotizaciones_o_nada()
+    return [
+        _valorada(posicion, cotizaciones[plaza].get(posicion.operacion.symbol))
+        for posicion, plaza in zip(posiciones, plazas, strict=True)
+    ]
+
+
+def _valorada(posicion: PosicionAbierta, cotizacion: Cotizacion | None) -> Valorada:
+    o = posicion.operacion
+    entrada, cuanto = Decimal(str(o.average_entry_price)), Decimal(str(o.quantity))
+    abierta = Abierta(o.side is LadoOperacion.BUY, cuanto, entrada)
+    actual = None if cotizacion is None else abierta.precio_de_salida(cotizacion.bid, cotizacion.ask)
+    return Valorada(posicion, abierta, actual)
 
 
 def _de_cuenta(account_id: str, abiertas: Sequence[Valorada], saldos: Sequence[RowMapping]) -> Fondos:

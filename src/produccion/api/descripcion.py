@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 
 from src.produccion.api import ejemplos
+from src.produccion.api.acceso import TITULAR
 from src.produccion.api.problemas import RespuestaProblema, documento
 
 _JSON, _PROBLEMA = "application/json", RespuestaProblema.media_type
 _GUARDIAN = "POST /guardian"
+_MANERAS = ("HTTPBearer", "APIKeyCookie")
 
 
 class _Rechazo(NamedTuple):
@@ -76,8 +78,11 @@ def describir(aplicacion: FastAPI) -> None:
 
 
 def _completar(descrita: dict[str, Any]) -> None:
+    descrita["components"]["securitySchemes"].pop(TITULAR)
     for ruta, metodos in descrita["paths"].items():
         for metodo, operacion in metodos.items():
+            if {TITULAR: []} in operacion.get("security", ()):
+                operacion["security"] = [{manera: []} for manera in _MANERAS]
             cual = f"{metodo.upper()} {ruta}"
             for nombre, cuerpo in ejemplos.PEDIDOS.get(cual, {}).items():
                 contenido = operacion["requestBody"]["content"][_JSON]

@@ -146,6 +146,7 @@ class Mercados:
 
     def __init__(self, plazas: Mapping[Modo, Plaza], por_defecto: Modo | None) -> None:
         self._plazas = dict(plazas)
+        self._por_nombre = {modo.value: plaza for modo, plaza in self._plazas.items()}
         self.por_defecto = por_defecto
 
     @property
@@ -160,8 +161,7 @@ class Mercados:
 
     def de_cuenta(self, account_id: str) -> Plaza | None:
         """Where an account trades; the prices of another exchange say nothing of what it is worth."""
-        modo = account_id.partition("-")[0]
-        return self._plazas.get(Modo(modo)) if modo in set(Modo) else None
+        return self._por_nombre.get(account_id.partition("-")[0])
 
     async def cerrar(self) -> None:
         """Let go of all connections."""
