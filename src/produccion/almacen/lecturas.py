@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    exists,
     func,
     or_,
     select,
@@ -47,7 +46,10 @@ from src.produccion.almacen.operaciones import (
 _CERROJOS = ("LATCHED", "UNLOCKED")
 _METRICAS_MIRADAS = 20_000
 _CIERRA = "cerrar"
-_DE_QUIEN = ("client_id", "account_id", "symbol")
+_DE_POSICION = (
+    *("client_id", "user_id", "agent_id", "account_id", "symbol"),
+    *("quantity", "entry_price", "price", "updated_at_ms"),
+)
 _DIA_MS = 86_400_000
 _DE_UN_FILL = (
     *("id", "account_id", "symbol", "operation_id", "trade_id", "operation"),
@@ -184,32 +186,34 @@ def leer_orden(conexion: Connection, client_id: str, id_cliente: str) -> RowMapp
 def posiciones_abiertas(
     conexion: Connection, client_id: str, symbol: str | None = None
 ) -> list[PosicionAbierta]:
-    """Operations that are open, and positions of agents that have none because nothing protects them."""
+    """Operations that are open, and positions of agents that have none because nothing protects them.
+
+    Positions are read first: whatever is committed between the two reads is told once.
+    """
     valores = {"client_id": client_id} | ({} if symbol is None else {"symbol": symbol})
     campos = tuple(valores)
-    con_nombre = conexion.execute(_operaciones_abiertas(campos), valores)
-    sin_nombre = conexion.execute(_posiciones_sin_operacion(campos), valores)
-    return [_con_operacion(fila) for fila in con_nombre] + [_sin_operacion(fila) for fila in sin_nombre]
+    dichas = {(p.account_id, p.symbol): p for p in conexion.execute(_posiciones(campos), valores)}
+    con_nombre = [_con_operacion(o, dichas) for o in conexion.execute(_activas(campos), valores)]
+    nombradas = {(una.operacion.account_id, una.operacion.symbol) for una in con_nombre}
+    sin_nombre = (p for sitio, p in dichas.items() if p.quantity and sitio not in nombradas)
+    return con_nombre + [_sin_operacion(p) for p in sin_nombre]
 
 
 @cache
-def _operaciones_abiertas(campos: tuple[str, ...]) -> Select[Any]:
-    o, p = operations.c, positions.c
-    suya = and_(*(p[campo] == o[campo] for campo in _DE_QUIEN))
-    desde = operations.outerjoin(positions, suya).outerjoin(daemons, vive_el_de(operations))
-    consulta = select(*COLUMNAS_OPERACION, p.updated_at_ms, p.price, daemons.c.pid).select_from(desde)
-    activas = consulta.where(o.status == EstadoOperacion.ACTIVE.value, *_iguales(operations, campos))
-    return activas.order_by(o.opened_at_ms, o.operation_id)
-
-
-@cache
-def _posiciones_sin_operacion(campos: tuple[str, ...]) -> Select[Any]:
-    o, p = operations.c, positions.c
-    activa = and_(*(o[campo] == p[campo] for campo in _DE_QUIEN), o.status == EstadoOperacion.ACTIVE.value)
+def _posiciones(campos: tuple[str, ...]) -> Select[Any]:
     desde = positions.outerjoin(daemons, vive_el_de(positions))
-    consulta = select(positions, daemons.c.pid).select_from(desde)
-    abiertas = consulta.where(p.quantity != 0, ~exists().where(activa), *_iguales(positions, campos))
-    return abiertas.order_by(p.account_id, p.symbol)
+    columnas = (*(positions.c[campo] for campo in _DE_POSICION), daemons.c.pid)
+    consulta = select(*columnas).select_from(desde).where(*_iguales(positions, campos))
+    return consulta.order_by(positions.c.account_id, positions.c.symbol)
+
+
+@cache
+def _activas(campos: tuple[str, ...]) -> Select[Any]:
+    c = operations.c
+    desde = operations.outerjoin(daemons, vive_el_de(operations))
+    consulta = select(*COLUMNAS_OPERACION, daemons.c.pid).select_from(desde)
+    activas = consulta.where(c.status == EstadoOperacion.ACTIVE.value, *_iguales(operations, campos))
+    return activas.order_by(c.opened_at_ms, c.operation_id)
 
 
 def _iguales(tabla: Table, campos: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
@@ -358,9 +362,11 @@ def _de(tabla: Table, client_id: str, tramo: Tramo) -> Iterable[ColumnElement[bo
             yield tabla.c[nombre] == valor
 
 
-def _con_operacion(fila: Row[Any]) -> PosicionAbierta:
-    operacion, (vista_ms, marca, pid) = fila[: len(COLUMNAS_OPERACION)], fila[len(COLUMNAS_OPERACION) :]
-    return PosicionAbierta(operacion_de_fila(operacion), True, vista_ms, marca, pid is not None)
+def _con_operacion(fila: Row[Any], dichas: Mapping[tuple[str, str], Row[Any]]) -> PosicionAbierta:
+    operacion, pid = operacion_de_fila(fila[:-1]), fila[-1]
+    dicha = dichas.get((operacion.account_id, operacion.symbol))
+    vista_ms, marca = (None, None) if dicha is None else (dicha.updated_at_ms, dicha.price)
+    return PosicionAbierta(operacion, True, vista_ms, marca, pid is not None)
 
 
 def _sin_operacion(fila: Row[Any]) -> PosicionAbierta:

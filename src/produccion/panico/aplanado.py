@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -95,23 +95,20 @@ class Panico:
         """Conditional orders that wait."""
         return list(self._cliente.leer("/fapi/v1/openAlgoOrders", **_solo(simbolo)))
 
-    def listar(self, simbolos: Iterable[str]) -> bool:
-        """Tell what there is; true when all of it is flat and nothing rests."""
-        limpio = True
-        for simbolo in simbolos:
-            posiciones, ordenes = self.posiciones(simbolo), self.ordenes(simbolo)
-            condicionales = self.condicionales(simbolo)
-            for posicion in posiciones:
-                self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}: would be closed")
-            for orden in ordenes:
-                self._relato(
-                    f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}: would be cancelled"
-                )
-            for algo in condicionales:
-                que = f"{algo['clientAlgoId']} {algo['side']} at {algo['triggerPrice']}"
-                self._relato(f"{simbolo}: conditional order {que}: would be cancelled")
-            limpio = limpio and not (posiciones or ordenes or condicionales)
-        return limpio
+    def listar(self, simbolo: str) -> bool:
+        """Tell what there is on a symbol; true when it is flat and nothing rests."""
+        posiciones, ordenes = self.posiciones(simbolo), self.ordenes(simbolo)
+        condicionales = self.condicionales(simbolo)
+        for posicion in posiciones:
+            self._relato(f"{simbolo}: position {posicion.cantidad} {posicion.lado}: would be closed")
+        for orden in ordenes:
+            self._relato(
+                f"{simbolo}: resting order {orden['clientOrderId']} {orden['side']}: would be cancelled"
+            )
+        for algo in condicionales:
+            que = f"{algo['clientAlgoId']} {algo['side']} at {algo['triggerPrice']}"
+            self._relato(f"{simbolo}: conditional order {que}: would be cancelled")
+        return not (posiciones or ordenes or condicionales)
 
     def aplanar(self, simbolo: str) -> bool:
         """Cancel what rests, close the position, verify, cancel the stops.

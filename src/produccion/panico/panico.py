@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -28,12 +28,22 @@ _SIN_CONTAR = "the shared store and `timonel positions` learn of this when the d
 _MAL_PEDIDO = 2
 _SIN_LEER = 6  # exit code: nothing is known and nothing was sent
 _INTERRUMPIDO = 130
+_MAL_DADO = "check --symbol and the keys"
 _DESPUES = "look at the positions on the exchange's own page, and run this again"
 _NO_CONFIRMADO = "not confirmed; nothing was done"
 
 
 class EntradaMala(Exception):
-    """What was asked for cannot be done; the text says what to give instead."""
+    """What was asked for cannot be done; the text says what to give instead.
+
+    Args:
+        texto: Says so.
+        campos: What was done of it, for programs.
+    """
+
+    def __init__(self, texto: str, campos: Mapping[str, object] = MappingProxyType({})) -> None:
+        super().__init__(texto)
+        self.campos = campos
 
 
 class Destino(NamedTuple):
@@ -89,7 +99,7 @@ def _confirmar(entorno: Mapping[str, str]) -> None:
     print(pregunta, end="", file=sys.stderr, flush=True)
     try:
         escrito = input()
-    except EOFError as fallo:
+    except (EOFError, KeyboardInterrupt) as fallo:
         raise EntradaMala(_NO_CONFIRMADO) from fallo
     if escrito != _ACEPTO:
         raise EntradaMala(_NO_CONFIRMADO)
@@ -153,10 +163,11 @@ def principal(argumentos: Sequence[str] | None = None, entorno: Mapping[str, str
     except EntradaMala as fallo:
         print(f"error: {fallo}", file=sys.stderr)
         if opciones.json:
-            _escribir_fallo("configuration", _MAL_PEDIDO, str(fallo))
+            _escribir_fallo("configuration", _MAL_PEDIDO, str(fallo), campos=fallo.campos)
         return _MAL_PEDIDO
     except KeyboardInterrupt:
-        dicho = f"interrupted: NOT VERIFIED; something may have been sent: {_DESPUES}"
+        enviado = "nothing was sent" if opciones.dry_run else f"something may have been sent: {_DESPUES}"
+        dicho = f"interrupted: NOT VERIFIED; {enviado}"
         relato(dicho)
         if opciones.json:
             _escribir_fallo("interrupted", _INTERRUMPIDO, dicho, exito=None)
@@ -173,27 +184,27 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
     panico = Panico(cliente, relato, opciones.give_up_after)
     simbolos: list[str] = [simbolo.upper() for simbolo in opciones.symbol or ()]
     planas: dict[str, bool] = {}
+    mala: Rechazada | None = None
     try:
         simbolos = simbolos or panico.simbolos()
         if not simbolos:
             relato("no position and no order on any symbol")
-        if opciones.dry_run:
-            planas = {simbolo: panico.listar([simbolo]) for simbolo in simbolos}
-        else:
-            planas = {simbolo: panico.aplanar(simbolo) for simbolo in simbolos}
+        planas, mala = _uno_a_uno(panico.listar if opciones.dry_run else panico.aplanar, simbolos, relato)
         plana = all(planas.values())
     except (Rechazada, SinRespuesta) as fallo:
         if isinstance(fallo, Rechazada) and fallo.codigo in SIN_REMEDIO:
-            raise EntradaMala(f"{fallo}; check --symbol and the keys") from fallo
+            raise EntradaMala(f"{fallo}; {_MAL_DADO}") from fallo
         relato(f"the account could not be read: {fallo}")
         plana, planas = False, {}
     if planas and not opciones.dry_run:
         relato(_SIN_CONTAR)
+    hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
+    if mala is not None:
+        raise EntradaMala(f"{mala}; {_MAL_DADO}", hecho)
     sin_leer = not plana and not planas
     dicho = f"NOT VERIFIED: nothing was sent; {_DESPUES}" if sin_leer else _veredicto(plana, opciones.dry_run)
     relato(dicho)
     if opciones.json:
-        hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
         if sin_leer:
             _escribir_fallo("unreachable", _SIN_LEER, dicho, campos=hecho)
         else:
@@ -201,6 +212,23 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
     if sin_leer:
         return _SIN_LEER
     return 0 if plana or opciones.dry_run else 1
+
+
+def _uno_a_uno(
+    hacer: Callable[[str], bool], simbolos: Sequence[str], relato: Relato
+) -> tuple[dict[str, bool], Rechazada | None]:
+    """Whether each symbol is flat, one that cannot be done keeping no other; and why that one cannot."""
+    planas: dict[str, bool] = {}
+    mala = None
+    for simbolo in simbolos:
+        try:
+            planas[simbolo] = hacer(simbolo)
+        except Rechazada as fallo:
+            if fallo.codigo not in SIN_REMEDIO:
+                raise
+            relato(f"{simbolo}: refused: {fallo}")
+            planas[simbolo], mala = False, fallo
+    return planas, mala
 
 
 def _veredicto(plana: bool, ensayo: bool) -> str:

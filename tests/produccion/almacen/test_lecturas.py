@@ -12,7 +12,13 @@ from src.produccion.almacen import cifras, lecturas
 from src.produccion.almacen.conexion import leer
 from src.produccion.almacen.demonios import DemonioNuevo, presentarse
 from src.produccion.almacen.escritura import anadir
-from src.produccion.almacen.esquema import alerts, balance_snapshots, trades
+from src.produccion.almacen.esquema import alerts, balance_snapshots, positions, trades
+from src.produccion.almacen.operaciones import (
+    LadoOperacion,
+    OperacionGuardada,
+    cerrar_operacion,
+    guardar_operacion,
+)
 from tests.constructores import INICIO_MS
 
 DIA_MS = 86_400_000
@@ -105,6 +111,73 @@ def test_el_saldo_es_el_que_se_dijo_ultimo_aunque_sea_de_otra_epoca(motor: Engin
 
     assert [(fila["balance"], fila["taken_at_ms"]) for fila in saldos] == [(1_000, INICIO_MS)]
     assert [(una.equity, una.instante_ms) for una in equities] == [(1_000.0, INICIO_MS)]
+
+
+def una_posicion(conexion: Connection, symbol: str = "BTCUSDT", quantity: str = "1") -> None:
+    fila = {"quantity": quantity, "entry_price": "100", "price": "101", "updated_at_ms": INICIO_MS}
+    conexion.execute(insert(positions).values(QUIEN | {"symbol": symbol, "agent_id": "a"} | fila))
+
+
+def una_operacion(conexion: Connection) -> None:
+    guardar_operacion(
+        conexion,
+        OperacionGuardada("op", "sim-1", "BTCUSDT", LadoOperacion.BUY, "1", "100", INICIO_MS, "casa", "u"),
+    )
+
+
+def nombres(abiertas: list[lecturas.PosicionAbierta]) -> list[str]:
+    return [una.operacion.operation_id for una in abiertas]
+
+
+@pytest.mark.parametrize("acaba", [False, True], ids=["begins", "ends"])
+def test_una_posicion_que_cambia_mientras_se_lee_se_cuenta_una_vez(motor: Engine, acaba: bool):
+    """PostgreSQL shows each query what was committed before it."""
+    with motor.begin() as conexion:
+        una_posicion(conexion)
+        if acaba:
+            una_operacion(conexion)
+    leidas = []
+
+    def cambiar(conexion: Connection, *_: object) -> None:
+        if not conexion.get_execution_options().get("solo_lee") or leidas:
+            return
+        leidas.append(True)
+        with motor.begin() as otra:
+            if acaba:
+                cerrar_operacion(otra, "op", INICIO_MS)
+            else:
+                una_operacion(otra)
+
+    event.listen(motor, "after_cursor_execute", cambiar)
+    try:
+        with leer(motor) as conexion:
+            abiertas = lecturas.posiciones_abiertas(conexion, "casa")
+    finally:
+        event.remove(motor, "after_cursor_execute", cambiar)
+
+    assert leidas
+    assert len(abiertas) == 1
+
+
+def test_de_cada_posicion_se_sabe_si_vive_su_demonio(motor: Engine):
+    presentarse(motor, DemonioNuevo("sim-1", "BTCUSDT", 1, "aqui", client_id="casa"))
+    presentarse(motor, DemonioNuevo("sim-1", "XRPUSDT", 1, "aqui", client_id="otros"))
+    with motor.begin() as conexion:
+        for simbolo in ("BTCUSDT", "ETHUSDT", "XRPUSDT"):
+            una_posicion(conexion, simbolo)
+        una_posicion(conexion, "ADAUSDT", "0")
+        una_operacion(conexion)
+
+    with leer(motor) as conexion:
+        abiertas = lecturas.posiciones_abiertas(conexion, "casa")
+        de_uno = lecturas.posiciones_abiertas(conexion, "casa", "ETHUSDT")
+        ajenas = lecturas.posiciones_abiertas(conexion, "otros")
+
+    assert nombres(abiertas) == ["op", "sim-1:ETHUSDT", "sim-1:XRPUSDT"]
+    assert [una.con_demonio for una in abiertas] == [True, False, False]
+    assert [una.vista_ms for una in abiertas] == [INICIO_MS] * 3
+    assert nombres(de_uno) == ["sim-1:ETHUSDT"]
+    assert ajenas == []
 
 
 def test_los_dias_son_los_ultimos_con_fills_del_inquilino(motor: Engine):

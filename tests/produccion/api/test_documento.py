@@ -98,6 +98,13 @@ def test_lo_que_se_responde_tiene_ejemplos_que_valen(una: Operacion):
             assert estado < "400" or una.ruta in ("/health", "/ready")
 
 
+def test_de_cada_manera_de_identificarse_se_dice_como_es():
+    dichas = {manera for una in operaciones() for clave in una.dicho.get("security", ()) for manera in clave}
+
+    assert dichas == DOCUMENTO["components"]["securitySchemes"].keys()
+    assert dichas == {"HTTPBearer", "APIKeyCookie"}
+
+
 def test_ningun_ejemplo_se_queda_sin_operacion():
     """One of a route that has gone or has another name would be shown to nobody."""
     de_todas = {str(una) for una in TODAS}

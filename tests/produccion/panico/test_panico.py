@@ -351,6 +351,20 @@ def test_un_simbolo_que_no_existe_es_culpa_de_quien_lo_pide(tmp_path: Path):
         assert "--symbol" in hecho.stderr
 
 
+def test_un_simbolo_mal_escrito_no_deja_abiertos_a_los_demas(tmp_path: Path):
+    with una_bolsa(tmp_path) as bolsa:
+        llenar(bolsa)
+        hecho = correr("--exchange-url", bolsa.url, "--symbol", "NADA", "--symbol", "BTCUSDT", "--json")
+        queda = bolsa.posicion
+
+    dicho = json.loads(hecho.stdout)
+    assert queda == 0.0
+    assert (hecho.returncode, dicho["kind"], dicho["success"]) == (2, "configuration", False)
+    assert dicho["symbols"] == {"NADA": False, "BTCUSDT": True}
+    assert any(linea.startswith("BTCUSDT: verified flat") for linea in dicho["actions"])
+    assert "--symbol" in dicho["message"]
+
+
 def test_mientras_la_bolsa_no_contesta_no_se_dice_que_este_plana():
     cliente = panico.ClienteMinimo("http://127.0.0.1:9", "c", "s", dormir=lambda _: None)
     lineas: list[str] = []
@@ -434,6 +448,29 @@ def test_quien_deja_la_pregunta_sin_contestar_no_confirma(
     dicho = capsys.readouterr()
     assert (codigo, json.loads(dicho.out)["message"]) == (2, "not confirmed; nothing was done")
     assert "REAL MONEY" in dicho.err
+
+
+def test_interrumpir_la_pregunta_no_es_confirmar(monkeypatch: pytest.MonkeyPatch):
+    def interrumpir() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(panico.sys, "stdin", Terminal(""))
+    monkeypatch.setattr("builtins.input", interrumpir)
+
+    assert panico.principal(["--live"], {"BINANCE_API_KEY": "c", "BINANCE_API_SECRET": "s"}) == 2
+
+
+def test_un_ensayo_interrumpido_no_ha_enviado_nada(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def interrumpir(_panico: panico.Panico, _simbolo: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(panico.Panico, "listar", interrumpir)
+    opciones = ["--exchange-url", "http://127.0.0.1:9", "--symbol", "BTCUSDT", "--dry-run"]
+
+    assert panico.principal(opciones, {}) == 130
+    assert "nothing was sent" in capsys.readouterr().out
 
 
 def test_las_direcciones_son_las_del_daemon():
