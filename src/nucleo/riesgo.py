@@ -104,7 +104,7 @@ def vigilar_extremos(estado: EstadoRiesgo, menor: float, mayor: float, limite: f
     es_pico = mayor > maximo
     if es_pico:
         maximo = mayor
-    actual = 1.0 - menor / maximo
+    actual = caida(menor, maximo)
     if desde is not None or excede(actual, limite):
         return None
     if actual <= max_drawdown:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import structlog
 
 from src.nucleo.dinero import pasos_enteros
-from src.nucleo.errores import LecturaFallida, SolicitudInvalida, StopInaceptable
+from src.nucleo.errores import LecturaFallida, LimiteExcedido, SolicitudInvalida, StopInaceptable
 from src.nucleo.frenos import es_mal_lado, es_mas_flojo
 from src.nucleo.guardian import AccionGuardian, Solicitud, caducado, comprobar_precios, desviado
 from src.nucleo.niveles import BREAK_EVEN, COSTO_FRACCION, precio_break_even
@@ -123,7 +123,7 @@ class Guardian:
     async def _cumplir(self, solicitud: Solicitud) -> Desenlace:
         try:
             posicion = await self._ciclo.posicion_al_dia()
-        except LecturaFallida as fallo:
+        except (LecturaFallida, LimiteExcedido) as fallo:
             return Desenlace(
                 exito=False, mensaje=f"nothing was sent for it: {fallo}; {_SIN_LEER}", clase=_SIN_BOLSA
             )

@@ -14,7 +14,7 @@ from src.nucleo.cartera import equity_de
 from src.nucleo.indicadores import Indicadores
 from src.nucleo.observacion import construir_observacion
 from src.nucleo.ordenes import LimitesPlan, Plan, planificar
-from src.nucleo.riesgo import excede, validar_escalones
+from src.nucleo.riesgo import caida, excede, validar_escalones
 from src.nucleo.tipos import EstadoCuenta, Mercado, Operacion, Vela
 from src.produccion.agente_produccion import AgenteProduccion
 from src.produccion.dataprovider import DataProvider, RangoRasgos
@@ -148,7 +148,7 @@ class _Repetidor:
         """Why a plan that was sent should not have been, as far as the recorded state can tell."""
         if plan.operacion is Operacion.MANTENER or plan.solo_reduce:
             return ""
-        if excede(1.0 - equity / foto.riesgo.equity_maximo, self._limite):
+        if excede(caida(equity, foto.riesgo.equity_maximo), self._limite):
             return "drawdown limit exceeded"
         if not self._con_escalones or foto.anclas is None:
             return ""

@@ -191,6 +191,7 @@ class TestVigilarExtremos:
 
     def test_en_el_limite_hay_brecha(self):
         assert vigilar_extremos(EstadoRiesgo(10_000.0), 7_500.0, 9_000.0, LIMITE) is None
+        assert vigilar_extremos(EstadoRiesgo(0.0), -1.0, 0.0, LIMITE) is None
         assert vigilar_extremos(EstadoRiesgo(10_000.0), 7_500.01, 9_000.0, LIMITE) is not None
 
 

@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from src.nucleo.cartera import aplicar_compraventa
 from src.nucleo.dinero import redondear
-from src.nucleo.errores import EmergenciaOperacional, LecturaFallida, OrdenRechazada, ResultadoIncierto
+from src.nucleo.errores import (
+    EmergenciaOperacional,
+    ErrorBolsa,
+    LecturaFallida,
+    OrdenRechazada,
+    ResultadoIncierto,
+)
 from src.nucleo.intervalos import cierre_de
 from src.nucleo.ordenes import Orden
 from src.nucleo.tipos import EstadoCuenta, LadoOrden, Mercado, Observacion, TipoMargen, Vela
@@ -183,7 +189,8 @@ class BolsaFalsa(StopsFalsos):
     consultas_ausentes: int = 0  # how many times `consultar` does not know an order that exists
     consultas_fallidas: int = 0
     consultas_en_curso: bool = False  # `consultar` says that the order is still working
-    lecturas_fallidas: int = 0  # how many times `cuenta` gets no answer
+    lecturas_fallidas: int = 0  # how many times `cuenta` gets no answer, but this
+    fallo_al_leer: ErrorBolsa = field(default_factory=lambda: LecturaFallida("no answer from the exchange"))
     retraso_lecturas: int = 0  # how many times after a fill `cuenta` answers what was true before it
     velas_fallidas: int = 0  # how many times `velas` gets no answer
     transacciones_tardias: int = 0  # how many reads of fills come back empty
@@ -254,7 +261,7 @@ class BolsaFalsa(StopsFalsos):
         self.pedidos.append("cuenta")
         if self.lecturas_fallidas > 0:
             self.lecturas_fallidas -= 1
-            raise LecturaFallida("no answer from the exchange")
+            raise self.fallo_al_leer
         estado = self.estado
         if self._atrasadas > 0:
             self._atrasadas -= 1

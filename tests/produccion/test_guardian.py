@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 import pytest
 
 from src.nucleo.errores import (
+    ErrorBolsa,
+    LecturaFallida,
+    LimiteExcedido,
     OrdenRechazada,
     ResultadoIncierto,
     SolicitudInvalida,
@@ -138,15 +141,18 @@ async def test_cerrar_cierra_y_dice_lo_que_habia(abrir: Abrir, accion: float, di
     assert mesa.banco.control.bloqueos == set()
 
 
-async def test_si_la_bolsa_no_contesta_se_dice_que_nada_se_ha_enviado(abrir: Abrir):
+@pytest.mark.parametrize(
+    "fallo", [LecturaFallida("no answer"), LimiteExcedido("too many requests", espera_s=9.0)], ids=repr
+)
+async def test_si_la_bolsa_no_contesta_se_dice_que_nada_se_ha_enviado(abrir: Abrir, fallo: ErrorBolsa):
     mesa = await abrir()
-    mesa.banco.bolsa.lecturas_fallidas = 100
+    mesa.banco.bolsa.lecturas_fallidas, mesa.banco.bolsa.fallo_al_leer = 100, fallo
     ordenes = len(mesa.banco.bolsa.aceptadas)
 
     desenlace = await mesa.cerrar()
 
     assert (desenlace.exito, desenlace.como_json()["kind"]) == (False, "exchange_connection")
-    assert desenlace.mensaje.startswith("nothing was sent for it: no answer from the exchange; look at the")
+    assert desenlace.mensaje.startswith(f"nothing was sent for it: {fallo}; look at the")
     assert len(mesa.banco.bolsa.aceptadas) == ordenes
 
 

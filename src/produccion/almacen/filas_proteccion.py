@@ -63,6 +63,8 @@ def escribir_nivel(conexion: Connection, titular: Titular, diario: str, apunte: 
     objetivo = (contenido.get("brake") or {}).get("target", base.target_price)
     guardar_operacion(conexion, base._replace(target_price=objetivo))
     if anterior is None:
+        # One position at a time: a turn that is never flat ends the operation before it.
+        _cerrar_todas(conexion, titular, apunte.instante_ms, salvo=operation_id)
         adoptar_trades(conexion, titular, operation_id)
     stop, etiqueta = _stop_de(contenido)
     if stop is not None and (base.stop_price is None or numero(stop) != base.stop_price):
@@ -82,8 +84,13 @@ def _stop_de(contenido: dict[str, Any]) -> tuple[float | None, str]:
 
 def escribir_cierre(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:
     """The position is flat: every operation of the account and symbol is over."""
+    _cerrar_todas(conexion, titular, apunte.instante_ms)
+
+
+def _cerrar_todas(conexion: Connection, titular: Titular, instante_ms: int, salvo: str | None = None) -> None:
     for activa in operaciones_activas(conexion, account_id=titular.account_id, symbol=titular.symbol):
-        cerrar_operacion(conexion, activa.operation_id, apunte.instante_ms)
+        if activa.operation_id != salvo:
+            cerrar_operacion(conexion, activa.operation_id, instante_ms)
 
 
 def escribir_disparo(conexion: Connection, titular: Titular, diario: str, apunte: Apunte) -> None:

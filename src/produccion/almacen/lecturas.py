@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,10 +36,9 @@ from src.produccion.almacen.esquema import (
     trades,
 )
 from src.produccion.almacen.operaciones import (
-    COLUMNAS_OPERACION,
-    EstadoOperacion,
     LadoOperacion,
     OperacionGuardada,
+    consulta_activas,
     operacion_de_fila,
 )
 
@@ -193,7 +192,7 @@ def posiciones_abiertas(
     valores = {"client_id": client_id} | ({} if symbol is None else {"symbol": symbol})
     campos = tuple(valores)
     dichas = {(p.account_id, p.symbol): p for p in conexion.execute(_posiciones(campos), valores)}
-    con_nombre = [_con_operacion(o, dichas) for o in conexion.execute(_activas(campos), valores)]
+    con_nombre = [_con_operacion(o, dichas) for o in conexion.execute(_operaciones(campos), valores)]
     nombradas = {(una.operacion.account_id, una.operacion.symbol) for una in con_nombre}
     sin_nombre = (p for sitio, p in dichas.items() if p.quantity and sitio not in nombradas)
     return con_nombre + [_sin_operacion(p) for p in sin_nombre]
@@ -203,21 +202,15 @@ def posiciones_abiertas(
 def _posiciones(campos: tuple[str, ...]) -> Select[Any]:
     desde = positions.outerjoin(daemons, vive_el_de(positions))
     columnas = (*(positions.c[campo] for campo in _DE_POSICION), daemons.c.pid)
-    consulta = select(*columnas).select_from(desde).where(*_iguales(positions, campos))
+    suyas = (positions.c[campo] == bindparam(campo) for campo in campos)
+    consulta = select(*columnas).select_from(desde).where(*suyas)
     return consulta.order_by(positions.c.account_id, positions.c.symbol)
 
 
 @cache
-def _activas(campos: tuple[str, ...]) -> Select[Any]:
-    c = operations.c
+def _operaciones(campos: tuple[str, ...]) -> Select[Any]:
     desde = operations.outerjoin(daemons, vive_el_de(operations))
-    consulta = select(*COLUMNAS_OPERACION, daemons.c.pid).select_from(desde)
-    activas = consulta.where(c.status == EstadoOperacion.ACTIVE.value, *_iguales(operations, campos))
-    return activas.order_by(c.opened_at_ms, c.operation_id)
-
-
-def _iguales(tabla: Table, campos: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
-    return (tabla.c[campo] == bindparam(campo) for campo in campos)
+    return consulta_activas(campos).add_columns(daemons.c.pid).select_from(desde)
 
 
 def simbolos_de(conexion: Connection, client_id: str) -> list[str]:

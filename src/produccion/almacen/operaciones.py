@@ -130,12 +130,13 @@ def operaciones_activas(
     """The open operations, oldest first; of all tenants, accounts and symbols unless one is named."""
     pedido = {"client_id": client_id, "account_id": account_id, "symbol": symbol}
     valores = {nombre: valor for nombre, valor in pedido.items() if valor is not None}
-    filas = conexion.execute(_activas(tuple(valores)), valores)
+    filas = conexion.execute(consulta_activas(tuple(valores)), valores)
     return [operacion_de_fila(fila) for fila in filas]
 
 
 @cache
-def _activas(campos: tuple[str, ...]) -> Select[Any]:
+def consulta_activas(campos: tuple[str, ...]) -> Select[Any]:
+    """The `COLUMNAS_OPERACION` of open operations, oldest first; each field named has to be given."""
     c = operations.c
     donde = [c[campo] == bindparam(campo) for campo in campos]
     activas = select(*COLUMNAS_OPERACION).where(c.status == EstadoOperacion.ACTIVE.value, *donde)

@@ -478,6 +478,19 @@ def test_la_operacion_mide_lo_que_queda_abierto_haga_lo_que_haga_su_nivel(
     assert (operacion.quantity, operacion.average_entry_price) == tuple(map(Decimal, tamano))
 
 
+def test_una_vuelta_que_no_pasa_por_plana_acaba_con_la_operacion_anterior(motor: Engine, tmp_path: Path):
+    ruta = tmp_path / "diario.sqlite"
+    nivel = {"operation": ABIERTA_MS, "quantity": 0.5, "entry": 100.2, "level": 95.0}
+    corta = {"operation": ABIERTA_MS + 1, "quantity": -0.3, "entry": 101.0, "level": 106.0}
+    anadir(ruta, ("protection", "LEVEL_SET", nivel), ("protection", "LEVEL_SET", corta))
+
+    alimentar(motor, ruta)
+
+    with leer(motor) as conexion:
+        activas = operaciones_activas(conexion)
+    assert [(una.side, una.quantity) for una in activas] == [("SELL", Decimal("0.3"))]
+
+
 def test_dos_ordenes_en_un_apunte_son_dos_ejecuciones(motor: Engine, tmp_path: Path):
     apunte = filas(MEDIA, MEDIA, RESTO, cuenta=[997.0], ordenes=["hija", "hija", "tm-propia"])
     alimentar(motor, un_stop(tmp_path / "diario.sqlite", (AGENTE, "ROWS", apunte)))
