@@ -119,13 +119,15 @@ class Cliente:
         ficha, remedio = (self._ficha, _FICHA_MALA) if self._ficha else (self._acceso(), _SIN_ENTRAR)
         return pedir(self.url, metodo, ruta, cuerpo, ficha, clave, si_no_entra=remedio)
 
-    def salir(self) -> None:
-        """End the log-in here and there."""
-        if self._sesion is not None:
-            try:
-                self.pedir("POST", "/api/v1/token/logout")
-            finally:
-                self._ruta.unlink(missing_ok=True)
+    def salir(self) -> bool:
+        """End the log-in here and there; false when none is used."""
+        if self._sesion is None:
+            return False
+        try:
+            self.pedir("POST", "/api/v1/token/logout")
+        finally:
+            self._ruta.unlink(missing_ok=True)
+        return True
 
     def _acceso(self) -> str:
         sesion = self._sesion

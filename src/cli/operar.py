@@ -95,8 +95,13 @@ def login(
 
 def logout(api_url: OpcionApi = None) -> None:
     """End the log-in, here and at the API."""
-    Cliente(api_url).salir()
-    consola_de_mensajes().print("logged out")
+    if Cliente(api_url).salir():
+        dicho = "logged out"
+    elif os.environ.get(FICHA):
+        dicho = f"nothing was ended: {FICHA} is used instead of a log-in; `unset {FICHA}`"
+    else:
+        dicho = "there is no log-in to end"
+    consola_de_mensajes().print(dicho)
 
 
 def positions(symbol: OpcionSimbolo = None, como_json: OpcionJson = False, api_url: OpcionApi = None) -> None:

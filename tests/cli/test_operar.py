@@ -333,6 +333,18 @@ def test_al_salir_no_queda_nada(dentro: Servida, fichero: Path):
 
     assert not fichero.exists()
     assert orden("positions").exit_code == 7
+    assert "no log-in to end" in orden("logout").stderr
+
+
+def test_con_la_ficha_del_entorno_no_se_sale_de_la_sesion_guardada(
+    dentro: Servida, fichero: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TIMONEL_TOKEN", "tml_una")
+
+    hecho = orden("logout")
+
+    assert "unset TIMONEL_TOKEN" in hecho.stderr
+    assert fichero.exists()
 
 
 def test_lo_que_no_es_una_sesion_se_dice(fichero: Path):
