@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -116,6 +117,25 @@ class _Analizador(argparse.ArgumentParser):
         super().error(message)
 
 
+def _simbolo(texto: str) -> str:
+    """A symbol as it was typed: an empty one would be asked for, and nothing found on it."""
+    simbolo = texto.strip().upper()
+    if not (simbolo.isascii() and simbolo.replace("_", "").isalnum()):
+        raise argparse.ArgumentTypeError(f"{texto!r} is no symbol; give one like BTCUSDT, or leave it out")
+    return simbolo
+
+
+def _segundos(texto: str) -> float:
+    """A time to wait, as it was typed."""
+    try:
+        segundos = float(texto)
+    except ValueError:
+        segundos = math.nan
+    if not 0.0 <= segundos < math.inf:
+        raise argparse.ArgumentTypeError(f"{texto!r} must be a number of seconds from 0 on")
+    return segundos
+
+
 def _analizador() -> _Analizador:
     analizador = _Analizador(
         prog="timonel panic",
@@ -130,7 +150,11 @@ def _analizador() -> _Analizador:
         ),
     )
     analizador.add_argument(
-        "--symbol", action="append", metavar="SYMBOL", help="Only this one; repeatable. Default: all in use."
+        "--symbol",
+        action="append",
+        type=_simbolo,
+        metavar="SYMBOL",
+        help="Only this one; repeatable. Default: all in use.",
     )
     analizador.add_argument("--live", action="store_true", help="The REAL exchange. Without it: the testnet.")
     analizador.add_argument(
@@ -142,7 +166,7 @@ def _analizador() -> _Analizador:
     analizador.add_argument("--json", action="store_true", help="The outcome as JSON on standard output.")
     analizador.add_argument(
         "--give-up-after",
-        type=float,
+        type=_segundos,
         default=120.0,
         metavar="SECONDS",
         help="How long the account, and then each symbol, is tried. Default: 120.",
@@ -182,14 +206,14 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
         destino.base, destino.clave, destino.secreto, avisar=relato, plazo_s=opciones.give_up_after
     )
     panico = Panico(cliente, relato, opciones.give_up_after)
-    simbolos: list[str] = [simbolo.upper() for simbolo in opciones.symbol or ()]
+    simbolos: list[str] = list(opciones.symbol or ())
     planas: dict[str, bool] = {}
-    mala: Rechazada | None = None
+    malas: list[str] = []
     try:
         simbolos = simbolos or panico.simbolos()
         if not simbolos:
             relato("no position and no order on any symbol")
-        planas, mala = _uno_a_uno(panico.listar if opciones.dry_run else panico.aplanar, simbolos, relato)
+        planas, malas = _uno_a_uno(panico.listar if opciones.dry_run else panico.aplanar, simbolos, relato)
         plana = all(planas.values())
     except (Rechazada, SinRespuesta) as fallo:
         if isinstance(fallo, Rechazada) and fallo.codigo in SIN_REMEDIO:
@@ -199,8 +223,8 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
     if planas and not opciones.dry_run:
         relato(_SIN_CONTAR)
     hecho = {"exchange": destino.base, "flat": plana, "symbols": planas, "actions": relato.lineas}
-    if mala is not None:
-        raise EntradaMala(f"{mala}; {_MAL_DADO}", hecho)
+    if malas:
+        raise EntradaMala(f"{', '.join(malas)}; {_MAL_DADO}", hecho)
     sin_leer = not plana and not planas
     dicho = f"NOT VERIFIED: nothing was sent; {_DESPUES}" if sin_leer else _veredicto(plana, opciones.dry_run)
     relato(dicho)
@@ -216,10 +240,10 @@ def _aplanar(opciones: argparse.Namespace, entorno: Mapping[str, str], relato: R
 
 def _uno_a_uno(
     hacer: Callable[[str], bool], simbolos: Sequence[str], relato: Relato
-) -> tuple[dict[str, bool], Rechazada | None]:
-    """Whether each symbol is flat, one that cannot be done keeping no other; and why that one cannot."""
+) -> tuple[dict[str, bool], list[str]]:
+    """Whether each symbol is flat, one that cannot be done keeping no other; and why such ones cannot."""
     planas: dict[str, bool] = {}
-    mala = None
+    malas: list[str] = []
     for simbolo in simbolos:
         try:
             planas[simbolo] = hacer(simbolo)
@@ -227,8 +251,9 @@ def _uno_a_uno(
             if fallo.codigo not in SIN_REMEDIO:
                 raise
             relato(f"{simbolo}: refused: {fallo}")
-            planas[simbolo], mala = False, fallo
-    return planas, mala
+            planas[simbolo] = False
+            malas.append(f"{simbolo}: {fallo}")
+    return planas, malas
 
 
 def _veredicto(plana: bool, ensayo: bool) -> str:

@@ -380,6 +380,11 @@ def test_mientras_la_bolsa_no_contesta_no_se_dice_que_este_plana():
         (["--live"], "BINANCE_API_KEY"),
         ([], "BINANCE_TESTNET_API_KEY"),
         (["--exchange-url", "ftp://x"], "must look like"),
+        (["--exchange-url", "http://127.0.0.1:9", "--symbol", ""], "'' is no symbol"),
+        (["--exchange-url", "http://127.0.0.1:9", "--symbol", "BTC/USDT"], "'BTC/USDT' is no symbol"),
+        (["--give-up-after", "nan"], "'nan' must be a number of seconds"),
+        (["--give-up-after=-1"], "'-1' must be a number of seconds"),
+        (["--give-up-after", "inf"], "'inf' must be a number of seconds"),
         (["--exchange-url", "https://fapi.binance.com"], "use --live"),
     ],
 )
