@@ -76,6 +76,7 @@ class LibroStops:
         self._terminadas: dict[str, None] = {}  # oldest first
         self._atascados: frozenset[str] = frozenset()
         self._enviadas_s: dict[str, float] = {}
+        self._retirandose: set[str] = set()
         self._ausencias: Counter[str] = Counter()
         self._ajenos: dict[str, StopBolsa] = {}
         self.listados: frozenset[str] = frozenset()
@@ -145,7 +146,8 @@ class LibroStops:
                 self.disparados.add(id_cliente)
                 self._terminar(ficha, "STOP_REJECTED", {"reason": "at its trigger"})
             case EstadoAlgo.CANCELED:
-                log.warning("stop_cancelado_fuera", id_cliente=id_cliente, gatillo=stop.gatillo)
+                if id_cliente not in self._retirandose:
+                    log.warning("stop_cancelado_fuera", id_cliente=id_cliente, gatillo=stop.gatillo)
                 self._terminar(ficha, "STOP_CANCELED", {})
             case EstadoAlgo.EXPIRED:
                 self._terminar(ficha, "STOP_EXPIRED", {"reason": "by the exchange"})
@@ -186,6 +188,7 @@ class LibroStops:
         ficha = self._fichas.get(id_cliente)
         if ficha is None:
             return
+        self._retirandose.add(id_cliente)  # the exchange may tell it on the stream before it answers
         try:
             with bound_contextvars(id_cliente=id_cliente):
                 await self._bolsa.cancelar_stop(self._simbolo, id_cliente)
@@ -298,6 +301,7 @@ class LibroStops:
         self._gastadas[ficha.raiz] += 1
         self._ausencias.pop(ficha.id_cliente, None)
         self._enviadas_s.pop(ficha.id_cliente, None)
+        self._retirandose.discard(ficha.id_cliente)
         self.disparandose.discard(ficha.id_cliente)
         self.listados -= {ficha.id_cliente}
         self._anotar(ficha, tipo, contenido)

@@ -686,6 +686,31 @@ async def test_perdido_el_stop_no_se_dice_cubierta_aunque_no_se_pueda_mirar(esta
     assert not puesto.protector.cubre
 
 
+@pytest.mark.parametrize("propia", [True, False])
+async def test_solo_lo_que_cancelan_otros_se_dice_cancelado_fuera(
+    propia: bool, bitacora: list[dict[str, Any]]
+):
+    """The stream tells a cancellation of one's own before the exchange has answered it."""
+    puesto = montar()
+    await puesto.operar(0.5)
+    (stop,) = puesto.bolsa.stops_vivos
+    cancelar = puesto.bolsa.cancelar_stop
+
+    async def avisando(simbolo: str, id_cliente: str) -> None:
+        await cancelar(simbolo, id_cliente)
+        puesto.protector.tomar_evento(EventoStop(puesto.bolsa.stops[id_cliente], 0))
+
+    puesto.bolsa.cancelar_stop = avisando  # type: ignore[method-assign]
+    if propia:
+        await puesto.operar(0.2)
+    else:
+        puesto.protector.tomar_evento(EventoStop(stop._replace(estado=EstadoAlgo.CANCELED), 0))
+
+    dichos = [e["id_cliente"] for e in bitacora if e["event"] == "stop_cancelado_fuera"]
+    assert bool(puesto.bolsa.cancelados) is propia
+    assert dichos == ([] if propia else [stop.id_cliente])
+
+
 async def test_perdido_el_puente_sigue_cubierta():
     puesto = montar()
     await puesto.operar(0.5)
