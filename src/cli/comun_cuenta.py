@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from src.produccion.supervision.prisa import interrumpible
 
 if TYPE_CHECKING:
     from src.produccion.montaje_monitor import Eleccion
@@ -74,15 +75,9 @@ def correr(orden: Coroutine[Any, Any, T]) -> T:
         KeyboardInterrupt: It was interrupted, after what it had open was closed.
     """
     try:
-        return asyncio.run(_interrumpible(orden))
+        return asyncio.run(interrumpible(orden))
     except asyncio.CancelledError as fallo:
         raise KeyboardInterrupt from fallo
-
-
-async def _interrumpible(orden: Coroutine[Any, Any, T]) -> T:
-    tarea = asyncio.ensure_future(orden)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tarea.cancel)
-    return await tarea
 
 
 def activo_cotizado(simbolo: str) -> str:

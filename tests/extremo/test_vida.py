@@ -214,6 +214,22 @@ def test_un_simulador_que_muere_no_deja_al_demonio_para_siempre(tmp_path: Path):
             assert proceso.wait(15) == 130
 
 
+@pytest.mark.parametrize("senal", [signal.SIGINT, signal.SIGTERM])
+def test_quien_espera_a_una_bolsa_muerta_para_empezar_se_deja_interrumpir(
+    tmp_path: Path, senal: signal.Signals
+):
+    with un_simulador(tmp_path, unas_velas(CALENTAMIENTO + 20_000)) as bolsa:
+        agente = Agente(tmp_path, un_artefacto(tmp_path / "ent", 0.5), bolsa.url)
+        matar(agente, 2)
+        bolsa.proceso.kill()
+        bolsa.proceso.wait(10)
+        with agente.corriendo() as proceso:
+            assert proceso.stdout is not None
+            assert any(b"error_operacional" in linea for linea in proceso.stdout)
+            proceso.send_signal(senal)
+            assert proceso.wait(15) == 130
+
+
 def matar(agente: Agente, filas: int) -> None:
     """A life that ends without a word, its position open."""
     with agente.corriendo() as proceso:

@@ -112,11 +112,13 @@ def live(
 def _vivir(opciones: Opciones) -> int:
     from src.produccion.lanzamiento import ejecutar
     from src.produccion.orquestador import Motivo
+    from src.produccion.supervision.prisa import interrumpible
 
     if opciones.real:
         _confirmar(opciones)
     try:
-        sesion = asyncio.run(ejecutar(opciones, al_empezar=_anunciar, al_terminar=_despedir))
+        vida = ejecutar(opciones, al_empezar=_anunciar, al_terminar=_despedir)
+        sesion = asyncio.run(interrumpible(vida))
     except asyncio.CancelledError:
         consola.print("ended at once; an open position stays as it is", style="yellow")
         return _INTERRUMPIDO

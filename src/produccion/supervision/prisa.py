@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 SENALES = (signal.SIGINT, signal.SIGTERM)
 
 log = structlog.get_logger(__name__)
+
+
+async def interrumpible(orden: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end; SIGTERM cancels it as Ctrl+C does, until it takes the signal itself."""
+    tarea = asyncio.ensure_future(orden)
+    # Signals can only be taken in the main thread; elsewhere the end is its owner's.
+    with suppress(RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tarea.cancel)
+    return await tarea
 
 
 @contextmanager
