@@ -96,7 +96,7 @@ def stats(
     from src.produccion.alertas.estadistica import contar, sin_repartir
     from src.produccion.almacen.conexion import abrir_almacen, leer
 
-    motor = abrir_almacen(None, state_dir)
+    motor = abrir_almacen(None, state_dir, existente=True)
     try:
         with leer(motor) as conexion:
             cuentas, nuevas = contar(conexion, hours or None), sin_repartir(conexion)

@@ -80,7 +80,7 @@ def listar(
 
     simbolo = None if symbol is None else symbol.upper()
     consola = Console(highlight=False, emoji=False)
-    almacen = abrir_almacen(None, state_dir)
+    almacen = abrir_almacen(None, state_dir, existente=True)
     try:
         if history:
             cambios = historia_disyuntores(almacen, client_id, simbolo, limite=history)
@@ -146,7 +146,7 @@ def reset(
     if kind is ClaseDisyuntor.STOP_EXECUTION:
         from src.produccion.almacen.conexion import abrir_almacen
 
-        almacen = abrir_almacen(None, state_dir)
+        almacen = abrir_almacen(None, state_dir, existente=True)
         try:
             respuesta = asentar_local(
                 almacen,

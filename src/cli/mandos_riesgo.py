@@ -74,13 +74,14 @@ def mandar(
 
     Raises:
         DemonioAusente: No daemon that is meant lives.
+        ConfiguracionInvalida: There is no store, or it cannot be used.
     """
     from src.produccion.almacen.auditoria import Desenlace, acabar_o_decirlo
     from src.produccion.almacen.conexion import abrir_almacen
     from src.produccion.almacen.mandos_riesgo import Alcance, demonios_de, esperar_desenlace
     from src.produccion.api.silencio import es_de, sobre_callados
 
-    almacen = abrir_almacen(None, estado)
+    almacen = abrir_almacen(None, estado, existente=True)
     try:
         demonios = demonios_de(almacen, *de)
         if not demonios:

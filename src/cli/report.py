@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from src.analisis.informe import Informe
 
 
+def _ruta_dada(escrita: str) -> Path:
+    # ``Path("")`` would be the working directory, which nobody named.
+    if not escrita:
+        raise typer.BadParameter("'' names no file; a pattern like registro_*.csv may have matched nothing")
+    return Path(escrita)
+
+
 def report(
     registros: Annotated[
         list[Path],
         typer.Argument(
             metavar="REGISTRO.csv",
+            parser=_ruta_dada,
             help="Session CSV files of one agent, in any order; or the evaluacion/ folder of an artefact.",
             show_default=False,
         ),

@@ -86,7 +86,7 @@ def show(
     from src.produccion.almacen.conexion import abrir_almacen, leer
     from src.produccion.almacen.modos import modos_vigentes
 
-    almacen = abrir_almacen(None, state_dir)
+    almacen = abrir_almacen(None, state_dir, existente=True)
     try:
         with leer(almacen) as conexion:
             modos = modos_vigentes(conexion, client_id)

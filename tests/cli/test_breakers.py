@@ -242,3 +242,25 @@ def test_los_modos_que_se_pusieron_se_ven(almacen: Engine, tmp_path: Path):
     )
     (modo,) = json.loads(correr(tmp_path, "risk", "show", "--json")[1])["modes"]
     assert (modo["mode"], modo["account_id"]) == ("HALTED", "sim-1")
+
+
+@pytest.mark.parametrize(
+    "orden",
+    [
+        ("breakers",),
+        ("breakers", "--history", "5"),
+        ("breakers", "reset", "latency", "--symbol", "BTCUSDT", "--reason", "calm"),
+        ("breakers", "reset", "stop_execution", "--symbol", "BTCUSDT", "--reason", "calm"),
+        ("risk", "show"),
+        ("risk", "mode", "HALTED", "--reason", "storm"),
+        ("alerts", "stats"),
+    ],
+)
+def test_donde_no_hay_almacen_se_dice_y_no_se_hace_ninguno(tmp_path: Path, orden: tuple[str, ...]):
+    equivocada = tmp_path / "estadoo"
+
+    codigo, _, errores = correr(equivocada, *orden)
+
+    assert codigo == 2
+    assert f"there is no store at {equivocada / 'timonel.sqlite'}" in errores.replace("\n", "")
+    assert not equivocada.exists()

@@ -102,6 +102,14 @@ def test_json_no_imprime_nada_mas(ejecutar, registro, tmp_path):
     assert not registro.with_suffix(".html").exists()
 
 
+def test_una_ruta_vacia_se_nombra(ejecutar, registro):
+    for argumentos in (("",), (registro, "")):
+        resultado = ejecutar(*argumentos)
+        assert resultado.exit_code == 2
+        assert "'' names no file" in resultado.stderr
+        assert "entorno.csv" not in resultado.stderr
+
+
 def test_una_entrada_mala_termina_con_codigo_2(ejecutar, registro):
     resultado = ejecutar(cambiar_celda(registro, 3, "equity", "x"))
     assert resultado.exit_code == 2

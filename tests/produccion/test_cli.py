@@ -73,6 +73,25 @@ def test_opciones_contradictorias_ni_siquiera_piden_confirmacion(artefacto: list
     assert "REAL MONEY" not in resultado.stderr
 
 
+def test_una_variable_puesta_no_se_llama_bandera():
+    entorno = {"TIMONEL_EXCHANGE_URL": "http://127.0.0.1:1"}
+
+    resultado = correr("--train-id", "x", "--simulated", entorno=entorno)
+
+    assert resultado.exit_code == 2
+    assert "unset TIMONEL_EXCHANGE_URL" in resultado.stderr
+    assert "--exchange-url" not in resultado.stderr
+
+
+@pytest.mark.parametrize("argumentos", [("", "--simulated"), ("--simulated",), ("/", "--simulated")])
+def test_un_train_id_que_no_nombra_nada_se_dice(argumentos: tuple[str, ...]):
+    """``--train-id $ID`` swallows the next option where the variable is empty."""
+    resultado = correr("--train-id", *argumentos, "--data", "x")
+
+    assert resultado.exit_code == 2
+    assert f"--train-id {argumentos[0]!r} names no artefact" in resultado.stderr
+
+
 def test_sin_claves_de_testnet_se_dice_como_ponerlas(artefacto: list[str]):
     entorno = {"BINANCE_TESTNET_API_KEY": "", "BINANCE_TESTNET_API_SECRET": ""}
 

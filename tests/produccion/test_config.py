@@ -51,6 +51,25 @@ def test_las_opciones_que_se_contradicen_se_nombran(cambios: dict[str, Any], nom
 
 
 @pytest.mark.parametrize(
+    ("bandera", "cambios"), [("--live", {"real": True}), ("--simulated", {"simulado": True})]
+)
+def test_de_una_direccion_del_entorno_se_nombra_la_variable(bandera: str, cambios: dict[str, Any]):
+    url = "http://127.0.0.1:1"
+
+    with pytest.raises(ConfiguracionInvalida) as fallo:
+        comprobar_opciones(unas_opciones(url=url, **cambios), {"TIMONEL_EXCHANGE_URL": url})
+
+    assert str(fallo.value).startswith(bandera)
+    assert "TIMONEL_EXCHANGE_URL of the environment; run `unset TIMONEL_EXCHANGE_URL`" in str(fallo.value)
+    assert "--exchange-url" not in str(fallo.value)
+
+
+def test_una_direccion_inservible_del_entorno_se_nombra_por_su_variable():
+    with pytest.raises(ConfiguracionInvalida, match=r"^TIMONEL_EXCHANGE_URL 'nada' must look like"):
+        elegir_destino(unas_opciones(), {"TIMONEL_EXCHANGE_URL": "nada"})
+
+
+@pytest.mark.parametrize(
     "cambios",
     [
         {},

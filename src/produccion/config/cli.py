@@ -87,7 +87,7 @@ def live(
     130 interrupted.
     """
     opciones = Opciones(
-        train_id=train_id.rstrip("/").removeprefix(f"{artefacts}/"),
+        train_id=_train_id(train_id, artefacts),
         base=artefacts,
         estado=state_dir,
         config=config,
@@ -107,6 +107,17 @@ def live(
     if by is not None and unlock is None:
         raise ConfiguracionInvalida('--by says who unlocks; it goes with --unlock "reason"')
     raise typer.Exit(_desenclavar(opciones, unlock, by) if unlock is not None else _vivir(opciones))
+
+
+def _train_id(escrito: str, artefactos: Path) -> str:
+    """An artefact's name, also where its path was written."""
+    nombre = escrito.rstrip("/").removeprefix(f"{artefactos}/")
+    if not nombre or nombre.startswith("-"):
+        raise ConfiguracionInvalida(
+            f"--train-id {escrito!r} names no artefact; give the name of a directory below {artefactos}"
+            " (a shell variable that is empty names none)"
+        )
+    return nombre
 
 
 def _vivir(opciones: Opciones) -> int:

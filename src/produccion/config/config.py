@@ -260,18 +260,22 @@ def leer_ajustes(ruta: Path | None) -> Ajustes:
         raise ConfiguracionInvalida(f"{ruta}: {_explicar(fallo)}") from fallo
 
 
-def comprobar_opciones(opciones: Opciones) -> None:
+def comprobar_opciones(opciones: Opciones, entorno: Mapping[str, str] = os.environ) -> None:
     """Refuse combinations that contradict each other.
 
     Raises:
-        ConfiguracionInvalida: Naming both options.
+        ConfiguracionInvalida: Naming both options, or the variable that stands for one.
     """
-    if opciones.real and (opciones.simulado or opciones.url):
+    if opciones.real and opciones.simulado:
+        raise ConfiguracionInvalida("--live trades real money; it cannot go with --simulated")
+    if opciones.real and opciones.url:
         raise ConfiguracionInvalida(
-            "--live trades real money; it cannot go with --simulated or --exchange-url"
+            f"--live trades real money; it cannot go with {_url_dada(opciones.url, entorno)}"
         )
     if opciones.simulado and opciones.url:
-        raise ConfiguracionInvalida("--simulated starts its own exchange; it cannot go with --exchange-url")
+        raise ConfiguracionInvalida(
+            f"--simulated starts its own exchange; it cannot go with {_url_dada(opciones.url, entorno)}"
+        )
     if opciones.datos is not None and not opciones.simulado:
         raise ConfiguracionInvalida("--data is the market of --simulated; add --simulated")
     if opciones.velas is not None and opciones.velas < 1:
@@ -290,7 +294,7 @@ def elegir_destino(opciones: Opciones, entorno: Mapping[str, str] = os.environ) 
         return Destino(modo=Modo.REAL, direcciones=_REAL, credenciales=_claves(entorno, "BINANCE_API"))
     url = opciones.url or entorno.get(URL_BOLSA)
     if url:
-        direcciones = direcciones_de(url)
+        direcciones = direcciones_de(url, _nombre_de_url(url, entorno))
         if urlsplit(url).hostname in _LOCALES:
             return Destino(modo=Modo.SIMULADO, direcciones=direcciones, credenciales=_claves_locales(entorno))
         return Destino(
@@ -306,13 +310,13 @@ def direccion_publica(modo: Modo, url: str | None = None) -> str | None:
 
     Args:
         modo: The environment.
-        url: An exchange that was named instead of the usual one.
+        url: An exchange that the environment names instead of the usual one.
 
     Raises:
         ConfiguracionInvalida: It is not an http(s) address, or the real exchange's.
     """
     if url is not None:
-        return direcciones_de(url).rest
+        return direcciones_de(url, URL_BOLSA).rest
     usuales = {Modo.TESTNET: _TESTNET.rest, Modo.REAL: _REAL.rest}
     return usuales.get(modo)
 
@@ -326,21 +330,36 @@ def destino_simulado(url: str) -> Destino:
     )
 
 
-def direcciones_de(url: str) -> Direcciones:
+def direcciones_de(url: str, nombre: str = "--exchange-url") -> Direcciones:
     """REST and WebSocket addresses of an exchange that serves both on one host.
+
+    Args:
+        url: Its address.
+        nombre: What gave it, for the message.
 
     Raises:
         ConfiguracionInvalida: It is not an http(s) address.
     """
     partes = urlsplit(url)
     if partes.scheme not in ("http", "https") or not partes.hostname:
-        raise ConfiguracionInvalida(f"--exchange-url {url!r} must look like http://127.0.0.1:8899")
+        raise ConfiguracionInvalida(f"{nombre} {url!r} must look like http://127.0.0.1:8899")
     if partes.hostname.endswith("binance.com"):
         raise ConfiguracionInvalida(
-            f"--exchange-url {url!r} is the real exchange; trade real money with --live, which asks first"
+            f"{nombre} {url!r} is the real exchange; trade real money with --live, which asks first"
         )
     rest = f"{partes.scheme}://{partes.netloc}"
     return Direcciones(rest=rest, flujos=rest.replace("http", "ws", 1))
+
+
+def _nombre_de_url(url: str, entorno: Mapping[str, str]) -> str:
+    """Who gave the address: the option, unless it only repeats the environment."""
+    return URL_BOLSA if url == entorno.get(URL_BOLSA) else "--exchange-url"
+
+
+def _url_dada(url: str, entorno: Mapping[str, str]) -> str:
+    """The same, with what takes back an address that no option gave."""
+    nombre = _nombre_de_url(url, entorno)
+    return f"{nombre} of the environment; run `unset {nombre}`" if nombre == URL_BOLSA else nombre
 
 
 def _claves(entorno: Mapping[str, str], prefijo: str) -> Credenciales:
