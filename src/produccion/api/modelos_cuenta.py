@@ -109,7 +109,11 @@ class Fill(BaseModel):
     commission: Dolares
     realized_pnl: Dolares
     slippage: Dolares
-    executed_at: Instante
+    executed_at: Instante = Field(
+        description="The exchange's time of the fill; but of a fill that the agent decided, the close of the"
+        " candle that it was decided on, which is before its order was made, and of what the daemon closed by"
+        " itself, when it decided that"
+    )
 
 
 class Fills(BaseModel):
