@@ -112,7 +112,7 @@ _FIGURAS = (
     ("return", "agent.return", "+.2%"),
     ("return of buy and hold", "hold_1x.return", "+.2%"),
     ("Sharpe ratio", "agent.sharpe", "+.2f"),
-    ("max drawdown", "agent.max_drawdown", ".2%"),
+    ("max drawdown (closes)", "agent.max_drawdown", ".2%"),
     ("closed trades", "closed_trades", ",d"),
     ("win rate", "win_rate", ".1%"),
     ("fees, USDT", "costs.fees", ",.2f"),

@@ -118,6 +118,9 @@ def positions(symbol: OpcionSimbolo = None, como_json: OpcionJson = False, api_u
     if not cuerpo["positions"]:
         tabla.add_row("none")
     _consola().print(tabla)
+    sin_precio = sorted({una["symbol"] for una in cuerpo["positions"] if una["current_price"] is None})
+    if sin_precio:
+        _avisar_sin_precio(", ".join(sin_precio), f"timonel price {sin_precio[0]}")
 
 
 def price(
@@ -162,6 +165,9 @@ def account(
         tabla.add_row(nombre, _dolares(cuerpo[campo]))
     tabla.add_row("Exposure", _porciento(cuerpo["exposure_percent"]))
     _consola().print(tabla)
+    sin_precio = sorted(una["account_id"] for una in cuerpo["accounts"] if una["positions_value"] is None)
+    if sin_precio:
+        _avisar_sin_precio(f"open positions of {', '.join(sin_precio)}", "timonel positions")
     if cuerpo["environment"] is None and cuerpo["accounts"]:
         ambientes = ", ".join(sorted({una["environment"] for una in cuerpo["accounts"]}))
         consola_de_mensajes().print(f"several environments ({ambientes}): choose one with --environment")
@@ -370,6 +376,13 @@ def _lineas(una: dict[str, Any]) -> list[Text]:
         Text(f"Account: {una['account_id']}"),
         *([] if una["daemon_alive"] else [Text(_sin_demonio(una["agent_time"]), "bold yellow")]),
     ]
+
+
+def _avisar_sin_precio(de_que: str, donde: str) -> None:
+    porque = "the exchange does not answer, or does not list it"
+    consola_de_mensajes().print(
+        f"warning: no current price for {de_que}: {porque}; see `{donde}`", style="yellow", markup=False
+    )
 
 
 def _sin_demonio(visto_s: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,6 +134,34 @@ def test_una_posicion_de_la_que_nadie_ha_hablado_no_dice_de_cuando_es(dentro: Se
         conexion.execute(delete(positions))
 
     assert "no daemon alive: look at the exchange" in orden("positions").stdout
+
+
+@pytest.mark.parametrize(
+    ("texto", "de_que", "donde"),
+    [
+        ("positions", "BTCUSDT", "timonel price BTCUSDT"),
+        ("account", "open positions of sim-User_1", "timonel positions"),
+    ],
+)
+def test_sin_respuesta_de_la_bolsa_se_avisa_de_que_falta_el_precio(
+    dentro: Servida, texto: str, de_que: str, donde: str
+):
+    assert "warning" not in orden(texto).stderr
+    dentro.bolsa.fallos["ticker/bookTicker"] = (503, {"code": -1008, "msg": "busy"}, {})
+
+    resultado = _hasta_que_avise(texto)
+
+    assert resultado.exit_code == 0
+    assert f"warning: no current price for {de_que}: the exchange does not answer" in resultado.stderr
+    assert f"see `{donde}`" in resultado.stderr
+
+
+def _hasta_que_avise(texto: str) -> Result:
+    """Prices are kept for a second."""
+    hasta_s = time.monotonic() + 10
+    while "warning" not in (resultado := orden(texto)).stderr and time.monotonic() < hasta_s:
+        time.sleep(0.2)
+    return resultado
 
 
 def test_lo_que_se_gana_va_en_verde_y_lo_que_se_pierde_en_rojo():

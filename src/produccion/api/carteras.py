@@ -183,6 +183,7 @@ def fondos_publicos(una: Fondos) -> dict[str, Any]:
         "account_id": una.account_id,
         "environment": una.account_id.partition("-")[0],
         "balance": dolares(una.balance),
+        "patrimony": dolares(una.patrimonio),
         "equity": dolares(una.equity),
         "unrealized_pnl": dolares(una.pnl),
         "positions_value": dolares(una.posiciones),

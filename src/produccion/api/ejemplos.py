@@ -75,6 +75,7 @@ _FONDOS = {
     "account_id": _CUENTA,
     "environment": "sim",
     "balance": dolares(_SALDO),
+    "patrimony": dolares(_PATRIMONIO),
     "equity": dolares(_PATRIMONIO),
     "unrealized_pnl": dolares(_PNL),
     "positions_value": dolares(_VALOR),

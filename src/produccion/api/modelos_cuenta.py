@@ -109,7 +109,11 @@ class Fill(BaseModel):
     commission: Dolares
     realized_pnl: Dolares
     slippage: Dolares
-    executed_at: Instante
+    executed_at: Instante = Field(
+        description="The exchange's time of the fill; but of a fill that the agent decided, the close of the"
+        " candle that it was decided on, which is before its order was made, and of what the daemon closed by"
+        " itself, when it decided that"
+    )
 
 
 class Fills(BaseModel):
@@ -123,13 +127,21 @@ class Fondos(BaseModel):
 
     account_id: str
     environment: str
-    balance: Dolares = Field(description="Null while several agents share the account")
-    equity: Dolares = Field(description="As its agent told it last")
-    unrealized_pnl: Dolares
+    balance: Dolares = Field(
+        description="As its agent told it at `timestamp`; null while several agents share the account"
+    )
+    patrimony: Dolares = Field(
+        description="What the account is worth now: balance and unrealised profit at present prices"
+    )
+    equity: Dolares = Field(
+        description="As its agent told it at `timestamp`, at the prices of then; what it is worth now is"
+        " `patrimony`"
+    )
+    unrealized_pnl: Dolares = Field(description="At present prices")
     positions_value: Dolares
     available: Dolares = Field(description="Balance less positions value: negative under leverage")
     exposure_percent: Porcentaje = Field(description="Positions value of balance and unrealised profit")
-    timestamp: Instante
+    timestamp: Instante = Field(description="When its agent told balance and equity")
 
 
 class Saldo(BaseModel):
@@ -140,7 +152,7 @@ class Saldo(BaseModel):
     user_id: str
     symbol: str
     balance: Dolares
-    equity: Dolares
+    equity: Dolares = Field(description="Balance and unrealised profit at `taken_at`")
     max_drawdown_percent: Porcentaje
     source: str
     taken_at: Instante
@@ -170,9 +182,9 @@ class SaldoSemilla(BaseModel):
 class Patrimonio(BaseModel):
     """``GET /api/portfolio/patrimony/``."""
 
-    patrimony: Dolares = Field(description="Balance and unrealised profit")
-    balance: Dolares
-    unrealized_pnl: Dolares
+    patrimony: Dolares = Field(description="Balance and unrealised profit at present prices")
+    balance: Dolares = Field(description="As the agents told it last")
+    unrealized_pnl: Dolares = Field(description="At present prices")
     positions_value: Dolares
     available: Dolares
     exposure_percent: Porcentaje

@@ -132,6 +132,13 @@ async def test_el_saldo_es_el_ultimo_que_dijo_su_agente(con_mercado: Api, ficha:
     assert cuenta["equity"] == "1011.00"
 
 
+async def test_de_una_cuenta_se_dice_tambien_lo_que_vale_a_los_precios_de_ahora(con_mercado: Api, ficha: str):
+    (cuenta,) = (await leer(con_mercado, "/api/v1/balance", ficha))["accounts"]
+
+    assert (cuenta["balance"], cuenta["unrealized_pnl"]) == ("1010.50", "0.13")
+    assert (cuenta["patrimony"], cuenta["equity"]) == ("1010.63", "1011.00")
+
+
 async def test_el_patrimonio_es_saldo_y_ganancia(con_mercado: Api, ficha: str):
     cuerpo = await leer(con_mercado, "/api/portfolio/patrimony/", ficha)
 
