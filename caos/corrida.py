@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from caos.disculpas import niveles_imposibles, stops_estropeados, velas_a_deshora, velas_no_oidas
+from caos.disculpas import (
+    adelanto_maximo_ms,
+    niveles_imposibles,
+    stops_estropeados,
+    velas_a_deshora,
+    velas_no_oidas,
+)
 from caos.guion import PUNTOS_POR_VELA, Guion, Muerte, Sitio
 from caos.invariantes import Violacion, comprobar
 from caos.libreta import Libreta
@@ -179,6 +185,7 @@ class Corrida:
             ),
             velas=velas,
             calentadas=leer_calentadas(encargo.produccion),
+            adelanto_ms=adelanto_maximo_ms(desfases),
             no_oidas=velas_no_oidas(fallas["log"], velas) | velas_a_deshora(desfases, velas),
         )
         decididas = {int(e.contenido["candle"][0]) for e in pruebas.de_tipo("CANDLE_DECIDED")}

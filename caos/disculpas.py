@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from caos.guion import PUNTOS_POR_VELA
@@ -68,6 +69,11 @@ def velas_a_deshora(desfases: Sequence[tuple[int, int]], velas: Sequence[int]) -
         if total_ms < 0:
             a_deshora.update(velas[max(0, (paso - 1) // PUNTOS_POR_VELA - 1) : hasta // PUNTOS_POR_VELA + 1])
     return frozenset(a_deshora)
+
+
+def adelanto_maximo_ms(desfases: Sequence[tuple[int, int]]) -> int:
+    """How far injected skews brought the exchange's clock ahead of the market at most; `velas_a_deshora`."""
+    return max(0, *accumulate((ms for _, ms in desfases), initial=0))
 
 
 def _velas_de(bitacora: Bitacora, velas: Sequence[int], clases: frozenset[str]) -> list[int]:

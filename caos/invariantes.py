@@ -174,7 +174,8 @@ def velas_una_vez(p: Pruebas) -> Iterator[str]:
 def _velas_de_salidas_sin_apuntar(p: Pruebas) -> set[int]:
     """Candles whose exit was sent beside a decision that did not reach the disk."""
     intenciones = {evento.agregado.removeprefix("order:") for evento in p.de_tipo("ORDER_INTENT")}
-    instantes = [o.tiempo_ms for o in p.libros.ordenes if o.propia and o.id_cliente not in intenciones]
+    propias = [o for o in p.libros.ordenes if o.propia and o.id_cliente not in intenciones]
+    instantes = {o.tiempo_ms - adelanto for o in propias for adelanto in (0, p.adelanto_ms)}
     return {vela for instante in instantes for vela in sorted(v for v in p.velas if v < instante)[-1:]}
 
 
@@ -185,7 +186,7 @@ def _velas_de_emergencias(p: Pruebas) -> set[int]:
     for evento in p.eventos:
         match evento.tipo:
             case "EMERGENCY" | "LATCHED":
-                desde_ms = evento.instante_ms if desde_ms is None else desde_ms
+                desde_ms = evento.instante_ms - p.adelanto_ms if desde_ms is None else desde_ms
             case "CANDLE_DECIDED" if desde_ms is not None:
                 hasta_ms = int(evento.contenido["candle"][0])
                 perdidas |= set(_entre(p.velas, desde_ms, hasta_ms))

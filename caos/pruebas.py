@@ -117,6 +117,7 @@ class Pruebas:
     libros: Libros
     velas: Sequence[int]  # open times of the candles that closed while the market was replayed
     no_oidas: frozenset[int] = frozenset()  # those whose closing message a fault may have swallowed
+    adelanto_ms: int = 0  # how far the exchange's clock ran ahead of the market at most
     calentadas: frozenset[int] = frozenset()  # those that sessions were warmed up with, as they recorded it
 
     def de_tipo(self, *tipos: str) -> Iterator[Evento]:

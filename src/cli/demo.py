@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from rich.table import Table
 from src.artefactos.artefacto import Artefacto, leer_artefacto
 from src.datos.sintetico import CLIMA, generar
 from src.datos.velas import TablaVelas, escribir_velas
+from src.produccion.config.config import URL_BOLSA
 
 CARPETA = Path("build/demo")
 CONFIGURACION = Path("config/demo.yaml")
@@ -80,7 +82,10 @@ def _timonel(*argumentos: str) -> dict[str, Any]:
 def _python(*argumentos: str, salidas_validas: tuple[int, ...] = (0,)) -> str:
     visibles = ("timonel", *argumentos[2:]) if argumentos[0] == "-m" else ("python", *argumentos)
     consola.print(f"[dim]$ {' '.join(visibles)}[/]", soft_wrap=True)
-    proceso = subprocess.run([sys.executable, *argumentos], stdout=subprocess.PIPE, text=True, check=False)
+    entorno = {nombre: valor for nombre, valor in os.environ.items() if nombre != URL_BOLSA}
+    proceso = subprocess.run(
+        [sys.executable, *argumentos], stdout=subprocess.PIPE, text=True, check=False, env=entorno
+    )
     if proceso.returncode not in salidas_validas:
         raise SystemExit(proceso.returncode)
     return proceso.stdout

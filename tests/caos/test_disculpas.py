@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from caos.disculpas import niveles_imposibles, stops_estropeados, velas_a_deshora, velas_no_oidas
+from caos.disculpas import (
+    adelanto_maximo_ms,
+    niveles_imposibles,
+    stops_estropeados,
+    velas_a_deshora,
+    velas_no_oidas,
+)
 from caos.pruebas import Evento
 from tests.caos.fabrica import HORA
 
@@ -54,3 +60,9 @@ def test_un_reloj_atrasado_disculpa_hasta_que_lo_adelantan():
     assert velas_a_deshora([(9, -1_500), (13, 1_500)], VELAS) == {11 * HORA, 12 * HORA, 13 * HORA}
     assert velas_a_deshora([(9, 1_500), (13, -1_500)], VELAS) == frozenset()
     assert velas_a_deshora([], VELAS) == frozenset()
+
+
+def test_el_adelanto_es_el_mayor_que_llego_a_tener_el_reloj():
+    assert adelanto_maximo_ms([(1, 1_500), (9, 1_500), (13, -1_500)]) == 3_000
+    assert adelanto_maximo_ms([(1, -1_500), (9, 1_500)]) == 0
+    assert adelanto_maximo_ms([]) == 0

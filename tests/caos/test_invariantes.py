@@ -299,6 +299,29 @@ def test_la_vela_de_una_salida_sin_apuntar_queda_sin_decidir():
     assert comprobar(taller.pruebas()) == []
 
 
+def test_el_instante_de_una_salida_es_del_reloj_de_la_bolsa_que_puede_ir_adelantado():
+    taller = Taller()
+    taller.velas += [3 * HORA, 4 * HORA]
+    salida = OrdenBolsa(9, "tm-SALIDA", Decimal(2), Decimal(0), True, 4 * HORA + 3_000)
+    taller.libros = replace(taller.libros, ordenes=[*taller.libros.ordenes, salida])
+    velas = [[vela, 1, 1, 1, 1, 1] for vela in (3 * HORA, 4 * HORA)]
+    taller.crudos.append((AGENTE, "CANDLES", 4 * HORA, {"candles": velas}))
+
+    (violacion,) = comprobar(taller.pruebas())
+    assert str(3 * HORA) in violacion.detalle
+    assert comprobar(replace(taller.pruebas(), adelanto_ms=3_000)) == []
+
+
+def test_el_instante_de_una_emergencia_tambien():
+    taller = Taller()
+    taller.velas += [3 * HORA, 4 * HORA]
+    taller.crudos.append((AGENTE, "EMERGENCY", 4 * HORA + 3_000, {"row": []}))
+
+    (violacion,) = comprobar(taller.pruebas())
+    assert str(3 * HORA) in violacion.detalle
+    assert comprobar(replace(taller.pruebas(), adelanto_ms=3_000)) == []
+
+
 def test_una_vela_que_se_fue_en_una_emergencia_esta_explicada():
     taller = Taller()
     taller.velas.append(3 * HORA)
